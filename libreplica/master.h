@@ -1,0 +1,84 @@
+/* What a server needs of the store: the master's side of replication.
+ *
+ * A checkpoint names an incarnation and a sequence number.  Each opening that serves draws an
+ * incarnation and records, durably, the sequence number where it begins; that is where the one
+ * before it ended.  Every push is one transaction; its sequence numbers become visible with its
+ * commit, so that no reader ever sees a number and later a lower one. */
+#ifndef LIBREPLICA_MASTER_H
+#define LIBREPLICA_MASTER_H
+
+#include "base/json.h"
+#include "libreplica/libreplica.h"
+
+#include <stdbool.h>
+
+/* This opening's incarnation, recorded on the disk (fsync) at the first call.  Borrowed. */
+REPLICA_INTERNAL int replica__master_incarnation(replica_db *db, const char **ret_incarnation,
+                                                 replica_error *err);
+
+/* Is the checkpoint on this timeline?  1; 0: no, and ret_common is the last number of that
+ * incarnation that is common, or 0 with an unknown incarnation. */
+REPLICA_INTERNAL int replica__master_checkpoint(replica_db *db, const char *incarnation,
+                                                int64_t sequence, int64_t *ret_common,
+                                                replica_error *err);
+
+/* ---- reading the feed ------------------------------------------------------------ */
+
+struct replica__feed_doc { /* borrowed for the call of emit */
+    size_t collection;     /* index into colls */
+    const char *id;
+    const char *json;
+    size_t len;
+    bool deleted;
+    int64_t sequence;
+    int64_t stamp;
+    const char *writer;    /* token of the revision at its writer */
+    const char *bundle;    /* or NULL */
+};
+/* emit each changed document of colls in the order of sequence numbers from after `since`; it
+ * returns 0 to go on, > 0 to stop behind this document, < 0 to fail.  At most `rows`.
+ * *ret_last: the number up to which the feed was read (the head, if the end was reached).
+ * 1: the end was reached; 0: there may be more. */
+REPLICA_INTERNAL int replica__master_read(replica_db *db, replica_collection *const *colls,
+                                          size_t n, int64_t since, size_t rows,
+                                          int (*emit)(void *ctx,
+                                                      const struct replica__feed_doc *doc),
+                                          void *ctx, int64_t *ret_last, replica_error *err);
+/* The head of the database, and the number of documents of colls after `since`. */
+REPLICA_INTERNAL int replica__master_head(replica_db *db, int64_t *ret_head, replica_error *err);
+REPLICA_INTERNAL int replica__master_remaining(replica_db *db, replica_collection *const *colls,
+                                               size_t n, int64_t since, int64_t *ret_remaining,
+                                               replica_error *err);
+
+/* ---- a push ---------------------------------------------------------------------- */
+
+struct replica__master_row {
+    replica_collection *coll;
+    struct replica__json_doc doc; /* as scanned; key found.  Reserved members are cut */
+    bool deleted;
+    const char *operation;  /* NULL: none (a stock client) */
+    int64_t stamp;          /* 0: now */
+    const char *bundle;     /* or NULL */
+    enum { REPLICA__ASSUMED_NONE, REPLICA__ASSUMED_TEXT, REPLICA__ASSUMED_NUMBER } assumed;
+    const char *assumed_json; /* TEXT: compared as JavaScript reads it, without reserved members */
+    size_t assumed_len;
+    bool assumed_deleted;
+    const char *assumed_incarnation; /* NUMBER */
+    int64_t assumed_sequence;
+
+    /* out */
+    int verdict;            /* REPLICA_VERDICT_TAKEN, ALREADY, CONFLICT or REFUSED of remote.h */
+    int64_t sequence;       /* TAKEN: its number; ALREADY: the same, or 0 if it was overwritten since */
+    replica_doc *real;      /* CONFLICT: the real master state; unref it */
+    int code;               /* REFUSED */
+    char reason[120];
+};
+/* Judge the rows one by one and write those that are taken, all in one transaction.
+ * ret_before, ret_after: the head before the first and after the last write.
+ * stock: the client is one of RxDB's: a row whose new state equals the real one is taken without a
+ * write, and values that the client did not change keep the spelling that is stored here. */
+REPLICA_INTERNAL int replica__master_push(replica_db *db, struct replica__master_row *rows, size_t n,
+                                          bool stock, int64_t *ret_before, int64_t *ret_after,
+                                          replica_error *err);
+
+#endif

@@ -1,0 +1,253 @@
+/* What the replicator needs of the store: the door between the two libraries.
+ *
+ * For each replication and document that needs one there is a row of state (see docs/format.md):
+ *
+ *   clean at    the local sequence number at which the document was in step, with the server's
+ *               incarnation and sequence number of that state.  Any later write makes it dirty.
+ *   base        the server's state that the first write over a clean document replaced.
+ *   sent        the state that left and has no verdict yet.
+ *   unsettled   the newest real master state of a document that could not be applied.
+ *   aside       the document waits for the program; see replica_rejected().
+ *
+ * All calls here are made on the runner's thread with the runner's own database handle (or the
+ * program's, in its loop).  Each is one transaction, and calls no handler inside it. */
+#ifndef LIBREPLICA_STORE_H
+#define LIBREPLICA_STORE_H
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "libreplica/libreplica.h"
+
+#include <stdbool.h>
+
+/* ---- opening --------------------------------------------------------------------- */
+
+/* A second handle on the file of db, for the runner's thread: the same limits, collections with the
+ * same handlers, the same gate between writers (the program's go first).  Closed with
+ * replica_db_close() before db is. */
+REPLICA_INTERNAL int replica__db_open_sibling(replica_db *db, replica_db **ret_sibling,
+                                              replica_error *err);
+REPLICA_INTERNAL bool replica__db_in_memory(const replica_db *db);
+REPLICA_INTERNAL void replica__db_set_world(replica_db *db, const struct replica__world *world);
+REPLICA_INTERNAL const struct replica__world *replica__db_world(const replica_db *db);
+REPLICA_INTERNAL void replica__db_log(const replica_db *db, int level, const char *topic,
+                                      const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+REPLICA_INTERNAL void replica__db_limits(const replica_db *db, struct replica__json_limits *ret,
+                                         size_t *ret_max_key);
+REPLICA_INTERNAL const replica_conflict_handler *
+replica__collection_handler(const replica_collection *coll); /* never NULL */
+
+/* A state that is not stored here, as a document: for handlers, and for the log. */
+REPLICA_INTERNAL int replica__doc_new(replica_collection *coll, const char *id, const char *json,
+                                      size_t len, bool deleted, replica_doc **ret_doc,
+                                      replica_error *err);
+/* Does the handler (or the default) find them the same?  A deleted state equals no live one. */
+REPLICA_INTERNAL bool replica__states_equal(const replica_collection *coll, replica_doc *a,
+                                            replica_doc *b);
+
+/* ---- the pump: how the library reaches the program's thread ----------------------- */
+
+/* Run fn(ctx) inside the next dispatch of db.  Any thread.  Posts run in order.  When db closes
+ * first, fn runs inside the close with closing set.  REPLICA_ENOMEM: fn will not run. */
+typedef void (*replica__post_fn)(void *ctx, bool closing);
+REPLICA_INTERNAL int replica__db_post(replica_db *db, replica__post_fn fn, void *ctx);
+
+/* Something of the library that works in dispatch, and ends when db closes. */
+struct replica__guest {
+    int64_t (*next_ms)(void *ctx);          /* monotonic time of the next work; -1: none */
+    void (*work)(void *ctx);                /* in dispatch, when fd is ready or the time has come */
+    void (*closing)(void *ctx);             /* the database closes: end now */
+    void *ctx;
+    struct replica__guest *next;            /* the store's */
+};
+REPLICA_INTERNAL void replica__db_add_guest(replica_db *db, struct replica__guest *guest);
+REPLICA_INTERNAL void replica__db_remove_guest(replica_db *db, struct replica__guest *guest);
+REPLICA_INTERNAL struct replica__poller *replica__db_poller(replica_db *db);
+/* Inside a callback of this database now? */
+REPLICA_INTERNAL bool replica__db_dispatching(const replica_db *db);
+/* fn is called by commits of this handle, on its thread, after the commit: wakes the runner.  Only
+ * thread-safe and quick things; NULL forgets it. */
+REPLICA_INTERNAL void replica__db_on_commit(replica_db *db, void (*fn)(void *ctx), void *ctx);
+
+/* ---- replications ---------------------------------------------------------------- */
+
+struct replica__replication; /* an opened replication's rows */
+
+/* Open the replication called name, or create it; collections are those of db.  A range that was
+ * under way when the program died is pushed again first. */
+REPLICA_INTERNAL int replica__replication_open(replica_db *db, const char *name,
+                                               replica_collection *const *colls, size_t n,
+                                               struct replica__replication **ret_repl,
+                                               replica_error *err);
+REPLICA_INTERNAL void replica__replication_close(struct replica__replication *repl);
+REPLICA_INTERNAL int replica__replication_remove(replica_db *db, const char *name,
+                                                 replica_error *err); /* 1, 0 */
+
+/* A feed is what has one checkpoint and one push queue: all collections (one_feed), or each its
+ * own.  Sets which; a change of mode forgets the checkpoints.  Returns the number of feeds. */
+REPLICA_INTERNAL int replica__replication_feeds(struct replica__replication *repl, bool one_feed,
+                                                replica_error *err);
+/* 1 and one_feed as it was last set; 0: never was. */
+REPLICA_INTERNAL int replica__replication_mode(struct replica__replication *repl,
+                                               bool *ret_one_feed);
+REPLICA_INTERNAL size_t replica__feed_collections(struct replica__replication *repl, size_t feed,
+                                                  replica_collection *const **ret_colls);
+/* Borrowed until the next call with this feed; NULL: from the beginning. */
+REPLICA_INTERNAL const char *replica__feed_checkpoint(struct replica__replication *repl,
+                                                      size_t feed);
+REPLICA_INTERNAL int replica__feed_reset(struct replica__replication *repl, size_t feed,
+                                         replica_error *err); /* checkpoint: none */
+
+/* ---- pulling --------------------------------------------------------------------- */
+
+struct replica__pulled {
+    replica_collection *coll;
+    struct replica__json_doc doc; /* as scanned; key found */
+    bool deleted;
+    int64_t sequence;             /* the server's; 0: unknown */
+    int64_t stamp;
+    const char *writer;           /* NULL: unknown */
+    const char *bundle;
+    /* It could not be scanned, or breaks a limit: set aside with this, under the key if one was
+     * found.  code 0: fine. */
+    int problem;
+    const char *reason;
+    int outcome;                  /* out: REPLICA__PULLED_... */
+    char *id;                     /* out: unescaped; replica__free() it */
+};
+enum {
+    REPLICA__PULLED_SAME = 0,      /* known already, or older than what is known */
+    REPLICA__PULLED_WRITTEN = 1,
+    REPLICA__PULLED_UNSETTLED = 2, /* the document is dirty or under way: settle it */
+    REPLICA__PULLED_ASIDE = 3
+};
+
+/* Apply a page and move the feed's checkpoint (NULL: it stays) in one transaction. incarnation: of
+ * the sequence numbers, or NULL. */
+REPLICA_INTERNAL int replica__pull_apply(struct replica__replication *repl, size_t feed,
+                                         struct replica__pulled *docs, size_t n,
+                                         const char *incarnation, const char *checkpoint,
+                                         replica_error *err);
+
+/* The server does not know what lies above `common` of this incarnation: those documents become
+ * dirty, and the feed starts from `checkpoint`. */
+REPLICA_INTERNAL int replica__feed_lost(struct replica__replication *repl, size_t feed,
+                                        const char *incarnation, int64_t common,
+                                        const char *checkpoint, replica_error *err);
+
+/* ---- pushing --------------------------------------------------------------------- */
+
+struct replica__push_row {
+    replica_collection *coll;
+    size_t coll_index;   /* in the feed's collections */
+    int64_t doc;         /* the store's own number of the document */
+    int64_t sequence;    /* local, of the state that is sent */
+    char *id;
+    char *operation;     /* token of the revision */
+    char *bundle;        /* or NULL */
+    char *json;
+    size_t len;
+    bool deleted;
+    int64_t stamp;
+    char *assumed;       /* NULL: none */
+    size_t assumed_len;
+    bool assumed_deleted;
+    char *assumed_incarnation;
+    int64_t assumed_sequence;
+    bool again;          /* it went out before, and no verdict came */
+};
+struct replica__push_page {
+    struct replica__push_row *rows;
+    size_t n;
+    int64_t from, to;    /* the range of the change feed that it covers; the store's own */
+    bool more;           /* there may be more to push behind it */
+};
+
+/* Take the next rows, at most `rows` and about `bytes`, and make durable that they are under way.
+ * Rows that went out before come first, alone in their page.  1; 0: nothing to push.  At most two
+ * pages are out at a time; verdicts come in the order in which they were taken. */
+REPLICA_INTERNAL int replica__push_next(struct replica__replication *repl, size_t feed, size_t rows,
+                                        size_t bytes, struct replica__push_page *ret_page,
+                                        replica_error *err);
+REPLICA_INTERNAL void replica__push_page_free(struct replica__push_page *page);
+
+struct replica__verdict {
+    int verdict;                  /* REPLICA_VERDICT_... of replicator/remote.h */
+    int64_t sequence;
+    struct replica__pulled real;  /* CONFLICT */
+    int code;
+    const char *reason;
+};
+/* Apply the verdicts, one for each row, and move the checkpoint if it is given.  Rows without a
+ * verdict, and those that come later, stay under way or dirty and are taken again by
+ * replica__push_next() after replica__push_again(). */
+REPLICA_INTERNAL int replica__push_apply(struct replica__replication *repl, size_t feed,
+                                         const struct replica__push_page *page,
+                                         const struct replica__verdict *verdicts,
+                                         const char *incarnation, const char *checkpoint,
+                                         replica_error *err);
+/* No answer came: the rows of all pages that are out are taken again, first of all. */
+REPLICA_INTERNAL int replica__push_again(struct replica__replication *repl, size_t feed,
+                                         replica_error *err);
+
+/* ---- settling -------------------------------------------------------------------- */
+
+struct replica__unsettled {
+    replica_collection *coll;
+    int64_t doc, local_sequence, unsettled; /* the store's: what the answer is for */
+    replica_doc *assumed;  /* NULL: none */
+    replica_doc *real;
+    replica_doc *local;
+    int rounds;            /* of conflicts since it was last clean */
+    bool sent_again;       /* real answers a push that had gone out before without a verdict */
+};
+enum {
+    REPLICA__SETTLE_REAL = 1,     /* write the real state; the local one goes to the conflict log */
+    REPLICA__SETTLE_LOCAL = 2,    /* the local state stays; real becomes its base */
+    REPLICA__SETTLE_JSON = 3,     /* write this text over both */
+    REPLICA__SETTLE_DELETE = 4,   /* delete */
+    REPLICA__SETTLE_CLEAN = 5,    /* they are equal: the local text stays, and is clean */
+    REPLICA__SETTLE_ASIDE = 6     /* the handler failed: code and reason */
+};
+struct replica__settled {
+    const struct replica__unsettled *of;
+    int how;
+    const char *json;
+    size_t len;
+    const char *rule;      /* for the log; NULL: not logged */
+    int code;
+    const char *reason;
+    bool done;             /* out: false: the document moved on, and is met again */
+    replica_doc *result;   /* out: with want_results */
+};
+/* Up to n documents that can be settled now (not under way), after the document number `after`.
+ * Returns how many. */
+REPLICA_INTERNAL int replica__unsettled_next(struct replica__replication *repl, int64_t after,
+                                             struct replica__unsettled *ret, size_t n,
+                                             replica_error *err);
+REPLICA_INTERNAL void replica__unsettled_free(struct replica__unsettled *u, size_t n);
+REPLICA_INTERNAL int replica__settle(struct replica__replication *repl,
+                                     struct replica__settled *answers, size_t n,
+                                     replica_error *err);
+
+/* ---- what is left to do ---------------------------------------------------------- */
+
+struct replica__backlog {
+    int64_t dirty;     /* documents to be sent, under way or not */
+    int64_t sent;      /* of these: under way */
+    int64_t unsettled;
+    int64_t aside;
+};
+REPLICA_INTERNAL int replica__replication_backlog(struct replica__replication *repl,
+                                                  struct replica__backlog *ret,
+                                                  replica_error *err);
+/* Is there anything to push, under way or unsettled?  1, 0: cheaper than counting. */
+REPLICA_INTERNAL int replica__replication_pending(struct replica__replication *repl,
+                                                  replica_error *err);
+/* State of one document for the replication called name: REPLICA_DOC_... of replicator.h. */
+REPLICA_INTERNAL int replica__doc_state(replica_collection *coll, const char *id,
+                                        const char *replication, int *ret_state,
+                                        replica_error *err);
+
+#endif

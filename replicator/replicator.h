@@ -1,0 +1,151 @@
+/* libreplicator: keeps collections of a libreplica database in step with a server.
+ *
+ * A replication joins one or more collections of one database to one server, under an identifier
+ * that survives restarts.  It runs on a thread of the library with a database connection of its
+ * own, or in the program's loop; every callback of the program runs in replica_db_dispatch(),
+ * replica_db_wait() or the close that ends it, on the thread that calls that.
+ *
+ * The contract of every call is that of <libreplica/libreplica.h>. */
+#ifndef REPLICATOR_REPLICATOR_H
+#define REPLICATOR_REPLICATOR_H
+
+#include <libreplica/libreplica.h>
+#include <replicator/remote.h>
+
+REPLICA_BEGIN
+
+typedef struct replica_sync replica_sync;
+
+enum {
+    REPLICA_SYNC_STARTING = 1, /* has not spoken to the server yet */
+    REPLICA_SYNC_PULLING = 2,
+    REPLICA_SYNC_PUSHING = 3,
+    REPLICA_SYNC_IDLE = 4,     /* nothing to do; see in_sync */
+    REPLICA_SYNC_WAITING = 5,  /* after an error, until retry_ms is over */
+    REPLICA_SYNC_PAUSED = 6,   /* by the program, or (with an error) by a refusal of the endpoint */
+    REPLICA_SYNC_STOPPED = 7   /* ended: once and done, cancelled, or the database closed */
+};
+
+typedef struct replica_sync_status {
+    size_t size;
+    int state;              /* REPLICA_SYNC_... */
+    int in_sync;            /* all that was stored when head was asked for is on both sides, and
+                             * nothing is dirty, under way or unsettled here */
+    int64_t head;           /* the server's sequence number that in_sync is about; 0: not told */
+    int streaming;          /* changes of the server arrive by themselves */
+    int64_t pulled, pushed; /* documents since the start */
+    int64_t bytes_down, bytes_up; /* of the bodies, as sent */
+    int64_t pull_remaining; /* documents that the server still has for us; -1: unknown */
+    int64_t push_remaining; /* dirty documents that wait to be sent */
+    int64_t conflicts;      /* met since the start */
+    int64_t unsettled;      /* documents that wait for an answer of the handler */
+    int64_t rejected;       /* documents set aside */
+    int64_t retry_ms;       /* WAITING: until the next attempt; else 0 */
+    replica_error error;    /* the last one; code 0 after a success */
+} replica_sync_status;
+#define REPLICA_SYNC_STATUS_INIT { .size = sizeof(replica_sync_status) }
+
+/* What happens to a document; all pointers live for the call. */
+enum {
+    REPLICA_EVENT_RECEIVED = 1, /* written here */
+    REPLICA_EVENT_SENT = 2,     /* taken by the server */
+    REPLICA_EVENT_CONFLICT = 3, /* settled; result as the conflict log has it */
+    REPLICA_EVENT_REJECTED = 4  /* set aside; see replica_rejected() */
+};
+typedef struct replica_sync_event {
+    int kind;
+    const char *collection;
+    const char *id;
+    replica_doc *assumed, *real, *local, *result; /* CONFLICT only; NULL where there is none */
+    const char *rule;                             /* CONFLICT: what decided */
+    int code;                                     /* REJECTED */
+    const char *reason;
+    intptr_t reserved[4];
+} replica_sync_event;
+
+/* Credentials: write the bearer token into out (at most room bytes with its NUL) and return 1; 0:
+ * there is none; < 0: there will be none, the replication pauses with REPLICA_EAUTH.  Asked at the
+ * start, and again after each 401, once for all requests in flight. */
+typedef int (*replica_token_fn)(void *ctx, char *out, size_t room);
+
+#define REPLICA_SYNC_PUSH_ONLY (1u << 0)
+#define REPLICA_SYNC_PULL_ONLY (1u << 1)
+#define REPLICA_SYNC_ONCE      (1u << 2) /* stop when in sync; else live until cancelled */
+#define REPLICA_SYNC_IN_LOOP   (1u << 3) /* run in the program's dispatch instead of a thread */
+#define REPLICA_SYNC_RXDB      (1u << 4) /* speak RxDB's dialect only; else ours where it is known */
+#define REPLICA_SYNC_PAUSED_AT_START (1u << 5)
+
+typedef struct replica_sync_options {
+    size_t size;
+    unsigned flags;
+    const char *identifier;           /* NULL: made of the URL and the collections' names */
+    replica_collection *const *collections;
+    size_t collection_count;
+    /* The endpoint of the (first) collection as RxDB has it, http://host:port/{collection}/{version};
+     * the others are found beside it. */
+    const char *url;
+    const replica_remote *remote;     /* instead of url; copied */
+    const char *const *headers;       /* "Name: value", NULL at the end; for HTTP; or NULL */
+    replica_token_fn token;           /* NULL: no bearer token */
+    int page_rows;                    /* 0: 1000 */
+    int64_t page_bytes;               /* 0: 4 MiB */
+    int request_timeout_ms;           /* of a request that makes no progress; 0: 30000 */
+    void (*on_status)(void *ctx, const replica_sync_status *status); /* changed; coalesced */
+    void (*on_event)(void *ctx, const replica_sync_event *event);    /* NULL costs nothing */
+    void (*on_error)(void *ctx, const replica_error *error);         /* each failed attempt */
+    void *ctx;
+    replica_destroy_fn destroy;       /* of ctx; once, after the last callback */
+} replica_sync_options;
+#define REPLICA_SYNC_OPTIONS_INIT { .size = sizeof(replica_sync_options) }
+
+/* Start, or take up where the identifier was left.  The collections must be open, and belong to db.
+ * ret_sync is yours until replica_sync_cancel(); closing the database cancels it too, and leaves
+ * the handle to answer REPLICA_ECLOSED until you cancel it.
+ * REPLICA_EINVAL: no or foreign collections, a URL that is none, an identifier that runs already.
+ * REPLICA_ENOTSUP: a database in memory without REPLICA_SYNC_IN_LOOP. */
+REPLICA_API int replica_sync_start(replica_db *db, const replica_sync_options *opts,
+                                   replica_sync **ret_sync, replica_error *err);
+
+/* End it and free the handle; NULL is fine.  What is under way is asked about at the next start.
+ * Returns within a second, also from a callback. */
+REPLICA_API void replica_sync_cancel(replica_sync *sync);
+
+/* Forget a replication that does not run: its checkpoint and everything kept for it.  Documents stay.
+ * 1; 0: there is none of that name.  REPLICA_EBUSY: it runs. */
+REPLICA_API int replica_sync_remove(replica_db *db, const char *identifier, replica_error *err);
+
+REPLICA_API int replica_sync_get_status(replica_sync *sync, replica_sync_status *ret_status,
+                                        replica_error *err);
+REPLICA_API const char *replica_sync_identifier(replica_sync *sync);
+
+REPLICA_API int replica_sync_pause(replica_sync *sync, replica_error *err);
+REPLICA_API int replica_sync_resume(replica_sync *sync, replica_error *err); /* and ends a wait */
+/* Try now: ends a wait after an error, and asks the server for changes. */
+REPLICA_API int replica_sync_now(replica_sync *sync, replica_error *err);
+/* Pull everything again from the beginning; what is here and unchanged stays as it is. */
+REPLICA_API int replica_sync_resync(replica_sync *sync, replica_error *err);
+
+/* Dispatch until in sync: 1.  0: timeout_ms (-1: none) is over.  REPLICA_ECLOSED: it ended before;
+ * any error that only the program can mend (REPLICA_EAUTH, REPLICA_EVERSION, a refusing endpoint)
+ * is returned too. */
+REPLICA_API int replica_sync_wait_in_sync(replica_sync *sync, int timeout_ms, replica_error *err);
+
+/* Where a document is on its way to the server. */
+enum {
+    REPLICA_DOC_ABSENT = 0,     /* never stored here, or not part of this replication */
+    REPLICA_DOC_IN_SYNC = 1,    /* the server has this state */
+    REPLICA_DOC_DIRTY = 2,      /* waits to be sent */
+    REPLICA_DOC_SENT = 3,       /* sent, no verdict yet */
+    REPLICA_DOC_UNSETTLED = 4,  /* in conflict, waits for the handler */
+    REPLICA_DOC_REJECTED = 5    /* set aside; see replica_rejected() */
+};
+REPLICA_API int replica_sync_doc_state(replica_sync *sync, replica_collection *coll, const char *id,
+                                       int *ret_state, replica_error *err);
+/* Dispatch until the state that is stored now is on the server (1) or superseded; 0: the time is
+ * over; REPLICA_EHTTP: it was set aside. */
+REPLICA_API int replica_sync_wait_pushed(replica_sync *sync, replica_collection *coll,
+                                         const char *id, int timeout_ms, replica_error *err);
+
+REPLICA_END
+
+#endif
