@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+"""Who may include whom, as a test: the floor plan of docs/architecture.md.
+
+Usage: floors.py ROOT    Speaks TAP: one line per folder, and one for forgotten files.
+"""
+import os
+import re
+import sys
+
+PUBLIC = ['libreplica/export.h', 'libreplica/libreplica.h', 'libreplica/cjson.h',
+          'replicator/replicator.h', 'replicator/remote.h']
+STORE_PUBLIC = PUBLIC[:2]
+
+# folder -> what it may include of ours (a name that ends in / is a whole folder); the longest
+# folder that fits a file counts.
+FLOORS = {
+    'base/': ['base/'] + STORE_PUBLIC,
+    'schema/': ['schema/', 'base/'] + STORE_PUBLIC,
+    'libreplica/': ['libreplica/', 'schema/', 'base/'],
+    'replicator/': ['replicator/', 'base/', 'libreplica/store.h'] + STORE_PUBLIC,
+    'tools/': ['tools/', 'base/'] + PUBLIC,
+    'tools/server/': ['tools/server/', 'base/', 'libreplica/master.h', 'libreplica/store.h',
+                      'replicator/wire.h'] + PUBLIC,
+    'examples/': PUBLIC,
+}
+
+# outside header -> the only files or folders that may include it.
+OUTSIDE = [
+    (r'(cjson/)?cJSON\.h', ['base/cjson.c', 'libreplica/cjson.h', 'examples/']),
+    (r'sqlite3(ext)?\.h', ['libreplica/']),
+    (r'pcre2.*\.h', ['schema/pattern.c']),
+    (r'curl/.*', ['replicator/remote_http.c']),
+    (r'microhttpd\.h', ['tools/server/']),
+    (r'zstd(_errors)?\.h', ['replicator/', 'tools/server/']),
+]
+LIBC = re.compile(r'''((assert|ctype|dirent|errno|fcntl|float|ftw|getopt|inttypes|limits|locale|math
+    |netdb|poll|pthread|sched|semaphore|signal|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib
+    |stdnoreturn|string|strings|termios|time|unistd)\.h|(arpa|linux|net|netinet|sys)/.*)''', re.X)
+EXEMPT = {'libreplica/cjson.h'}
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
+BUILT_BY_OPTION = {'base/os_linux.c', 'base/os_posix.c'}
+
+
+def covers(allowed, name):
+    return any(name.startswith(a) if a.endswith('/') else name == a for a in allowed)
+
+
+def sources(root, folder):
+    for path, folders, names in os.walk(os.path.join(root, folder)):
+        for name in sorted(names):
+            if name.endswith(('.c', '.h')):
+                yield os.path.relpath(os.path.join(path, name), root).replace(os.sep, '/')
+
+
+def complaints(root, name, floor):
+    with open(os.path.join(root, name), encoding='utf-8') as f:
+        text = f.read()
+    for match in INCLUDE.finditer(text):
+        kind, header = match.groups()
+        line = text.count('\n', 0, match.start(2)) + 1
+        if os.path.exists(os.path.join(root, header)):
+            ok = covers(FLOORS[floor], header)
+        elif kind == '"':
+            ok = False  # every include of ours is "folder/file.h"
+        else:
+            homes = [h for pattern, h in OUTSIDE if re.fullmatch(pattern, header)]
+            ok = covers(homes[0], name) if homes else LIBC.fullmatch(header)
+        if not ok:
+            yield f'{name}:{line} may not include {header}'
+
+
+def check_floor(root, floor):
+    for name in sources(root, floor):
+        home = max((f for f in FLOORS if name.startswith(f)), key=len)
+        if home == floor and name not in EXEMPT:
+            yield from complaints(root, name, floor)
+
+
+def check_lists(root):
+    """A file that no list names is not built, and nobody notices."""
+    for floor in FLOORS:
+        for name in sources(root, floor):
+            folder, base = os.path.split(name)
+            if not name.endswith('.c') or name in BUILT_BY_OPTION:
+                continue
+            while folder and not os.path.exists(os.path.join(root, folder, 'meson.build')):
+                folder = os.path.dirname(folder)
+            with open(os.path.join(root, folder, 'meson.build'), encoding='utf-8') as f:
+                text = f.read()
+            inner = os.path.relpath(name, folder)
+            if f"'{inner}'" not in text and f"'{inner[:-2]}'" not in text:
+                yield f'{name} is in no list of {folder}/meson.build'
+
+
+def main():
+    root = sys.argv[1]
+    tests = [(f'{floor} includes downwards only', check_floor(root, floor)) for floor in FLOORS]
+    tests.append(('every source file is built', check_lists(root)))
+    print(f'1..{len(tests)}')
+    for n, (sentence, found) in enumerate(tests, 1):
+        found = sorted(set(found))
+        print(f'{"not ok" if found else "ok"} {n} - {sentence}')
+        for text in found:
+            print(f'#   {text}')
+
+
+if __name__ == '__main__':
+    main()
