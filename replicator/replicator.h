@@ -43,7 +43,9 @@ typedef struct replica_sync_status {
     int64_t retry_ms;       /* WAITING: until the next attempt; else 0 */
     replica_error error;    /* the last one; code 0 after a success */
 } replica_sync_status;
-#define REPLICA_SYNC_STATUS_INIT { .size = sizeof(replica_sync_status) }
+#define REPLICA_SYNC_STATUS_INIT                                                    \
+    { sizeof(replica_sync_status), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,        \
+      { 0, 0, 0, "", "", { 0, 0, 0, 0 } } }
 
 /* What happens to a document; all pointers live for the call. */
 enum {
@@ -96,7 +98,9 @@ typedef struct replica_sync_options {
     void *ctx;
     replica_destroy_fn destroy;       /* of ctx; once, after the last callback */
 } replica_sync_options;
-#define REPLICA_SYNC_OPTIONS_INIT { .size = sizeof(replica_sync_options) }
+#define REPLICA_SYNC_OPTIONS_INIT                                                   \
+    { sizeof(replica_sync_options), 0, NULL, NULL, 0, NULL, NULL, NULL, NULL, 0, 0, \
+      0, NULL, NULL, NULL, NULL, NULL }
 
 /* Start, or take up where the identifier was left.  The collections must be open, and belong to db.
  * ret_sync is yours until replica_sync_cancel(); closing the database cancels it too, and leaves
