@@ -1,0 +1,195 @@
+"""Stock RxDB clients through a server: RxDB's own (the reference, which also proves the harness) or
+ours.  What holds with the one must hold with the other.
+
+    test_stock.py rxdb | replica
+"""
+import sys
+
+from interop import check, equal, main, test, until
+
+MANY = 3000
+PAGE = 100
+
+
+def start(scope):
+    return scope.rxdb_server() if sys.argv[1] == "rxdb" else scope.replica_server()
+
+
+def city(number, **fields):
+    return {"id": f"c{number:06d}", "name": f"Sant Julià {number}", "lat": 42.46372, "lng": 1.49129,
+            "country": "AD", "admin1": "06", "admin2": "", "path": f"/city/AD/06/{number}",
+            "visits": 0, "tags": ["ad", "geo"], "updatedBy": "seed", **fields}
+
+
+def same(*clients):
+    """All have the same documents, in the end."""
+    dumps = None
+
+    def question():
+        nonlocal dumps
+        dumps = [client.do("dump") for client in clients]
+        return all(dump == dumps[0] for dump in dumps)
+    until("all clients have the same documents", question)
+    return dumps[0]
+
+
+@test
+def a_document_of_one_client_reaches_another(scope):
+    server = start(scope)
+    a, b = scope.client(server.url), scope.client(server.url)
+    a.do("insert", doc=city(1))
+    equal("the document at b", b.wait("c000001", {"visits": 0}), city(1))
+
+
+@test
+def a_client_that_comes_later_gets_everything(scope):
+    server = start(scope)
+    a = scope.client(server.url)
+    a.do("bulk", docs=[city(n) for n in range(7)])
+    a.do("sync")
+    b = scope.client(server.url)
+    b.do("sync")
+    equal("b's documents", b.do("dump"), [city(n) for n in range(7)])
+
+
+@test
+def changes_go_live_both_ways(scope):
+    server = start(scope)
+    a, b = scope.client(server.url), scope.client(server.url)
+    a.do("insert", doc=city(1))
+    b.wait("c000001", {"visits": 0})
+    for n in range(1, 6):
+        b.do("patch", id="c000001", fields={"visits": 2 * n - 1, "updatedBy": "b"})
+        a.wait("c000001", {"visits": 2 * n - 1})
+        a.do("patch", id="c000001", fields={"visits": 2 * n, "updatedBy": "a"})
+        b.wait("c000001", {"visits": 2 * n})
+    equal("errors", [a.errors(), b.errors()], [[], []])
+
+
+@test
+def a_custom_handler_settles_a_conflict(scope):
+    server = start(scope)
+    a = scope.client(server.url, handler="merge")
+    b = scope.client(server.url, handler="merge")
+    a.do("insert", doc=city(1, visits=10))
+    b.wait("c000001", {"visits": 10})
+    a.do("sync")
+    b.do("offline")
+    b.do("patch", id="c000001", fields={"visits": 12, "tags": ["ad", "geo", "b"]})
+    a.do("patch", id="c000001", fields={"visits": 15, "name": "of a", "tags": ["a", "ad", "geo"]})
+    a.do("sync")
+    b.do("online")
+    merged = {"visits": 17, "tags": ["a", "ad", "b", "geo"]}
+    b.wait("c000001", merged)
+    a.wait("c000001", merged)
+    asked = b.do("seen")["conflicts"]
+    equal("the states that b's handler was shown",
+          [[c[state]["visits"] for state in ("assumed", "real", "local")] for c in asked[:1]],
+          [[10, 15, 12]])
+    same(a, b)
+
+
+@test
+def without_a_handler_the_servers_state_wins(scope):
+    server = start(scope)
+    a, b = scope.client(server.url), scope.client(server.url)
+    a.do("insert", doc=city(1))
+    b.wait("c000001", {"visits": 0})
+    b.do("offline")
+    b.do("patch", id="c000001", fields={"visits": 1, "updatedBy": "b"})
+    a.do("patch", id="c000001", fields={"visits": 2, "updatedBy": "a"})
+    a.do("sync")
+    b.do("online")
+    b.wait("c000001", {"visits": 2, "updatedBy": "a"})
+    b.do("sync")
+    equal("what both have", same(a, b), [city(1, visits=2, updatedBy="a")])
+
+
+@test
+def the_same_new_id_on_both_sides_is_a_conflict(scope):
+    server = start(scope)
+    a = scope.client(server.url, handler="merge")
+    b = scope.client(server.url, handler="merge")
+    b.do("sync")
+    b.do("offline")
+    b.do("insert", doc=city(1, visits=1, updatedBy="b"))
+    a.do("insert", doc=city(1, visits=2, updatedBy="a"))
+    a.do("sync")
+    b.do("online")
+    a.wait("c000001", {"visits": 3, "updatedBy": "b"})
+    same(a, b)
+
+
+@test
+def a_deletion_reaches_the_others_and_stays(scope):
+    server = start(scope)
+    a, b = scope.client(server.url), scope.client(server.url)
+    a.do("bulk", docs=[city(1), city(2)])
+    b.do("waitCount", count=2)
+    b.do("remove", id="c000001")
+    a.wait("c000001", None)
+    b.do("sync")
+    c = scope.client(server.url)
+    c.do("sync")
+    equal("what is left", same(a, b, c), [city(2)])
+
+
+@test
+def a_deleted_document_can_be_created_again(scope):
+    server = start(scope)
+    a, b = scope.client(server.url), scope.client(server.url)
+    a.do("insert", doc=city(1))
+    b.wait("c000001", {"visits": 0})
+    a.do("remove", id="c000001")
+    b.wait("c000001", None)
+    b.do("insert", doc=city(1, visits=7, updatedBy="again"))
+    a.wait("c000001", {"visits": 7, "updatedBy": "again"})
+    same(a, b)
+
+
+@test
+def what_was_written_without_a_network_goes_out_later(scope):
+    server = start(scope)
+    a, b = scope.client(server.url), scope.client(server.url)
+    a.do("bulk", docs=[city(n) for n in range(10)])
+    b.do("waitCount", count=10)
+    a.do("sync")
+    b.do("sync")
+    b.do("offline")
+    for n in range(5):
+        b.do("patch", id=f"c{n:06d}", fields={"visits": 100 + n, "updatedBy": "b"})
+    b.do("remove", id="c000009")
+    b.do("insert", doc=city(10))
+    for n in range(5, 8):
+        a.do("patch", id=f"c{n:06d}", fields={"visits": 200 + n, "updatedBy": "a"})
+    a.do("sync")
+    b.do("online")
+    a.wait("c000010", {})
+    a.wait("c000009", None)
+    b.wait("c000007", {"visits": 207})
+    want = [city(n, visits=100 + n, updatedBy="b") for n in range(5)]
+    want += [city(n, visits=200 + n, updatedBy="a") for n in range(5, 8)]
+    equal("what both have", same(a, b), want + [city(8), city(10)])
+
+
+@test
+def many_documents_travel_in_pages_both_ways(scope):
+    server = start(scope)
+    a = scope.client(server.url, batch=PAGE)
+    b = scope.client(server.url, batch=PAGE)
+    a.do("bulk", docs=[city(n) for n in range(MANY)])
+    b.do("bulk", docs=[city(n) for n in range(MANY, 2 * MANY)])
+    a.do("waitCount", count=2 * MANY, ms=120000)
+    b.do("waitCount", count=2 * MANY, ms=120000)
+    a.do("sync", ms=120000)
+    b.do("sync", ms=120000)
+    c = scope.client(server.url, batch=PAGE)
+    c.do("waitCount", count=2 * MANY, ms=120000)
+    c.do("sync", ms=120000)
+    counts = c.do("seen")["counts"]
+    check(counts["pulls"] >= 2 * MANY / PAGE, f"only {counts['pulls']} pulls")
+    equal("the largest page", counts["largestPage"], PAGE)
+    equal("what all have", same(a, b, c), [city(n) for n in range(2 * MANY)])
+
+
+sys.exit(main())
