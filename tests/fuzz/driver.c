@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_INPUT (64 * 1024)
+#define MAX_BYTES (64 * 1024)
 #define MAX_FILES 2000
 #define ROUNDS 20000
 
@@ -50,8 +50,8 @@ static void load(const char *folder, const char *name)
         fprintf(stderr, "cannot take %s\n", path);
         exit(1);
     }
-    corpus[files].data = malloc(MAX_INPUT);
-    corpus[files].len = corpus[files].data ? fread(corpus[files].data, 1, MAX_INPUT, f) : 0;
+    corpus[files].data = malloc(MAX_BYTES);
+    corpus[files].len = corpus[files].data ? fread(corpus[files].data, 1, MAX_BYTES, f) : 0;
     files++;
     fclose(f);
 }
@@ -117,18 +117,18 @@ static size_t mutate(uint8_t *text, size_t len, uint64_t *dice)
         memmove(text + at, text + at + n, len - at - n);
         return len - n;
     case 3:
-        if (at + n > len || len + n > MAX_INPUT)
+        if (at + n > len || len + n > MAX_BYTES)
             return len;
         memmove(text + at + n, text + at, len - at);
         return len + n;
     case 4:
-        if (len == MAX_INPUT)
+        if (len == MAX_BYTES)
             return len;
         memmove(text + at + 1, text + at, len - at);
         text[at] = (uint8_t)spicy[below(dice, sizeof spicy - 1)];
         return len + 1;
     default:
-        if (at + other->len > MAX_INPUT)
+        if (at + other->len > MAX_BYTES)
             return len;
         n = below(dice, other->len + 1);
         memcpy(text + at, other->data + other->len - n, n);
@@ -138,7 +138,7 @@ static size_t mutate(uint8_t *text, size_t len, uint64_t *dice)
 
 int main(int argc, char **argv)
 {
-    static uint8_t text[MAX_INPUT];
+    static uint8_t text[MAX_BYTES];
     long rounds = argc > 2 ? atol(argv[2]) : ROUNDS;
     uint64_t seed = argc > 3 ? strtoull(argv[3], NULL, 10) : 1;
 
