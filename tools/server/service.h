@@ -1,0 +1,94 @@
+/* What the server answers, without HTTP: a parsed request in; status, headers and body out.
+ *
+ * Both dialects of docs/protocol.md.  No sockets, no threads, no clock but the world's: http.c
+ * drives it over libmicrohttpd, the simulation in process. */
+#ifndef SERVER_SERVICE_H
+#define SERVER_SERVICE_H
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "tools/server/storage.h"
+
+#include <stdbool.h>
+
+struct replica__service;
+struct replica__stream; /* stream.h */
+struct replica__cursor; /* the rest of a page that is not held whole */
+
+struct replica__service_options {
+    size_t rows;       /* of a page of our dialect, and of its pushes; 0: 1,000 */
+    size_t bytes;      /* of such a page, about; 0: 4 MiB */
+    size_t stock_rows; /* of a page, and of a push, of RxDB's dialect; 0: 10,000 */
+    size_t streams;    /* open at a time; 0: 10,000 */
+    const struct replica__world *world; /* NULL: the real one */
+};
+
+struct replica__param {
+    const char *name;
+    const char *value; /* unescaped; NULL is "" */
+};
+
+struct replica__request {
+    const char *method;          /* "GET" */
+    const char *path;            /* unescaped, without the query: "/cities/0/pull" */
+    const struct replica__param *params;
+    size_t param_count;
+    const char *uses;            /* Replica-Uses, or NULL */
+    const char *last_event_id;   /* Last-Event-ID, or NULL */
+    const char *peer;            /* who asks, for what is delayed by client; or NULL */
+    const char *body;
+    size_t body_len;
+};
+
+enum replica__reply_type { REPLICA__REPLY_JSON, REPLICA__REPLY_REPLICA, REPLICA__REPLY_EVENTS };
+
+struct replica__reply {
+    int status;
+    enum replica__reply_type type;
+    bool no_store;                  /* Cache-Control: no-store */
+    int retry_after;                /* in s; 0: none */
+    const char *allow;              /* with 405 */
+    int64_t delay_ms;               /* answer only then */
+    struct replica__buf body;
+    struct replica__cursor *cursor; /* there is more: see replica__reply_more() */
+    struct replica__stream *stream; /* an event stream: the body comes from it */
+    char failure[512];              /* for the log: why it is a 500 */
+};
+
+/* storage is borrowed. */
+int replica__service_open(struct replica__storage *storage,
+                          const struct replica__service_options *options,
+                          struct replica__service **ret_service, replica_error *err);
+/* All replies must have been freed. */
+void replica__service_close(struct replica__service *service); /* NULL is fine */
+
+/* Can the request be refused before its body is read?  true: reply says how. */
+bool replica__service_refuses(struct replica__service *service,
+                              const struct replica__request *request,
+                              struct replica__reply *reply);
+/* Answer.  reply need not be initialised, and is always filled. */
+void replica__service_answer(struct replica__service *service,
+                             const struct replica__request *request,
+                             struct replica__reply *reply);
+/* An answer of this status: {"error":word,"message":...}. */
+void replica__reply_error(struct replica__reply *reply, int status, const char *word,
+                          const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* With a member of its own: a limit, or what is common. */
+void replica__reply_too_large(struct replica__reply *reply, int64_t limit, const char *what);
+
+/* Append the next part of the body, about 256 KB, to out: 1 there is more, 0 that was all. < 0: it
+ * broke off, and the connection must say so. */
+int replica__reply_more(struct replica__reply *reply, struct replica__buf *out,
+                        replica_error *err);
+/* The whole body in reply->body, for those who have the memory. */
+int replica__reply_whole(struct replica__reply *reply, replica_error *err);
+void replica__reply_free(struct replica__reply *reply);
+
+/* The head as far as the service has seen it, and the streams that wait for it: call after
+ * storage->work, and after each answer.  Wakes streams.  Returns ms until it wants to be called
+ * again (a heartbeat is due), -1: not by itself. */
+int64_t replica__service_tick(struct replica__service *service);
+/* End all streams, and open no more. */
+void replica__service_stop(struct replica__service *service);
+
+#endif

@@ -1,0 +1,121 @@
+/* The storage of a server, behind one small interface.
+ *
+ * The service asks for nothing else, so that a storage of another kind can take the store's place;
+ * storage_store.c is the first one, on libreplica/master.h.  A storage belongs to one thread.  Its
+ * sequence numbers are visible in order: who has read up to a number never meets a lower one. */
+#ifndef SERVER_STORAGE_H
+#define SERVER_STORAGE_H
+
+#include "base/json.h"
+
+#include <stdbool.h>
+
+struct replica__storage_coll; /* a collection of a storage */
+
+/* A state that a storage hands out.  Borrowed: for the call of emit, or until release. */
+struct replica__storage_doc {
+    size_t collection;  /* index into the collections that were asked for */
+    const char *json;
+    size_t len;
+    bool deleted;
+    int64_t sequence;
+    int64_t stamp;
+    const char *writer; /* token of the revision at its writer */
+    const char *bundle; /* or NULL */
+};
+
+/* 0: go on; > 0: stop behind this document; < 0: fail. */
+typedef int (*replica__storage_emit)(void *ctx, const struct replica__storage_doc *doc);
+
+/* One row of a push. */
+struct replica__storage_row {
+    struct replica__storage_coll *coll;
+    struct replica__json_doc doc; /* as scanned; key found.  Reserved members are cut */
+    bool deleted;
+    const char *operation;        /* NULL: none (a stock client) */
+    int64_t stamp;                /* 0: now */
+    const char *bundle;           /* or NULL */
+    const char *assumed;          /* text of the assumed state; NULL: none */
+    size_t assumed_len;
+    bool assumed_deleted;
+    const char *assumed_incarnation; /* NULL: none; else with the sequence number it is the state */
+    int64_t assumed_sequence;
+
+    /* out */
+    int verdict;       /* REPLICA_VERDICT_... of replicator/remote.h */
+    int64_t sequence;  /* TAKEN: its number; ALREADY: the same, or 0 if it was overwritten since */
+    struct replica__storage_doc real; /* CONFLICT */
+    void *hold;        /* the storage's: keeps real alive until release */
+    int code;          /* REFUSED */
+    char reason[120];
+};
+
+struct replica__storage;
+
+struct replica__storage_ops {
+    void (*close)(struct replica__storage *s);
+
+    /* This opening's name on the timeline, of lower case letters and digits.  Borrowed. */
+    int (*incarnation)(struct replica__storage *s, const char **ret_incarnation,
+                       replica_error *err);
+    /* Is the checkpoint on this timeline?  1; 0: no, and ret_common is the last number of that
+     * incarnation that is common. */
+    int (*checkpoint)(struct replica__storage *s, const char *incarnation, int64_t sequence,
+                      int64_t *ret_common, replica_error *err);
+
+    /* 1: the collection, whatever its version; 0: there is none. */
+    int (*find)(struct replica__storage *s, const char *name,
+                struct replica__storage_coll **ret_coll, replica_error *err);
+    /* Create it.  REPLICA_EINVAL: no name for a collection; REPLICA_ELIMIT: there are too many. */
+    int (*create)(struct replica__storage *s, const char *name, int version,
+                  struct replica__storage_coll **ret_coll, replica_error *err);
+    const char *(*key)(const struct replica__storage_coll *coll);
+    int (*version)(const struct replica__storage_coll *coll);
+    void (*limits)(struct replica__storage *s, struct replica__json_limits *ret,
+                   size_t *ret_max_key);
+
+    /* The changed documents of colls in the order of sequence numbers, from after `since`, at most
+     * `rows`.  *ret_last: the number up to which was read.  1: the end was reached; 0: not yet. */
+    int (*read)(struct replica__storage *s, struct replica__storage_coll *const *colls, size_t n,
+                int64_t since, size_t rows, replica__storage_emit emit, void *ctx,
+                int64_t *ret_last, replica_error *err);
+    int (*head)(struct replica__storage *s, int64_t *ret_head, replica_error *err);
+    /* The number of documents of colls after `since`. */
+    int (*remaining)(struct replica__storage *s, struct replica__storage_coll *const *colls,
+                     size_t n, int64_t since, int64_t *ret_remaining, replica_error *err);
+    /* The live document with this key: 1 and its text, which is yours; 0: there is none. */
+    int (*get)(struct replica__storage *s, struct replica__storage_coll *coll, const char *id,
+               char **ret_json, size_t *ret_len, replica_error *err);
+
+    /* Judge the rows one by one and write those that are taken, all in one transaction.
+     * ret_before, ret_after: the head before the first and after the last write.  stock: the
+     * client is one of RxDB's. */
+    int (*push)(struct replica__storage *s, struct replica__storage_row *rows, size_t n,
+                bool stock, int64_t *ret_before, int64_t *ret_after, replica_error *err);
+    void (*release)(struct replica__storage *s, struct replica__storage_row *rows, size_t n);
+
+    /* Commits of others: poll fd (-1: none) for reading, for at most timeout ms (-1: forever),
+     * then work; the head may have moved. */
+    int (*fd)(struct replica__storage *s);
+    int (*timeout)(struct replica__storage *s);
+    int (*work)(struct replica__storage *s, replica_error *err);
+};
+
+struct replica__storage {
+    const struct replica__storage_ops *ops;
+};
+
+/* ---- on a libreplica database ---------------------------------------------------- */
+
+/* Name and primary key of a collection that may have to be created. */
+struct replica__storage_key {
+    const char *name;
+    const char *field;
+};
+
+/* db is borrowed and outlives the storage.  keys are copied.  REPLICA_EINVAL: a collection exists
+ * with another key. */
+int replica__storage_store_open(replica_db *db, const struct replica__storage_key *keys, size_t n,
+                                struct replica__storage **ret_storage, replica_error *err);
+
+#endif
