@@ -40,7 +40,7 @@ const char *replica_error_name(int code)
     return code > -n && names[-code] ? names[-code] : "REPLICA_EUNKNOWN";
 }
 
-/* Where a text of len bytes may end without cutting a character: at len, or up to 3 bytes before. */
+/* Where a text of len bytes may end without cutting a character: at len, or a little before. */
 static size_t character_edge(const char *text, size_t len)
 {
     size_t lead = len;

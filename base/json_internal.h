@@ -73,6 +73,7 @@ struct json_name {
 };
 
 uint64_t replica__json_signature(struct replica__slice spelled, bool escaped);
+struct json_name replica__json_name(struct replica__slice spelled);
 int replica__json_name_compare(const struct json_name *a, const struct json_name *b);
 
 /* Sort in place without memory of its own, n log n at worst. */
@@ -81,7 +82,45 @@ void replica__json_names_sort(struct json_name *names, size_t n);
 struct json_name *replica__json_names_find(struct json_name *names, size_t n,
                                            const struct json_name *name);
 
+/* All names of the object, or of what is left of it to walk, sorted; NULL: no memory.  The array
+ * is yours to replica__free(). */
+struct json_name *replica__json_names(struct replica__json_iter it, bool skip_reserved,
+                                      size_t *ret_n);
+
 bool replica__json_name_reserved(struct replica__slice spelled); /* starts with an underscore */
+
+/* ---- hashing --------------------------------------------------------------------- */
+
+/* Digests go from one machine to another: these steps are part of the protocol, and the same
+ * whatever the machine's byte order and however a text was cut into pieces. */
+struct json_hash {
+    uint64_t state;
+    uint64_t word; /* up to 7 bytes that wait for company */
+    uint64_t len;
+};
+#define JSON_HASH_INIT { UINT64_C(0x243F6A8885A308D3), 0, 0 }
+
+static inline uint64_t json_hash_mix(uint64_t state, uint64_t word)
+{
+    word *= UINT64_C(0x9E3779B97F4A7C15);
+    word ^= word >> 32;
+    state = (state ^ word) * UINT64_C(0xD6E8FEB86659FD93);
+    return state ^ state >> 32;
+}
+
+static inline void json_hash_byte(struct json_hash *h, unsigned char byte)
+{
+    h->word |= (uint64_t)byte << (8 * (h->len & 7));
+    if ((++h->len & 7) == 0) {
+        h->state = json_hash_mix(h->state, h->word);
+        h->word = 0;
+    }
+}
+
+static inline uint64_t json_hash_end(const struct json_hash *h)
+{
+    return json_hash_mix(json_hash_mix(h->state, h->word), h->len);
+}
 
 /* ---- json_value.c: through gated text -------------------------------------------- */
 

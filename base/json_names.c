@@ -1,4 +1,5 @@
 /* The names of one object: telling them apart quickly, and sorting them when there are many. */
+#include "base/alloc.h"
 #include "base/json_internal.h"
 
 static uint64_t mix(uint64_t first, uint64_t last, size_t len)
@@ -52,6 +53,13 @@ uint64_t replica__json_signature(struct replica__slice spelled, bool escaped)
     return mix(json_load(spelled.data), json_load(spelled.data + spelled.len - 8), spelled.len);
 }
 
+struct json_name replica__json_name(struct replica__slice spelled)
+{
+    bool escaped = spelled.len > 0 && memchr(spelled.data, '\\', spelled.len) != NULL;
+
+    return (struct json_name){ replica__json_signature(spelled, escaped), spelled };
+}
+
 int replica__json_name_compare(const struct json_name *a, const struct json_name *b)
 {
     if (a->signature != b->signature)
@@ -86,6 +94,28 @@ void replica__json_names_sort(struct json_name *names, size_t n)
         names[i - 1] = largest;
         sift_down(names, 0, i - 1);
     }
+}
+
+struct json_name *replica__json_names(struct replica__json_iter it, bool skip_reserved,
+                                      size_t *ret_n)
+{
+    struct replica__json_iter counter = it;
+    struct json_name *names;
+    size_t n = 0;
+
+    while (replica__json_next(&counter))
+        n++;
+    names = replica__realloc(NULL, n, sizeof(*names));
+    if (!names)
+        return NULL;
+    n = 0;
+    while (replica__json_next(&it)) {
+        if (!skip_reserved || !replica__json_name_reserved(it.name))
+            names[n++] = replica__json_name(it.name);
+    }
+    replica__json_names_sort(names, n);
+    *ret_n = n;
+    return names;
 }
 
 struct json_name *replica__json_names_find(struct json_name *names, size_t n,

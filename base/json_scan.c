@@ -143,7 +143,7 @@ static const char *scan_special(struct scanner *s, const char *at, bool *escaped
         return scan_escape(s, at);
     }
     if ((unsigned char)*at < 0x20)
-        return fail(s, at, "no control character in a string (escape it)");
+        return fail(s, at, "an escape instead of a control character");
     width = utf8_width(at, s->end);
     if (width == 0 && s->max_bytes > 0 && s->end - at < 4)
         return fail(s, s->end, "a string"); /* perhaps cut in two by the limit */
