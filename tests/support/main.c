@@ -16,6 +16,7 @@
 replica_error test_err;
 static struct test *first;
 static struct test **last = &first;
+static bool one_process; /* so a crash takes the report along: say what runs */
 
 void test_register(struct test *t)
 {
@@ -94,6 +95,8 @@ START_TEST(run_one)
 
     test_err = (replica_error){ .offset = -1 };
     fault_stop();
+    if (one_process)
+        printf("# %s\n", t->name);
     tmp_begin(t->name);
     t->fn();
     fault_stop();
@@ -164,6 +167,7 @@ int main(int argc, char **argv)
         return 1;
     }
     runner = plan(argc > 1 ? argv[1] : NULL);
+    one_process = srunner_fork_status(runner) == CK_NOFORK;
     srunner_run_all(runner, CK_SILENT);
 
     results = srunner_results(runner);
