@@ -56,7 +56,7 @@ static bool next_member(struct replica__json_iter *it, unsigned flags)
     do {
         if (!replica__json_next(it))
             return false;
-    } while ((flags & REPLICA_JSON_SKIP_RESERVED) && replica__json_name_reserved(it->name));
+    } while ((flags & REPLICA_JSON_SKIP_RESERVED) && json_name_reserved(it->name));
     return true;
 }
 

@@ -46,7 +46,7 @@ static uint64_t digest_value(struct replica__json_value v, bool skip_reserved)
         break;
     case REPLICA_JSON_OBJECT:
         while (replica__json_next(&it)) {
-            if (!skip_reserved || !replica__json_name_reserved(it.name))
+            if (!skip_reserved || !json_name_reserved(it.name))
                 digest += json_hash_mix(digest_string(it.name), digest_value(it.value, false));
         }
         break;

@@ -77,7 +77,7 @@ void replica__json_cut_reserved(const struct replica__json_doc *doc, struct repl
     struct json_edit e = replica__json_edit(v, out);
 
     while (doc->reserved && replica__json_edit_next(&e)) {
-        if (replica__json_name_reserved(e.it.name))
+        if (json_name_reserved(e.it.name))
             replica__json_edit_cut(&e);
         else
             replica__json_edit_keep(&e);

@@ -72,8 +72,40 @@ struct json_name {
     struct replica__slice spelled;
 };
 
-uint64_t replica__json_signature(struct replica__slice spelled, bool escaped);
+uint64_t replica__json_signature_escaped(struct replica__slice spelled);
 struct json_name replica__json_name(struct replica__slice spelled);
+
+static inline uint64_t json_signature_mix(uint64_t first, uint64_t last, size_t len)
+{
+    uint64_t x = first ^ (last << 29 | last >> 35);
+
+    return (x + len) * UINT64_C(0x9E3779B97F4A7C15);
+}
+
+/* Fewer than 8 bytes with zeros behind them: loads that overlap, and agree where they do. */
+static inline uint64_t json_load_short(const char *at, size_t len)
+{
+    const unsigned char *u = (const unsigned char *)at;
+
+    if (len >= 4)
+        return json_load4(at) | json_load4(at + len - 4) << (8 * (len - 4));
+    if (len == 0)
+        return 0;
+    return u[0] | (uint64_t)u[len / 2] << (8 * (len / 2)) | (uint64_t)u[len - 1] << (8 * (len - 1));
+}
+
+static inline uint64_t json_signature(struct replica__slice spelled, bool escaped)
+{
+    const char *at = spelled.data;
+    size_t len = spelled.len;
+
+    if (escaped)
+        return replica__json_signature_escaped(spelled);
+    if (len < 8)
+        return json_signature_mix(json_load_short(at, len), 0, len);
+    return json_signature_mix(json_load(at), json_load(at + len - 8), len);
+}
+
 int replica__json_name_compare(const struct json_name *a, const struct json_name *b);
 
 /* Sort in place without memory of its own, n log n at worst. */
@@ -87,7 +119,15 @@ struct json_name *replica__json_names_find(struct json_name *names, size_t n,
 struct json_name *replica__json_names(struct replica__json_iter it, bool skip_reserved,
                                       size_t *ret_n);
 
-bool replica__json_name_reserved(struct replica__slice spelled); /* starts with an underscore */
+bool replica__json_escaped_underscore(struct replica__slice spelled);
+
+/* It starts with an underscore. */
+static inline bool json_name_reserved(struct replica__slice spelled)
+{
+    if (spelled.len == 0 || (spelled.data[0] != '_' && spelled.data[0] != '\\'))
+        return false;
+    return spelled.data[0] == '_' || replica__json_escaped_underscore(spelled);
+}
 
 /* ---- hashing --------------------------------------------------------------------- */
 

@@ -2,26 +2,7 @@
 #include "base/alloc.h"
 #include "base/json_internal.h"
 
-static uint64_t mix(uint64_t first, uint64_t last, size_t len)
-{
-    uint64_t x = first ^ (last << 29 | last >> 35);
-
-    return (x + len) * UINT64_C(0x9E3779B97F4A7C15);
-}
-
-/* Fewer than 8 bytes with zeros behind them: loads that overlap, and agree where they do. */
-static uint64_t load_short(const char *at, size_t len)
-{
-    const unsigned char *u = (const unsigned char *)at;
-
-    if (len >= 4)
-        return json_load4(at) | json_load4(at + len - 4) << (8 * (len - 4));
-    if (len == 0)
-        return 0;
-    return u[0] | (uint64_t)u[len / 2] << (8 * (len / 2)) | (uint64_t)u[len - 1] << (8 * (len - 1));
-}
-
-static uint64_t signature_of_escaped(struct replica__slice spelled)
+uint64_t replica__json_signature_escaped(struct replica__slice spelled)
 {
     const char *at = spelled.data;
     const char *end = at + spelled.len;
@@ -41,23 +22,14 @@ static uint64_t signature_of_escaped(struct replica__slice spelled)
             last = last >> 8 | byte << 56;
         }
     }
-    return mix(first, len < 8 ? 0 : last, len);
-}
-
-uint64_t replica__json_signature(struct replica__slice spelled, bool escaped)
-{
-    if (escaped)
-        return signature_of_escaped(spelled);
-    if (spelled.len < 8)
-        return mix(load_short(spelled.data, spelled.len), 0, spelled.len);
-    return mix(json_load(spelled.data), json_load(spelled.data + spelled.len - 8), spelled.len);
+    return json_signature_mix(first, len < 8 ? 0 : last, len);
 }
 
 struct json_name replica__json_name(struct replica__slice spelled)
 {
     bool escaped = spelled.len > 0 && memchr(spelled.data, '\\', spelled.len) != NULL;
 
-    return (struct json_name){ replica__json_signature(spelled, escaped), spelled };
+    return (struct json_name){ json_signature(spelled, escaped), spelled };
 }
 
 int replica__json_name_compare(const struct json_name *a, const struct json_name *b)
@@ -110,7 +82,7 @@ struct json_name *replica__json_names(struct replica__json_iter it, bool skip_re
         return NULL;
     n = 0;
     while (replica__json_next(&it)) {
-        if (!skip_reserved || !replica__json_name_reserved(it.name))
+        if (!skip_reserved || !json_name_reserved(it.name))
             names[n++] = replica__json_name(it.name);
     }
     replica__json_names_sort(names, n);
@@ -137,12 +109,8 @@ struct json_name *replica__json_names_find(struct json_name *names, size_t n,
     return NULL;
 }
 
-bool replica__json_name_reserved(struct replica__slice spelled)
+bool replica__json_escaped_underscore(struct replica__slice spelled)
 {
-    if (spelled.len == 0)
-        return false;
-    if (spelled.data[0] == '_')
-        return true;
     return spelled.len >= 6 && memcmp(spelled.data, "\\u005", 5) == 0 &&
            (spelled.data[5] | 0x20) == 'f';
 }

@@ -17,8 +17,8 @@ enum {
 enum field { FIELD_OTHER, FIELD_KEY, FIELD_DELETED };
 
 struct frame {
-    uint64_t seen;      /* a bit for each signature's top 6 bits */
-    size_t first;       /* its first name */
+    uint64_t seen; /* two bits for each name */
+    size_t first;  /* its first name */
     bool object;
 };
 
@@ -267,40 +267,58 @@ static int grow_names(struct scanner *s)
     return 0;
 }
 
+/* Two of 64 bits, from a signature's better end. */
+static inline uint64_t two_bits(uint64_t signature)
+{
+    return UINT64_C(1) << (signature >> 58) | UINT64_C(1) << (signature >> 52 & 63);
+}
+
+static bool is_known(const struct scanner *s, size_t first, const struct json_name *name)
+{
+    for (size_t i = first; i < s->n_names; i++) {
+        if (s->names[i].signature == name->signature &&
+            replica__json_name_compare(&s->names[i], name) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* The name is new in its object as far as it is cheap to know; end_object() knows the rest. */
 static bool add_name(struct scanner *s, const struct json_name *name)
 {
     struct frame *f = &s->frames[s->depth];
-    uint64_t bit = UINT64_C(1) << (name->signature >> 58);
+    uint64_t bits = two_bits(name->signature);
 
-    if (s->n_names - f->first < FEW_NAMES && (f->seen & bit)) {
-        for (size_t i = f->first; i < s->n_names; i++) {
-            if (s->names[i].signature == name->signature &&
-                replica__json_name_compare(&s->names[i], name) == 0)
-                return fail_duplicate(s, name);
-        }
-    }
+    if ((f->seen & bits) == bits && s->n_names - f->first < FEW_NAMES &&
+        is_known(s, f->first, name))
+        return fail_duplicate(s, name);
     if (s->n_names == s->room) {
         s->r = grow_names(s);
         if (s->r < 0)
             return false;
     }
-    f->seen |= bit;
+    f->seen |= bits;
     s->names[s->n_names++] = *name;
     return true;
 }
 
-/* What a name at top level means to us. */
-static enum field field_of(struct scanner *s, struct replica__slice spelled)
+static inline bool is_name(struct replica__slice spelled, bool escaped, const char *name,
+                           size_t len)
 {
-    if (replica__json_name_reserved(spelled)) {
+    if (escaped)
+        return replica__json_string_is(spelled, name, len);
+    return spelled.len == len && memcmp(spelled.data, name, len) == 0;
+}
+
+/* What a name at top level means to us. */
+static enum field field_of(struct scanner *s, struct replica__slice spelled, bool escaped)
+{
+    if (json_name_reserved(spelled)) {
         s->doc->reserved = true;
-        if (replica__json_string_is(spelled, "_deleted", 8))
+        if (is_name(spelled, escaped, "_deleted", 8))
             return FIELD_DELETED;
     }
-    if (s->key && replica__json_string_is(spelled, s->key, s->key_len))
-        return FIELD_KEY;
-    return FIELD_OTHER;
+    return s->key && is_name(spelled, escaped, s->key, s->key_len) ? FIELD_KEY : FIELD_OTHER;
 }
 
 /* From a member's opening quote to the first byte of its value. */
@@ -316,7 +334,7 @@ static const char *scan_name(struct scanner *s, const char *at)
     if (!at)
         return NULL;
     name.spelled.len = (size_t)(at - 1 - name.spelled.data);
-    name.signature = replica__json_signature(name.spelled, escaped);
+    name.signature = json_signature(name.spelled, escaped);
     if (!add_name(s, &name))
         return NULL;
     at = json_skip_blank(at, s->end);
@@ -324,7 +342,7 @@ static const char *scan_name(struct scanner *s, const char *at)
         return fail(s, at, "':'");
     at = json_skip_blank(at + 1, s->end);
     if (s->depth == 1 && s->doc) {
-        s->field = field_of(s, name.spelled);
+        s->field = field_of(s, name.spelled, escaped);
         s->value_at = at;
     }
     return at;
