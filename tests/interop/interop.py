@@ -22,9 +22,10 @@ import time
 import traceback
 from pathlib import Path
 
-import npm
-
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, os.fspath(HERE.parent / "tools"))
+import npm  # noqa: E402, beside the other scripts that bring data
+
 DEADLINE = 30  # seconds that anything may take; far more than it does
 POLL = 0.02    # seconds between two questions, where only asking helps
 
@@ -128,9 +129,6 @@ class Client(Child):
     def wait(self, id, match, **arguments):  # until the document looks like this
         return self.do("wait", id=id, match=match, **arguments)
 
-    def ended(self, deadline=DEADLINE):
-        return super().wait(deadline)
-
     def errors(self):
         return self.do("seen")["errors"][-3:]
 
@@ -144,6 +142,15 @@ class Server(Child):
         check(words[:1] == ["listening"] and len(words) == 2, f"{name} says {words}")
         self.base = words[1]
         self.url = self.base + "/cities/0"
+        self.address = self.base.removeprefix("http://")
+
+    def requests(self):
+        """What was asked since the last time: rxdb-server's lines "GET /cities/0/pull?..."."""
+        lines = []
+        with contextlib.suppress(queue.Empty):
+            while (line := self.lines.get_nowait()) is not None:
+                lines.append(line)
+        return lines
 
 
 class Replica:
@@ -194,6 +201,9 @@ class Replica:
         return self.scope.own(Child("replica sync --live",
                                     self.argv("sync", "--url", url, "--live", *flags)))
 
+    def watch(self):
+        return self.scope.own(Child("replica watch", self.argv("watch")))
+
     def wait(self, id, match):
         """Until the document looks like this (None: is gone)."""
         def question():
@@ -202,6 +212,18 @@ class Replica:
                 return doc is None and match is None
             return all(doc.get(name) == value for name, value in match.items())
         until(f"{id} is {match} in {Path(self.db).name}", question)
+
+
+def city(number, **fields):
+    """A document that schema.json describes."""
+    return {"id": f"c{number:06d}", "name": f"Sant Julià {number}", "lat": 42.46372, "lng": 1.49129,
+            "country": "AD", "admin1": "06", "admin2": "", "path": f"/city/AD/06/{number}",
+            "visits": 0, "tags": ["ad", "geo"], "updatedBy": "seed", **fields}
+
+
+def build_folder():
+    """Where the build keeps what is installed."""
+    return Path(os.environ.get("INTEROP_BUILD", "/tmp/libreplica-interop")).absolute()
 
 
 def program():
@@ -214,7 +236,7 @@ def program():
 class Scope(contextlib.ExitStack):
     def __init__(self):
         super().__init__()
-        self.build = npm.build_folder()
+        self.build = build_folder()
         self.folder = Path(tempfile.mkdtemp(prefix="replica-interop-"))
         self.callback(shutil.rmtree, self.folder, ignore_errors=True)
         self.clients = 0
@@ -233,6 +255,7 @@ class Scope(contextlib.ExitStack):
         return self.own(Server("rxdb-server", argv, cwd=self.build))
 
     def replica_server(self, name="server", listen="127.0.0.1:0", token=None):
+        """listen: the address of an earlier one, to start again where it was."""
         argv = [program(), "serve", "--db", os.fspath(self.folder / (name + ".db")),
                 "--listen", listen]
         if token:
@@ -244,6 +267,12 @@ class Scope(contextlib.ExitStack):
         path.write_text(token + "\n")
         path.chmod(0o600)
         return os.fspath(path)
+
+    def findings(self, name):
+        """What `replica check` finds in that database."""
+        done = subprocess.run([program(), "check", "--db", self.folder / (name + ".db")],
+                              capture_output=True, text=True, timeout=2 * DEADLINE)
+        return (done.stdout + done.stderr).splitlines() if done.returncode else []
 
     def replica(self, name, **options):
         return Replica(self, name, **options)
@@ -259,7 +288,7 @@ def test(fn):
 
 def prepare():
     """Install what is missing, and put our scripts beside it, where Node finds the packages."""
-    build = npm.build_folder()
+    build = build_folder()
     npm.install(build, (HERE / "package.json").read_text())
     for name in ("client.mjs", "server.cjs", "schema.json"):
         shutil.copy(HERE / name, build / name)

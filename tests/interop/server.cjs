@@ -3,7 +3,8 @@
  *     node server.cjs '{"token":"secret"}'     -> listening http://127.0.0.1:40123
  *
  * rxdb-server 15 was written for an older RxDB: both must be loaded by require(), and the database
- * needs the onDestroy list that RxDB 17 renamed.  It ends when its standard input does. */
+ * needs the onDestroy list that RxDB 17 renamed.  Each request is a line on standard output.  It ends
+ * when its standard input does. */
 const { readFileSync } = require('node:fs');
 const { join } = require('node:path');
 const { createRxDatabase } = require('rxdb/plugins/core');
@@ -31,8 +32,9 @@ async function main() {
 
     server.addReplicationEndpoint({ name: 'cities', collection: cities });
     await server.start();
-    const { port } = HTTP_SERVER_BY_EXPRESS.get(server.serverApp).address();
-    process.stdout.write(`listening http://127.0.0.1:${port}\n`);
+    const http = HTTP_SERVER_BY_EXPRESS.get(server.serverApp);
+    http.prependListener('request', ({ method, url }) => process.stdout.write(`${method} ${url}\n`));
+    process.stdout.write(`listening http://127.0.0.1:${http.address().port}\n`);
     process.stdin.resume().on('end', () => process.exit(0));
 }
 

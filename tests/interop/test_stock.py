@@ -5,7 +5,7 @@ ours.  What holds with the one must hold with the other.
 """
 import sys
 
-from interop import check, equal, main, test, until
+from interop import check, city, equal, main, test, until
 
 MANY = 3000
 PAGE = 100
@@ -13,12 +13,6 @@ PAGE = 100
 
 def start(scope):
     return scope.rxdb_server() if sys.argv[1] == "rxdb" else scope.replica_server()
-
-
-def city(number, **fields):
-    return {"id": f"c{number:06d}", "name": f"Sant Julià {number}", "lat": 42.46372, "lng": 1.49129,
-            "country": "AD", "admin1": "06", "admin2": "", "path": f"/city/AD/06/{number}",
-            "visits": 0, "tags": ["ad", "geo"], "updatedBy": "seed", **fields}
 
 
 def same(*clients):

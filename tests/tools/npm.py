@@ -69,8 +69,3 @@ def node(folder):
     if not is_new_enough(path):
         raise Missing(f"node {NODE_WANTED} or newer is missing, and npm's does not run here")
     return os.fspath(path)
-
-
-def build_folder():
-    """Where the build lets tests keep what they install."""
-    return Path(os.environ.get("INTEROP_BUILD", "/tmp/libreplica-interop")).absolute()
