@@ -77,7 +77,12 @@ REPLICA_API const char *replica_error_name(int code); /* "REPLICA_ECONFLICT" */
 /* ---- databases ------------------------------------------------------------------- */
 
 /* Log levels.  DEBUG also names every request and every move of a state machine. */
-enum { REPLICA_LOG_ERROR = 1, REPLICA_LOG_WARNING = 2, REPLICA_LOG_INFO = 3, REPLICA_LOG_DEBUG = 4 };
+enum {
+    REPLICA_LOG_ERROR = 1,
+    REPLICA_LOG_WARNING = 2,
+    REPLICA_LOG_INFO = 3,
+    REPLICA_LOG_DEBUG = 4
+};
 
 /* Options start with their own size and mean "default" where they are zero, so that a
  * later field cannot break a program that was compiled without it. */
@@ -306,9 +311,9 @@ REPLICA_API replica_doc *replica_conflict_local(replica_conflict *c);
 /* Answers.  One that succeeds ends c: it has been accepted, and is written by the replication
  * together with the real state as its new base, unless the document was written meanwhile; then
  * the conflict is met again.  After one that fails c is still yours.  REPLICA_EINVAL: a state that
- * is none of the three.  REPLICA_EJSON, REPLICA_ESCHEMA, REPLICA_ELIMIT: the text is refused, also when its primary key
- * is another.  REPLICA_ECLOSED: the replication has ended; c is gone, and is asked again when it starts anew.  Any
- * thread. */
+ * is none of the three.  REPLICA_EJSON, REPLICA_ESCHEMA, REPLICA_ELIMIT: the text is refused, also
+ * when its primary key is another.  REPLICA_ECLOSED: the replication has ended; c is gone, and is
+ * asked again when it starts anew.  Any thread. */
 REPLICA_API int replica_conflict_use(replica_conflict *c, replica_doc *state, replica_error *err);
 REPLICA_API int replica_conflict_use_json(replica_conflict *c, const char *json, size_t len,
                                           replica_error *err);
@@ -365,8 +370,8 @@ REPLICA_API int replica_rejected(replica_db *db, replica_collection *coll,
                                  void *ctx, replica_error *err);
 /* Try again as it is.  (To edit, put a new state: it goes out by itself.)  1; 0: no such entry. */
 REPLICA_API int replica_rejected_retry(replica_db *db, int64_t number, replica_error *err);
-/* Go back to the server's state; the local one goes to the conflict log.  REPLICA_ENOTSUP: the entry
- * has no local state to discard. */
+/* Go back to the server's state; the local one goes to the conflict log.  REPLICA_ENOTSUP: the
+ * entry has no local state to discard. */
 REPLICA_API int replica_rejected_discard(replica_db *db, int64_t number, replica_error *err);
 
 /* ---- the event loop -------------------------------------------------------------- */

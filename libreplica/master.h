@@ -68,7 +68,7 @@ struct replica__master_row {
 
     /* out */
     int verdict;            /* REPLICA_VERDICT_TAKEN, ALREADY, CONFLICT or REFUSED of remote.h */
-    int64_t sequence;       /* TAKEN: its number; ALREADY: the same, or 0 if it was overwritten since */
+    int64_t sequence;       /* TAKEN: its number; ALREADY: the same, or 0 if overwritten since */
     replica_doc *real;      /* CONFLICT: the real master state; unref it */
     int code;               /* REFUSED */
     char reason[120];
@@ -77,8 +77,8 @@ struct replica__master_row {
  * ret_before, ret_after: the head before the first and after the last write.
  * stock: the client is one of RxDB's: a row whose new state equals the real one is taken without a
  * write, and values that the client did not change keep the spelling that is stored here. */
-REPLICA_INTERNAL int replica__master_push(replica_db *db, struct replica__master_row *rows, size_t n,
-                                          bool stock, int64_t *ret_before, int64_t *ret_after,
-                                          replica_error *err);
+REPLICA_INTERNAL int replica__master_push(replica_db *db, struct replica__master_row *rows,
+                                          size_t n, bool stock, int64_t *ret_before,
+                                          int64_t *ret_after, replica_error *err);
 
 #endif

@@ -44,11 +44,12 @@ typedef struct replica_remote_page {
     const char *checkpoint;  /* text for the next pull, kept as it is; NULL: unchanged */
     const char *follows;     /* checkpoint that this page follows without a gap; NULL: not told */
     const char *incarnation; /* of the sequence numbers; NULL: none */
-    int64_t head;            /* sequence number at the end of the feed, as of the request; 0: not told */
+    int64_t head;            /* sequence number at the feed's end as of the request; 0: not told */
     int64_t remaining;       /* documents after this page; -1: not told */
     int at_head;             /* the page reached the head as of the request */
 } replica_remote_page;
-#define REPLICA_REMOTE_PAGE_INIT { sizeof(replica_remote_page), NULL, 0, NULL, NULL, NULL, 0, -1, 0 }
+#define REPLICA_REMOTE_PAGE_INIT \
+    { sizeof(replica_remote_page), NULL, 0, NULL, NULL, NULL, 0, -1, 0 }
 
 enum {
     REPLICA_VERDICT_NONE = 0,     /* not judged: ask again */

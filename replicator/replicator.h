@@ -74,7 +74,7 @@ typedef int (*replica_token_fn)(void *ctx, char *out, size_t room);
 #define REPLICA_SYNC_PULL_ONLY (1u << 1)
 #define REPLICA_SYNC_ONCE      (1u << 2) /* stop when in sync; else live until cancelled */
 #define REPLICA_SYNC_IN_LOOP   (1u << 3) /* run in the program's dispatch instead of a thread */
-#define REPLICA_SYNC_RXDB      (1u << 4) /* speak RxDB's dialect only; else ours where it is known */
+#define REPLICA_SYNC_RXDB      (1u << 4) /* speak RxDB's dialect only; else ours where known */
 #define REPLICA_SYNC_PAUSED_AT_START (1u << 5)
 
 typedef struct replica_sync_options {
@@ -83,8 +83,8 @@ typedef struct replica_sync_options {
     const char *identifier;           /* NULL: made of the URL and the collections' names */
     replica_collection *const *collections;
     size_t collection_count;
-    /* The endpoint of the (first) collection as RxDB has it, http://host:port/{collection}/{version};
-     * the others are found beside it. */
+    /* The endpoint of the (first) collection as RxDB has it, with the others beside it:
+     * http://host:port/{collection}/{version} */
     const char *url;
     const replica_remote *remote;     /* instead of url; copied */
     const char *const *headers;       /* "Name: value", NULL at the end; for HTTP; or NULL */
@@ -114,8 +114,8 @@ REPLICA_API int replica_sync_start(replica_db *db, const replica_sync_options *o
  * Returns within a second, also from a callback. */
 REPLICA_API void replica_sync_cancel(replica_sync *sync);
 
-/* Forget a replication that does not run: its checkpoint and everything kept for it.  Documents stay.
- * 1; 0: there is none of that name.  REPLICA_EBUSY: it runs. */
+/* Forget a replication that does not run: its checkpoint and everything kept for it.  Documents
+ * stay.  1; 0: there is none of that name.  REPLICA_EBUSY: it runs. */
 REPLICA_API int replica_sync_remove(replica_db *db, const char *identifier, replica_error *err);
 
 REPLICA_API int replica_sync_get_status(replica_sync *sync, replica_sync_status *ret_status,

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Who may include whom, as a test: the floor plan of docs/architecture.md.
 
-Usage: floors.py ROOT    Speaks TAP: one line per folder, and one for forgotten files.
+Usage: floors.py ROOT    Speaks TAP: a line per folder, one for forgotten files, one for their looks.
 """
 import os
 import re
@@ -38,6 +38,7 @@ LIBC = re.compile(r'''((assert|ctype|dirent|errno|fcntl|float|ftw|getopt|inttype
     |stdnoreturn|string|strings|termios|time|unistd)\.h|(arpa|linux|net|netinet|sys)/.*)''', re.X)
 EXEMPT = {'libreplica/cjson.h'}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
+COLUMNS = 100
 BUILT_BY_OPTION = {'base/os_linux.c', 'base/os_posix.c'}
 
 
@@ -92,10 +93,27 @@ def check_lists(root):
                 yield f'{name} is in no list of {folder}/meson.build'
 
 
+def check_looks(root):
+    for folder in [*FLOORS, 'tests/']:
+        for name in sources(root, folder):
+            with open(os.path.join(root, name), encoding='utf-8', newline='') as f:
+                lines = f.read().split('\n')
+            if lines[-1] or lines[-2:-1] == ['']:
+                yield f'{name} does not end with one newline'
+            for n, line in enumerate(lines, 1):
+                if len(line) > COLUMNS:
+                    yield f'{name}:{n} has {len(line)} columns, more than {COLUMNS}'
+                if '\t' in line or line != line.rstrip():
+                    yield f'{name}:{n} has a tab, or blanks at its end'
+                if re.search(r'\b(TODO|FIXME|XXX)\b', line):
+                    yield f'{name}:{n} puts something off; plans are in issues'
+
+
 def main():
     root = sys.argv[1]
     tests = [(f'{floor} includes downwards only', check_floor(root, floor)) for floor in FLOORS]
     tests.append(('every source file is built', check_lists(root)))
+    tests.append(('every source file looks like the others', check_looks(root)))
     print(f'1..{len(tests)}')
     for n, (sentence, found) in enumerate(tests, 1):
         found = sorted(set(found))

@@ -20,7 +20,7 @@ struct clock {
 void clock_start(struct clock *c, int64_t now_ms, uint64_t seed);
 void clock_pass(struct clock *c, int64_t ms); /* both clocks */
 
-/* The next of a sequence that the seed decides (SplitMix64); for tests that need dice themselves. */
+/* The next of a sequence that the seed decides (SplitMix64); for tests that throw dice. */
 uint64_t dice_roll(uint64_t *state);
 
 #endif
