@@ -1,0 +1,174 @@
+/* What the commands share: options, exit codes, opening, printing.
+ *
+ * A command is one file with one `int cmd_x(int argc, char **argv)`; argv[0] is its name.  It says
+ * in a table what it takes, and returns one of the exit codes below. */
+#ifndef TOOLS_CLI_H
+#define TOOLS_CLI_H
+
+#include "base/buf.h"
+#include "libreplica/libreplica.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+/* ---- exit codes ------------------------------------------------------------------ */
+
+/* The manual (docs/man/replica.1) lists these; scripts rely on them. */
+enum {
+    CLI_OK = 0,
+    CLI_NO = 1,          /* what was asked for is not there, was not reached, or has findings */
+    CLI_USAGE = 2,
+    CLI_UNREACHED = 3,   /* no server answers */
+    CLI_CREDENTIALS = 4, /* missing, or refused */
+    CLI_VERSION = 5,     /* of the schema, or of the file */
+    CLI_CONFLICT = 6,    /* another revision is stored */
+    CLI_INPUT = 7,       /* text that is no document */
+    CLI_STORAGE = 8,     /* I/O, full, corrupt, busy, read-only, out of memory */
+    CLI_REFUSED = 9      /* the server answers, and does not serve us */
+};
+
+int cli_exit_code(int code); /* of a REPLICA_E code */
+
+/* ---- options --------------------------------------------------------------------- */
+
+enum cli_kind {
+    CLI_FLAG = 1, /* bool * */
+    CLI_TEXT,     /* const char ** */
+    CLI_NUMBER,   /* int64_t *, not negative */
+    CLI_LIST      /* struct cli_list *, may be given again */
+};
+
+#define CLI_LIST_MAX 64
+struct cli_list {
+    const char *items[CLI_LIST_MAX];
+    size_t count;
+};
+
+struct cli_option {
+    const char *name; /* without the dashes; NULL ends a table */
+    enum cli_kind kind;
+    bool required;
+    void *to;
+    const char *arg;  /* what the help calls its value; NULL for a flag */
+    const char *help;
+};
+#define CLI_OPTION_DB(to) { "db", CLI_TEXT, true, to, "FILE", "the database" }
+#define CLI_OPTION_COLLECTION(to) \
+    { "collection", CLI_TEXT, true, to, "NAME", "the collection" }
+#define CLI_OPTION_JSON(to) { "json", CLI_FLAG, false, to, NULL, "print JSON Lines" }
+
+struct cli_command {
+    const char *args;  /* "ID JSON", for the help */
+    const char *about; /* the help's paragraph */
+    int min, max;      /* number of arguments */
+    const struct cli_option *options;
+};
+
+/* Fill what the options point to, and move the arguments to argv[1...].  Returns how many there
+ * are, or < 0: the command ends with *ret_exit (the help was asked for, or the usage is wrong). */
+int cli_parse(const struct cli_command *command, int argc, char **argv, int *ret_exit);
+
+/* The arguments of a command about numbered entries: "list", or "retry 3".  0, or an exit code. */
+int cli_entry(int count, char **argv, const char *alone, const char **ret_action,
+              int64_t *ret_number);
+
+/* ---- errors ---------------------------------------------------------------------- */
+
+/* "replica put: ..." on standard error. */
+void cli_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+int cli_usage(const char *format, ...) __attribute__((format(printf, 1, 2))); /* CLI_USAGE */
+/* Say what err says, and return the exit code for it. */
+int cli_failed(const replica_error *err);
+/* The text that err is about came from `source` (a file's name, "argument"), line `line` (0: it has
+ * no lines): "notes.jsonl:17: byte 23: expected ':'". */
+int cli_bad_text(const char *source, int64_t line, const replica_error *err);
+void cli_name(const char *command); /* what cli_complain() starts with */
+/* Flush standard output; its failure is a failure of the command. */
+int cli_finish(int exit_code);
+
+/* ---- opening --------------------------------------------------------------------- */
+
+/* A database and one of its collections, closed at the end of the scope. */
+struct cli_store {
+    replica_db *db;
+    replica_collection *coll;
+};
+#define CLI_STORE_INIT { NULL, NULL }
+void cli_close(struct cli_store *store);
+#define CLI_STORE __attribute__((cleanup(cli_close))) struct cli_store
+
+/* 0, or an exit code; the complaint is made.  flags: REPLICA_DB_... */
+int cli_open(struct cli_store *store, const char *path, unsigned flags);
+/* The same, with a collection that must be there. */
+int cli_open_collection(struct cli_store *store, const char *path, unsigned flags,
+                        const char *collection);
+/* The same, but the file and the collection are created where they are absent.  key NULL: that of
+ * the stored collection, else "id". */
+int cli_create_collection(struct cli_store *store, const char *path, const char *collection,
+                          const char *key);
+int cli_wrong_key(const char *path, replica_collection *coll, const char *key); /* complains */
+/* 1, 0, or < 0 */
+int cli_has_collection(replica_db *db, const char *collection, replica_error *err);
+
+static inline void cli_unref(replica_doc **doc)
+{
+    *doc = replica_doc_unref(*doc);
+}
+#define CLI_DOC __attribute__((cleanup(cli_unref))) replica_doc *
+static inline void cli_cursor_close(replica_cursor **cursor)
+{
+    replica_cursor_close(*cursor);
+}
+#define CLI_CURSOR __attribute__((cleanup(cli_cursor_close))) replica_cursor *
+
+/* ---- input and output ------------------------------------------------------------ */
+
+/* The text of an argument, or of standard input where it is "-" or NULL; at most max bytes. */
+int cli_text(const char *arg, size_t max, struct replica__buf *ret_text, const char **ret_source);
+
+/* A document's text on one line: line breaks, which are white space in JSON, become spaces; every
+ * other byte is kept. */
+void cli_print_line(const char *json, size_t len);
+/* A JSON string, an object's member; the text of a document as a member (null without one). */
+void cli_print_string(const char *text);
+void cli_print_member(const char *name, const char *text); /* ,"name":"text" */
+void cli_print_doc(const char *name, replica_doc *doc);    /* ,"name":{...} */
+void cli_print_number(const char *name, int64_t number);   /* ,"name":1 */
+/* {"seq":1,"id":"a","rev":"1-...","deleted":false}, with "doc" if asked for; one line. */
+void cli_print_change(replica_doc *doc, bool with_doc);
+/* Milliseconds since 1970 as 2026-01-31T12:00:00Z; room for CLI_TIME bytes. */
+#define CLI_TIME 32
+const char *cli_time(int64_t ms, char *room);
+
+/* A number that grows, on a terminal only: "imported 12000".  Silent otherwise. */
+void cli_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void cli_progress_end(void);
+
+/* ---- signals --------------------------------------------------------------------- */
+
+/* From here on SIGINT and SIGTERM end the command's waiting instead of the process. */
+void cli_catch_signals(void);
+bool cli_interrupted(void);
+/* Poll the database once and dispatch, for at most timeout_ms (-1: forever) or until a signal
+ * comes.  < 0 failed. */
+int cli_wait(replica_db *db, int timeout_ms, replica_error *err);
+
+/* ---- the commands ---------------------------------------------------------------- */
+
+int cmd_changes(int argc, char **argv);
+int cmd_check(int argc, char **argv);
+int cmd_conflicts(int argc, char **argv);
+int cmd_delete(int argc, char **argv);
+int cmd_export(int argc, char **argv);
+int cmd_get(int argc, char **argv);
+int cmd_import(int argc, char **argv);
+int cmd_ls(int argc, char **argv);
+int cmd_patch(int argc, char **argv);
+int cmd_put(int argc, char **argv);
+int cmd_rejected(int argc, char **argv);
+int cmd_serve(int argc, char **argv);
+int cmd_status(int argc, char **argv);
+int cmd_sync(int argc, char **argv);
+int cmd_watch(int argc, char **argv);
+
+#endif

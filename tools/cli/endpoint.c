@@ -1,0 +1,45 @@
+/* Taking an endpoint's URL apart from its end. */
+#include "tools/cli/endpoint.h"
+#include "tools/cli/cli.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int not_an_endpoint(const char *url)
+{
+    return cli_usage("'%s' does not look like http://host:port/{collection}/{schema version}", url);
+}
+
+int endpoint_parse(const char *url, struct endpoint *ret_endpoint)
+{
+    const char *path = strstr(url, "://");
+    const char *end = url + strlen(url);
+    const char *version, *name;
+
+    if (strncmp(url, "http", 4) != 0 || !path)
+        return not_an_endpoint(url);
+    path = strchr(path + 3, '/');
+    while (path && end > path + 1 && end[-1] == '/')
+        end--;
+    version = end;
+    while (path && version > path + 1 && version[-1] >= '0' && version[-1] <= '9')
+        version--;
+    if (!path || version == end || end - version > 9 || version[-1] != '/' || version - 1 <= path)
+        return not_an_endpoint(url);
+    name = version - 1;
+    while (name[-1] != '/')
+        name--;
+    if (name == version - 1 || strpbrk(path, "?#"))
+        return not_an_endpoint(url);
+
+    ret_endpoint->url = strndup(url, (size_t)(end - url));
+    ret_endpoint->collection = strndup(name, (size_t)(version - 1 - name));
+    ret_endpoint->version = atoi(version);
+    return 0;
+}
+
+void endpoint_free(struct endpoint *endpoint)
+{
+    free(endpoint->url);
+    free(endpoint->collection);
+}

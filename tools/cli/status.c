@@ -1,0 +1,116 @@
+/* replica status: what a database contains. */
+#include "tools/cli/cli.h"
+
+struct summary {
+    replica_db *db;
+    bool json;
+    bool first;
+    int64_t documents, conflicts, rejected;
+    replica_error *err;
+};
+
+static int add_collection(void *ctx, const char *name)
+{
+    struct summary *s = ctx;
+    replica_collection *coll = NULL;
+    int64_t count = 0;
+    int r;
+
+    r = replica_db_collection(s->db, name, NULL, &coll, s->err);
+    if (r >= 0)
+        r = replica_collection_count(coll, &count, s->err);
+    if (r < 0)
+        return r;
+    s->documents += count;
+    if (!s->json) {
+        printf("  %-24s %10lld documents, key '%s', version %d\n", name, (long long)count,
+               replica_collection_key(coll), replica_collection_version(coll));
+        return 0;
+    }
+    printf("%s{\"collection\":\"%s\"", s->first ? "" : ",", name);
+    cli_print_member("key", replica_collection_key(coll));
+    cli_print_number("version", replica_collection_version(coll));
+    cli_print_number("documents", count);
+    putchar('}');
+    s->first = false;
+    return 0;
+}
+
+static int count_conflict(void *ctx, const replica_conflict_entry *entry)
+{
+    struct summary *s = ctx;
+
+    s->conflicts++;
+    return 0;
+}
+
+static int count_rejected(void *ctx, const replica_rejected_entry *entry)
+{
+    struct summary *s = ctx;
+
+    s->rejected++;
+    return 0;
+}
+
+static int print_status(struct summary *s)
+{
+    int64_t sequence = 0;
+    int r;
+
+    r = replica_db_sequence(s->db, &sequence, s->err);
+    if (r >= 0)
+        r = replica_conflict_log(s->db, NULL, 0, count_conflict, s, s->err);
+    if (r >= 0)
+        r = replica_rejected(s->db, NULL, count_rejected, s, s->err);
+    if (r < 0)
+        return r;
+    if (s->json)
+        printf("{\"sequence\":%lld,\"collections\":[", (long long)sequence);
+    else
+        printf("collections\n");
+    r = replica_db_collections(s->db, add_collection, s, s->err);
+    if (r < 0)
+        return r;
+    if (s->json) {
+        putchar(']');
+        cli_print_number("documents", s->documents);
+        cli_print_number("conflicts", s->conflicts);
+        cli_print_number("rejected", s->rejected);
+        printf("}\n");
+        return 0;
+    }
+    printf("documents       %lld\nsequence number %lld\nconflict log    %lld entries\n"
+           "set aside       %lld documents\n", (long long)s->documents, (long long)sequence,
+           (long long)s->conflicts, (long long)s->rejected);
+    return 0;
+}
+
+int cmd_status(int argc, char **argv)
+{
+    const char *db = NULL;
+    struct summary s = { .first = true };
+    const struct cli_option options[] = {
+        CLI_OPTION_DB(&db),
+        CLI_OPTION_JSON(&s.json),
+        { 0 },
+    };
+    const struct cli_command command = {
+        NULL,
+        "Say what a database contains: collections, the last sequence number, what conflicts\n"
+        "superseded (replica conflicts) and what replication set aside (replica rejected).",
+        0, 0, options,
+    };
+    CLI_STORE store = CLI_STORE_INIT;
+    replica_error err = { 0 };
+    int r;
+
+    if (cli_parse(&command, argc, argv, &r) < 0)
+        return r;
+    r = cli_open(&store, db, REPLICA_DB_READ_ONLY);
+    if (r)
+        return r;
+    s.db = store.db;
+    s.err = &err;
+    r = print_status(&s);
+    return cli_finish(r < 0 ? cli_failed(&err) : CLI_OK);
+}

@@ -1,0 +1,323 @@
+/* replica sync: collections of a database kept in step with a server, once or until stopped.
+ *
+ * Its promise to scripts: exit 0 means in sync, with nothing set aside. */
+#include "tools/cli/cli.h"
+#include "tools/cli/endpoint.h"
+#include "tools/cli/token.h"
+
+#include "base/os.h"
+#include "replicator/replicator.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SLICE_MS 100 /* of waiting, between two looks at signals and at the clock */
+#define DEFAULT_TIMEOUT_S 60
+
+struct syncing {
+    const char *db, *url, *key, *token_file, *dialect, *on_conflict;
+    struct cli_list names;
+    bool once, live, push_only, pull_only, json;
+    int64_t timeout_s; /* -1: not given */
+    struct cli_store store;
+    replica_collection *colls[CLI_LIST_MAX];
+    struct cli_token token;
+    replica_sync *sync;
+    replica_error said; /* the last failure that was told in --live */
+};
+
+/* ---- collections ----------------------------------------------------------------- */
+
+static void keep_local(void *ctx, replica_conflict *c)
+{
+    replica_error err = { 0 };
+
+    if (replica_conflict_use(c, replica_conflict_local(c), &err) < 0 && err.code != REPLICA_ECLOSED)
+        replica_conflict_fail(c, err.message, NULL);
+}
+
+/* What is stored of a collection, which must be known before it can be opened with a handler. */
+struct stored {
+    char *key;   /* NULL: the collection is not stored */
+    int version;
+};
+
+static int find_stored(const char *path, const char *name, struct stored *ret)
+{
+    CLI_STORE store = CLI_STORE_INIT;
+    replica_error err = { 0 };
+    int r;
+
+    r = cli_open(&store, path, REPLICA_DB_READ_ONLY);
+    if (r)
+        return r;
+    r = cli_has_collection(store.db, name, &err);
+    if (r > 0)
+        r = replica_db_collection(store.db, name, NULL, &store.coll, &err);
+    if (r < 0)
+        return cli_failed(&err);
+    if (store.coll) {
+        ret->key = strdup(replica_collection_key(store.coll));
+        ret->version = replica_collection_version(store.coll);
+    }
+    return 0;
+}
+
+static int open_one(struct syncing *s, size_t n, int version)
+{
+    replica_conflict_handler handler = REPLICA_CONFLICT_HANDLER_INIT;
+    replica_collection_options opts = REPLICA_COLLECTION_OPTIONS_INIT;
+    struct stored stored = { NULL, version };
+    replica_error err = { 0 };
+    int r;
+
+    r = find_stored(s->db, s->names.items[n], &stored);
+    if (r)
+        return r;
+    handler.resolve = keep_local;
+    opts.handler = strcmp(s->on_conflict, "client-wins") == 0 ? &handler : NULL;
+    opts.key = stored.key ? stored.key : s->key;
+    opts.version = n == 0 ? version : stored.version; /* the URL names that of the first */
+    r = replica_db_collection(s->store.db, s->names.items[n], &opts, &s->colls[n], &err);
+    if (r < 0)
+        r = cli_failed(&err);
+    else if (s->key && strcmp(s->key, replica_collection_key(s->colls[n])) != 0)
+        r = cli_wrong_key(s->db, s->colls[n], s->key);
+    free(stored.key);
+    return r;
+}
+
+static int open_collections(struct syncing *s, const struct endpoint *endpoint)
+{
+    int r;
+
+    if (s->names.count == 0)
+        s->names.items[s->names.count++] = endpoint->collection;
+    r = cli_open(&s->store, s->db, 0);
+    for (size_t n = 0; r == 0 && n < s->names.count; n++)
+        r = open_one(s, n, endpoint->version);
+    return r;
+}
+
+/* ---- what happens meanwhile ------------------------------------------------------ */
+
+static void on_status(void *ctx, const replica_sync_status *status)
+{
+    char left[48] = "";
+
+    if (status->pull_remaining > 0)
+        snprintf(left, sizeof(left), ", %lld to come", (long long)status->pull_remaining);
+    cli_progress("pulled %lld%s; pushed %lld, %lld to go%s", (long long)status->pulled, left,
+                 (long long)status->pushed, (long long)status->push_remaining,
+                 status->in_sync ? "; in sync" : "");
+}
+
+/* A replication that lives on says what troubles it, each trouble once. */
+static void on_error(void *ctx, const replica_error *error)
+{
+    struct syncing *s = ctx;
+
+    if (!s->live || strcmp(error->message, s->said.message) == 0)
+        return;
+    s->said = *error;
+    cli_failed(error);
+}
+
+static int give_token(void *ctx, char *out, size_t room)
+{
+    struct syncing *s = ctx;
+
+    return cli_token_take(&s->token, out, room);
+}
+
+static int start(struct syncing *s, const char *url)
+{
+    replica_sync_options opts = REPLICA_SYNC_OPTIONS_INIT;
+    replica_error err = { 0 };
+
+    opts.url = url;
+    opts.collections = s->colls;
+    opts.collection_count = s->names.count;
+    opts.flags = (s->once ? REPLICA_SYNC_ONCE : 0) | (s->push_only ? REPLICA_SYNC_PUSH_ONLY : 0) |
+                 (s->pull_only ? REPLICA_SYNC_PULL_ONLY : 0) |
+                 (strcmp(s->dialect, "rxdb") == 0 ? REPLICA_SYNC_RXDB : 0);
+    opts.token = s->token_file ? give_token : NULL;
+    opts.on_status = on_status;
+    opts.on_error = on_error;
+    opts.ctx = s;
+    return replica_sync_start(s->store.db, &opts, &s->sync, &err) < 0 ? cli_failed(&err) : 0;
+}
+
+/* ---- the end --------------------------------------------------------------------- */
+
+static int not_in_sync(struct syncing *s, const char *why)
+{
+    replica_sync_status status = REPLICA_SYNC_STATUS_INIT;
+
+    if (replica_sync_get_status(s->sync, &status, NULL) >= 0 && status.error.code) {
+        cli_complain("not in sync: %s", why);
+        return cli_failed(&status.error);
+    }
+    cli_complain("not in sync: %s; %lld to push, %lld in conflict", why,
+                 (long long)status.push_remaining, (long long)status.unsettled);
+    return CLI_NO;
+}
+
+static int tell_rejected(void *ctx, const replica_rejected_entry *entry)
+{
+    struct syncing *s = ctx;
+
+    if (strcmp(entry->replication, replica_sync_identifier(s->sync)) == 0)
+        cli_complain("set aside: %s/%s: %s (%d)", entry->collection, entry->id, entry->reason,
+                     entry->code);
+    return 0;
+}
+
+static void print_summary(const replica_sync_status *status)
+{
+    printf("{\"in_sync\":%s", status->in_sync ? "true" : "false");
+    cli_print_number("head", status->head);
+    cli_print_number("pulled", status->pulled);
+    cli_print_number("pushed", status->pushed);
+    cli_print_number("conflicts", status->conflicts);
+    cli_print_number("unsettled", status->unsettled);
+    cli_print_number("rejected", status->rejected);
+    cli_print_number("bytes_down", status->bytes_down);
+    cli_print_number("bytes_up", status->bytes_up);
+    printf("}\n");
+}
+
+/* r: what the run came to.  Documents set aside are a failure, if there was no other. */
+static int finish(struct syncing *s, int r)
+{
+    replica_sync_status status = REPLICA_SYNC_STATUS_INIT;
+    replica_error err = { 0 };
+
+    if (replica_sync_get_status(s->sync, &status, &err) < 0)
+        return cli_failed(&err);
+    if (s->json)
+        print_summary(&status);
+    if (status.rejected > 0) {
+        replica_rejected(s->store.db, NULL, tell_rejected, s, NULL);
+        r = r ? r : CLI_NO;
+    }
+    return r;
+}
+
+/* ---- the two ways ---------------------------------------------------------------- */
+
+/* Without --timeout, a server that cannot be reached at all ends the command at once. */
+static bool is_hopeless(struct syncing *s)
+{
+    replica_sync_status status = REPLICA_SYNC_STATUS_INIT;
+
+    if (s->timeout_s >= 0 || replica_sync_get_status(s->sync, &status, NULL) < 0)
+        return false;
+    return status.state == REPLICA_SYNC_WAITING && status.error.code == REPLICA_ENET &&
+           status.bytes_down == 0;
+}
+
+static int run_once(struct syncing *s)
+{
+    int64_t seconds = s->timeout_s >= 0 ? s->timeout_s : DEFAULT_TIMEOUT_S;
+    int64_t end = replica__os_monotonic_us() / 1000 + seconds * 1000;
+    replica_error err = { 0 };
+    int r;
+
+    while ((r = replica_sync_wait_in_sync(s->sync, SLICE_MS, &err)) == 0) {
+        if (cli_interrupted())
+            return not_in_sync(s, "interrupted");
+        if (is_hopeless(s))
+            return not_in_sync(s, "the server is not reached");
+        if (replica__os_monotonic_us() / 1000 >= end)
+            return not_in_sync(s, "the time is over");
+    }
+    if (r < 0 && err.code == REPLICA_ECLOSED)
+        return not_in_sync(s, "the replication has ended");
+    return r < 0 ? cli_failed(&err) : CLI_OK;
+}
+
+static int run_live(struct syncing *s)
+{
+    replica_sync_status status = REPLICA_SYNC_STATUS_INIT;
+    replica_error err = { 0 };
+    int r = 0;
+
+    while (r >= 0 && !cli_interrupted()) {
+        r = cli_wait(s->store.db, -1, &err);
+        if (r >= 0)
+            r = replica_sync_get_status(s->sync, &status, &err);
+        if (r >= 0 && (status.state == REPLICA_SYNC_PAUSED || status.state == REPLICA_SYNC_STOPPED))
+            return not_in_sync(s, "the replication has ended");
+    }
+    if (r < 0)
+        return cli_failed(&err);
+    return status.in_sync ? CLI_OK : not_in_sync(s, "interrupted");
+}
+
+static int sync_run(struct syncing *s)
+{
+    struct endpoint endpoint = { 0 };
+    int r;
+
+    r = endpoint_parse(s->url, &endpoint);
+    if (r == 0 && s->token_file)
+        r = cli_token_open(&s->token, s->token_file);
+    if (r == 0)
+        r = open_collections(s, &endpoint);
+    cli_catch_signals();
+    if (r == 0)
+        r = start(s, endpoint.url);
+    if (r == 0)
+        r = finish(s, s->once ? run_once(s) : run_live(s));
+    replica_sync_cancel(s->sync);
+    cli_close(&s->store);
+    endpoint_free(&endpoint);
+    return r;
+}
+
+static int check_choices(struct syncing *s)
+{
+    if (s->once == s->live)
+        return cli_usage("either --once or --live");
+    if (s->push_only && s->pull_only)
+        return cli_usage("--push-only and --pull-only exclude each other");
+    if (strcmp(s->dialect, "auto") != 0 && strcmp(s->dialect, "rxdb") != 0)
+        return cli_usage("--dialect is auto or rxdb, not '%s'", s->dialect);
+    if (strcmp(s->on_conflict, "server-wins") != 0 && strcmp(s->on_conflict, "client-wins") != 0)
+        return cli_usage("--on-conflict is server-wins or client-wins, not '%s'", s->on_conflict);
+    return 0;
+}
+
+int cmd_sync(int argc, char **argv)
+{
+    struct syncing s = { .dialect = "auto", .on_conflict = "server-wins", .timeout_s = -1 };
+    const struct cli_option options[] = {
+        CLI_OPTION_DB(&s.db),
+        { "collection", CLI_LIST, false, &s.names, "NAME", "a collection (the URL's)" },
+        { "url", CLI_TEXT, true, &s.url, "URL", "http://host:port/{collection}/{schema version}" },
+        { "once", CLI_FLAG, false, &s.once, NULL, "end when in sync" },
+        { "live", CLI_FLAG, false, &s.live, NULL, "go on until SIGINT or SIGTERM" },
+        { "push-only", CLI_FLAG, false, &s.push_only, NULL, "send only" },
+        { "pull-only", CLI_FLAG, false, &s.pull_only, NULL, "receive only" },
+        { "token-file", CLI_TEXT, false, &s.token_file, "FILE", "holds the bearer token" },
+        { "dialect", CLI_TEXT, false, &s.dialect, "NAME", "auto, or rxdb for RxDB's only" },
+        { "on-conflict", CLI_TEXT, false, &s.on_conflict, "RULE", "server-wins, or client-wins" },
+        { "timeout", CLI_NUMBER, false, &s.timeout_s, "SECONDS", "keep trying for so long (60)" },
+        { "key", CLI_TEXT, false, &s.key, "FIELD", "the primary key of new collections (id)" },
+        CLI_OPTION_JSON(&s.json),
+        { 0 },
+    };
+    const struct cli_command command = {
+        NULL,
+        "Keep collections in step with a server.  Exit 0 only when in sync.  What the server\n"
+        "refuses is set aside and listed; see replica rejected.",
+        0, 0, options,
+    };
+    int r;
+
+    if (cli_parse(&command, argc, argv, &r) < 0)
+        return r;
+    r = check_choices(&s);
+    return r ? r : cli_finish(sync_run(&s));
+}
