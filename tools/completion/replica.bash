@@ -1,0 +1,79 @@
+# bash completion for replica(1)
+
+# Collections of the database that the line names.
+_replica_collections()
+{
+    local i db=
+    for ((i = 1; i < ${#COMP_WORDS[@]} - 1; i++)); do
+        [[ ${COMP_WORDS[i]} == --db ]] && db=${COMP_WORDS[i + 1]}
+    done
+    [[ -f $db ]] && replica ls --db "$db" 2>/dev/null | cut -f 1
+}
+
+_replica_options()
+{
+    case $1 in
+        put) echo --db --collection --key --rev --new ;;
+        get) echo --db --collection --rev ;;
+        delete | patch) echo --db --collection --rev ;;
+        import) echo --db --collection --key --upsert ;;
+        export) echo --db --collection ;;
+        ls) echo --db --collection --json ;;
+        changes) echo --db --collection --since --limit --docs ;;
+        watch) echo --db --collection --since --count --docs ;;
+        sync)
+            echo --db --collection --url --once --live --push-only --pull-only --token-file \
+                --dialect --on-conflict --timeout --key --json
+            ;;
+        status | check | conflicts | rejected) echo --db --json ;;
+        serve) echo --db --listen --token-file --key ;;
+    esac
+    echo --help
+}
+
+_replica()
+{
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+    local command=${COMP_WORDS[1]}
+    local commands="put get delete patch import export ls changes watch sync status conflicts
+        rejected check serve help"
+
+    COMPREPLY=()
+    if ((COMP_CWORD == 1)); then
+        mapfile -t COMPREPLY < <(compgen -W "$commands --help --version" -- "$cur")
+        return
+    fi
+    case $prev in
+        --db | --token-file)
+            mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+            return
+            ;;
+        --collection)
+            mapfile -t COMPREPLY < <(compgen -W "$(_replica_collections)" -- "$cur")
+            return
+            ;;
+        --dialect)
+            mapfile -t COMPREPLY < <(compgen -W "auto rxdb" -- "$cur")
+            return
+            ;;
+        --on-conflict)
+            mapfile -t COMPREPLY < <(compgen -W "server-wins client-wins" -- "$cur")
+            return
+            ;;
+        --url | --listen | --rev | --key | --since | --limit | --count | --timeout)
+            return
+            ;;
+    esac
+    if [[ $cur == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$(_replica_options "$command")" -- "$cur")
+        return
+    fi
+    case $command in
+        help) mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur") ;;
+        import) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+        conflicts) mapfile -t COMPREPLY < <(compgen -W "list show restore" -- "$cur") ;;
+        rejected) mapfile -t COMPREPLY < <(compgen -W "list retry discard" -- "$cur") ;;
+    esac
+}
+
+complete -o filenames -F _replica replica
