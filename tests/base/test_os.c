@@ -1,0 +1,196 @@
+#include "base/os.h"
+#include "tests/support/fault.h"
+#include "tests/support/test.h"
+#include "tests/support/tmp.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static void close_poller(struct replica__poller **p)
+{
+    replica__poller_close(*p);
+}
+#define POLLER __attribute__((cleanup(close_poller))) struct replica__poller *
+
+static struct replica__poller *poller(void)
+{
+    struct replica__poller *p = NULL;
+
+    CHECK_RC(replica__poller_open(&p, &test_err), 0);
+    return p;
+}
+
+TEST(random_bytes_fill_all_of_the_room)
+{
+    unsigned char seen[64] = { 0 };
+
+    for (int i = 0; i < 40; i++) {
+        unsigned char bytes[64] = { 0 };
+
+        CHECK_INT(replica__os_random(bytes, sizeof(bytes)), 0);
+        for (size_t k = 0; k < sizeof(bytes); k++)
+            seen[k] |= bytes[k];
+    }
+    for (size_t k = 0; k < sizeof(seen); k++)
+        CHECK(seen[k] != 0);
+}
+
+TEST(sleeping_takes_at_least_its_time)
+{
+    int64_t start = replica__os_monotonic_us();
+
+    replica__os_sleep_us(1000);
+    replica__os_sleep_us(0);
+    replica__os_sleep_us(-5);
+    CHECK(replica__os_monotonic_us() - start >= 1000);
+}
+
+TEST(nothing_happens_until_somebody_wakes)
+{
+    POLLER p = poller();
+
+    CHECK_INT(replica__poller_wait(p, 0), 0);
+    CHECK_INT(replica__poller_wait(p, 1), 0);
+}
+
+TEST(many_wakes_are_one_and_are_consumed)
+{
+    POLLER p = poller();
+
+    for (int i = 0; i < 100; i++)
+        replica__poller_wake(p);
+    CHECK_INT(replica__poller_wait(p, -1), REPLICA_WOKEN);
+    CHECK_INT(replica__poller_wait(p, 0), 0);
+}
+
+static void *wake(void *p)
+{
+    replica__poller_wake(p);
+    return NULL;
+}
+
+TEST(another_thread_may_wake)
+{
+    POLLER p = poller();
+    pthread_t thread;
+
+    CHECK_INT(pthread_create(&thread, NULL, wake, p), 0);
+    CHECK_INT(replica__poller_wait(p, -1), REPLICA_WOKEN);
+    pthread_join(thread, NULL);
+}
+
+TEST(its_descriptor_shows_a_wake_to_another_poller)
+{
+    POLLER outer = poller();
+    POLLER inner = poller();
+
+    CHECK_INT(replica__poller_watch_fd(outer, replica__poller_fd(inner), REPLICA_POLL_IN), 0);
+    CHECK_INT(replica__poller_wait(outer, 0), 0);
+    replica__poller_wake(inner);
+    CHECK_INT(replica__poller_wait(outer, -1), REPLICA_FD_READY);
+    CHECK_INT(replica__poller_wait(inner, 0), REPLICA_WOKEN);
+    CHECK_INT(replica__poller_wait(outer, 0), 0);
+    CHECK_INT(replica__poller_watch_fd(outer, replica__poller_fd(inner), 0), 0);
+}
+
+TEST(a_watched_descriptor_wakes_for_what_was_asked_until_it_is_forgotten)
+{
+    POLLER p = poller();
+    int ends[2];
+
+    CHECK_INT(pipe(ends), 0);
+    CHECK_INT(replica__poller_watch_fd(p, ends[0], REPLICA_POLL_IN), 0);
+    CHECK_INT(replica__poller_wait(p, 0), 0);
+    CHECK_INT(write(ends[1], "x", 1), 1);
+    CHECK_INT(replica__poller_wait(p, -1), REPLICA_FD_READY);
+    CHECK_INT(replica__poller_wait(p, -1), REPLICA_FD_READY); /* nobody has read it */
+
+    CHECK_INT(replica__poller_watch_fd(p, ends[0], 0), 0);
+    CHECK_INT(replica__poller_watch_fd(p, ends[0], 0), 0);
+    CHECK_INT(replica__poller_wait(p, 0), 0);
+
+    CHECK_INT(replica__poller_watch_fd(p, ends[1], REPLICA_POLL_IN), 0);
+    CHECK_INT(replica__poller_wait(p, 0), 0);
+    CHECK_INT(replica__poller_watch_fd(p, ends[1], REPLICA_POLL_OUT), 0);
+    replica__poller_wake(p);
+    CHECK_INT(replica__poller_wait(p, -1), REPLICA_FD_READY | REPLICA_WOKEN);
+    CHECK_INT(replica__poller_watch_fd(p, ends[1], 0), 0);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+TEST(many_descriptors_can_be_watched)
+{
+    POLLER p = poller();
+    int ends[20][2];
+
+    for (int i = 0; i < 20; i++) {
+        CHECK_INT(pipe(ends[i]), 0);
+        CHECK_INT(replica__poller_watch_fd(p, ends[i][0], REPLICA_POLL_IN), 0);
+    }
+    for (int i = 0; i < 20; i++) {
+        CHECK_INT(replica__poller_wait(p, 0), 0);
+        CHECK_INT(write(ends[i][1], "x", 1), 1);
+        CHECK_INT(replica__poller_wait(p, -1), REPLICA_FD_READY);
+        CHECK_INT(replica__poller_watch_fd(p, ends[i][0], 0), 0);
+    }
+    for (int i = 0; i < 20; i++) {
+        close(ends[i][0]);
+        close(ends[i][1]);
+    }
+}
+
+static void append(const char *path)
+{
+    FILE *f = fopen(path, "a");
+
+    CHECK(f != NULL);
+    CHECK(fputs("more", f) >= 0);
+    fclose(f);
+}
+
+TEST(a_watched_file_wakes_when_it_is_written_or_deleted)
+{
+    POLLER p = poller();
+    const char *path = tmp_write("watched", "a", 1);
+    int r = replica__poller_watch_file(p, path);
+
+    if (r == REPLICA_ENOTSUP)
+        test_skip("this system cannot watch files");
+    CHECK_RC(r, 0);
+    CHECK_INT(replica__poller_wait(p, 0), 0);
+    append(path);
+    CHECK_INT(replica__poller_wait(p, -1), REPLICA_FILE_CHANGED);
+    CHECK_INT(replica__poller_wait(p, 0), 0);
+    CHECK_INT(unlink(path), 0);
+    CHECK_INT(replica__poller_wait(p, -1), REPLICA_FILE_CHANGED);
+}
+
+TEST(a_file_that_is_not_there_cannot_be_watched)
+{
+    POLLER p = poller();
+    int r = replica__poller_watch_file(p, tmp_path("nowhere"));
+
+    CHECK(r == REPLICA_EIO || r == REPLICA_ENOTSUP);
+}
+
+TEST(nobody_closes_what_was_not_opened)
+{
+    replica__poller_close(NULL);
+}
+
+TEST(a_failed_allocation_opens_nothing)
+{
+    for (int nth = 0, failed = 1; failed; nth++) {
+        struct replica__poller *p = NULL;
+        int r;
+
+        fault_alloc(nth);
+        r = replica__poller_open(&p, &test_err);
+        failed = fault_stop();
+        CHECK_RC(r, failed ? REPLICA_ENOMEM : 0);
+        CHECK((p == NULL) == failed);
+        replica__poller_close(p);
+    }
+}
