@@ -76,11 +76,13 @@ int cli_entry(int count, char **argv, const char *alone, const char **ret_action
 
 /* "replica put: ..." on standard error. */
 void cli_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The same about line `line` of `source` (a file's name, "argument"; line 0: it has no lines). */
+void cli_complain_at(const char *source, int64_t line, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 int cli_usage(const char *format, ...) __attribute__((format(printf, 1, 2))); /* CLI_USAGE */
 /* Say what err says, and return the exit code for it. */
 int cli_failed(const replica_error *err);
-/* The text that err is about came from `source` (a file's name, "argument"), line `line` (0: it has
- * no lines): "notes.jsonl:17: byte 23: expected ':'". */
+/* The text that err is about came from there: "notes.jsonl:17: byte 23: expected ':'". */
 int cli_bad_text(const char *source, int64_t line, const replica_error *err);
 void cli_name(const char *command); /* what cli_complain() starts with */
 /* Flush standard output; its failure is a failure of the command. */

@@ -67,7 +67,7 @@ static int percent(const struct import *i)
 
 static int refuse(struct import *i, size_t row, const char *why)
 {
-    cli_complain("%s:%lld: %s", i->in.source, (long long)i->numbers[row], why);
+    cli_complain_at(i->in.source, i->numbers[row], "%s", why);
     return -CLI_INPUT;
 }
 

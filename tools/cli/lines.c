@@ -75,7 +75,7 @@ void lines_rewind(struct lines *in)
 
 static int failed(const struct lines *in, int exit_code, const char *why)
 {
-    cli_complain("%s:%lld: %s", in->source, (long long)in->number, why);
+    cli_complain_at(in->source, in->number, "%s", why);
     return -exit_code;
 }
 

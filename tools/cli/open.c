@@ -46,15 +46,12 @@ int cli_failed(const replica_error *err)
 
 int cli_bad_text(const char *source, int64_t line, const replica_error *err)
 {
-    char place[64] = "";
-    char byte[64] = "";
+    const char *message = err->message[0] ? err->message : replica_error_name(err->code);
 
-    if (line)
-        snprintf(place, sizeof(place), ":%lld", (long long)line);
     if (err->offset >= 0) /* bytes are counted from 1 for people */
-        snprintf(byte, sizeof(byte), "byte %lld: ", (long long)err->offset + 1);
-    cli_complain("%s%s: %s%s", source, place, byte,
-                 err->message[0] ? err->message : replica_error_name(err->code));
+        cli_complain_at(source, line, "byte %lld: %s", (long long)err->offset + 1, message);
+    else
+        cli_complain_at(source, line, "%s", message);
     return cli_exit_code(err->code);
 }
 

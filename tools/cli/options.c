@@ -27,6 +27,22 @@ void cli_complain(const char *format, ...)
     fputc('\n', stderr);
 }
 
+/* file:line: comes first, as compilers have it, so that editors find it. */
+void cli_complain_at(const char *source, int64_t line, const char *format, ...)
+{
+    va_list args;
+
+    cli_progress_end();
+    if (line)
+        fprintf(stderr, "%s:%lld: ", source, (long long)line);
+    else
+        fprintf(stderr, "replica %s: %s: ", name, source);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+}
+
 int cli_usage(const char *format, ...)
 {
     va_list args;

@@ -36,13 +36,9 @@ static void keep_local(void *ctx, replica_conflict *c)
         replica_conflict_fail(c, err.message, NULL);
 }
 
-/* What is stored of a collection, which must be known before it can be opened with a handler. */
-struct stored {
-    char *key;   /* NULL: the collection is not stored */
-    int version;
-};
-
-static int find_stored(const char *path, const char *name, struct stored *ret)
+/* The schema version of a collection, which must be known before it is opened with a handler;
+ * *ret_version is left alone where there is no such collection. */
+static int find_version(const char *path, const char *name, int *ret_version)
 {
     CLI_STORE store = CLI_STORE_INIT;
     replica_error err = { 0 };
@@ -56,10 +52,8 @@ static int find_stored(const char *path, const char *name, struct stored *ret)
         r = replica_db_collection(store.db, name, NULL, &store.coll, &err);
     if (r < 0)
         return cli_failed(&err);
-    if (store.coll) {
-        ret->key = strdup(replica_collection_key(store.coll));
-        ret->version = replica_collection_version(store.coll);
-    }
+    if (store.coll)
+        *ret_version = replica_collection_version(store.coll);
     return 0;
 }
 
@@ -67,24 +61,19 @@ static int open_one(struct syncing *s, size_t n, int version)
 {
     replica_conflict_handler handler = REPLICA_CONFLICT_HANDLER_INIT;
     replica_collection_options opts = REPLICA_COLLECTION_OPTIONS_INIT;
-    struct stored stored = { NULL, version };
     replica_error err = { 0 };
-    int r;
+    int r = 0;
 
-    r = find_stored(s->db, s->names.items[n], &stored);
+    if (n > 0) /* the URL names that of the first */
+        r = find_version(s->db, s->names.items[n], &version);
     if (r)
         return r;
     handler.resolve = keep_local;
     opts.handler = strcmp(s->on_conflict, "client-wins") == 0 ? &handler : NULL;
-    opts.key = stored.key ? stored.key : s->key;
-    opts.version = n == 0 ? version : stored.version; /* the URL names that of the first */
+    opts.key = s->key;
+    opts.version = version;
     r = replica_db_collection(s->store.db, s->names.items[n], &opts, &s->colls[n], &err);
-    if (r < 0)
-        r = cli_failed(&err);
-    else if (s->key && strcmp(s->key, replica_collection_key(s->colls[n])) != 0)
-        r = cli_wrong_key(s->db, s->colls[n], s->key);
-    free(stored.key);
-    return r;
+    return r < 0 ? cli_failed(&err) : 0;
 }
 
 static int open_collections(struct syncing *s, const struct endpoint *endpoint)
