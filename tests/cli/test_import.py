@@ -49,7 +49,7 @@ def a_bad_line_is_named_and_nothing_is_imported(t):
     good = b''.join(b'{"id":"%d"}\n' % n for n in range(2500))
     path = t.path('notes.jsonl', good + b'{"id":"x" "y"}\n')
     done = t.fails(7, f'{path}:2501: byte 11: ', 'import', *t.notes, path)
-    t.same(done.err, f"{path}:2501: byte 11: expected ':'\nreplica import: nothing was imported\n")
+    t.same(done.err, f"{path}:2501: byte 11: expected ',' or '}}'\nreplica import: nothing was imported\n")
     t.same(os.path.exists(t.db), False)
     t.fails(7, 'standard input:2: byte 12: ', 'import', *t.notes, '-', stdin=b'{"id":"a"}\n{"id":"b"} x\n')
     t.fails(7, "standard input:1: ", 'import', *t.notes, '-', stdin=b'{"no":"id"}\n')

@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+"""The programs of examples/, run as their users run them; $EXAMPLES is where they are built."""
+import os
+import subprocess
+
+from cli import TIMEOUT, main, test
+
+SOURCE = os.environ['REPLICA_SOURCE']
+EXAMPLES = os.environ['EXAMPLES']
+
+
+def example(t, name, *args, stdin=''):
+    done = subprocess.run([os.path.join(EXAMPLES, name), *args], input=stdin.encode(), cwd=t.folder,
+                          timeout=TIMEOUT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          check=False)
+    t.same((done.returncode, done.stderr.decode()), (0, ''), name)
+    return done.stdout.decode()
+
+
+@test
+def the_program_in_the_readme_is_the_one_that_is_tested(t):
+    with open(os.path.join(SOURCE, 'examples/notes.c'), encoding='utf-8') as f:
+        program = f.read()
+    with open(os.path.join(SOURCE, 'README.md'), encoding='utf-8') as f:
+        readme = f.read()
+    t.same(f'```c\n{program}```\n' in readme, True)
+    t.same(len(program.splitlines()) <= 25, True)
+
+
+@test
+def a_note_is_kept_without_a_server_and_goes_out_with_one(t):
+    t.same(example(t, 'notes', 'http://127.0.0.1:9/notes/0'), 'kept until there is one\n')
+    _, base = t.serve('server.db')
+    t.same(example(t, 'notes', f'{base}/notes/0'), 'on the server\n')
+    t.same(t.ok('get', '--db', t.path('server.db'), '--collection', 'notes', 'n1'),
+           b'{"id":"n1","text":"written without a network"}\n')
+
+
+@test
+def the_store_by_itself(t):
+    out = [line.split(None, 2) for line in example(t, 'crud', t.db).splitlines()]
+    t.same([line[0] for line in out],
+           ['put', 'patched', 'conflict', 'stored', 'stored', 'changed', 'changed', 'changed'])
+    t.same(out[2][1:], out[1][1:])
+    t.same(sorted(' '.join(line[1:]) for line in out[5:]), ['bread', 'butter', 'milk (deleted)'])
+    t.same(t.ok('export', '--db', t.db, '--collection', 'todo'),
+           b'{"id":"bread"}\n{"id":"butter"}\n')
+
+
+@test
+def lines_become_documents_while_a_replication_runs(t):
+    token = t.path('token', 'sesame-open-1234\n')
+    _, base = t.serve('server.db', '--token-file', token)
+    out = example(t, 'sync', t.db, f'{base}/lines/0', token, stdin='one\n"two" \\ 2\n')
+    t.same(sorted(out.splitlines()), ['sent lines/line-0001', 'sent lines/line-0002'])
+    t.same(t.ok('export', '--db', t.path('server.db'), '--collection', 'lines'),
+           b'{"id":"line-0001","text":"one"}\n{"id":"line-0002","text":"\\"two\\" \\\\ 2"}\n')
+
+
+@test
+def members_that_one_side_changed_are_merged(t):
+    _, base = t.serve('server.db')
+    a, b = t.path('a.db'), t.path('b.db')
+
+    def put(db, text):
+        t.ok('put', '--db', db, '--collection', 'notes', text)
+
+    def merge(db):
+        return example(t, 'conflict', db, f'{base}/notes/0', 'notes', 'codes=code')
+
+    put(a, '{"id":"x","n": 9007199254740993,"s":"a \\" }","o":{"p":[1,{}]},"gone":1,"both":0}')
+    put(a, '{"id":"deleted"}')
+    put(a, '{"id":"edited"}')
+    t.same((merge(a), merge(b)), ('', ''))
+    t.ok('patch', '--db', a, '--collection', 'notes', 'x', '{"s":"A","both":1,"new-a":[]}')
+    t.ok('patch', '--db', b, '--collection', 'notes', 'x',
+         '{"o":{"p":2},"gone":null,"both":2,"new-b":-1}')
+    t.ok('delete', '--db', a, '--collection', 'notes', 'deleted')
+    put(b, '{"id":"deleted","n":1}')
+    put(a, '{"id":"edited","n":1}')
+    t.ok('delete', '--db', b, '--collection', 'notes', 'edited')
+    t.same(merge(a), '')
+    out = merge(b)
+    t.same(out.count('conflict notes/'), 3, out)
+    for word in ('assumed', 'real', 'local', 'result'):
+        t.same(out.count(f'  {word} '), 3, out)
+    merge(a)
+    export = t.ok('export', '--db', a, '--collection', 'notes')
+    t.same(export, t.ok('export', '--db', b, '--collection', 'notes'))
+    t.same(export,
+           b'{"id":"deleted","n":1}\n{"id":"edited","n":1}\n'
+           b'{"id":"x","n":9007199254740993,"s":"A","o":{"p":2},"both":1,"new-a":[],"new-b":-1}\n')
+
+
+if __name__ == '__main__':
+    main()
