@@ -1,0 +1,214 @@
+/* replica serve: the server of tools/server, with its options. */
+#include "tools/cli/cli.h"
+
+#include "libreplica/libreplica.h"
+#include "tools/server/auth.h"
+#include "tools/server/http.h"
+#include "tools/server/listener.h"
+#include "tools/server/service.h"
+#include "tools/server/storage.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+struct options {
+    const char *db;
+    const char *listen;
+    const char *token_file;
+    struct cli_list keys;
+    int64_t max_body;
+    int64_t max_streams;
+    bool log;
+    bool allow_remote;
+    bool full_sync;
+};
+
+/* Everything that a server is made of, from the ground up. */
+struct server {
+    replica_db *db;
+    struct replica__auth *auth;
+    struct replica__storage *storage;
+    struct replica__service *service;
+    struct replica__http *http;
+    struct replica__listener listener;
+};
+
+static struct replica__http *running; /* for the signal handler */
+
+static void on_signal(int number)
+{
+    (void)number;
+    replica__http_stop(running);
+}
+
+static void catch_signals(struct replica__http *http)
+{
+    struct sigaction action = { .sa_handler = on_signal };
+
+    running = http;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+/* A stream is a descriptor: take as many as the system lets us. */
+static void raise_descriptors(int64_t streams)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    if (limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+            getrlimit(RLIMIT_NOFILE, &limit);
+    }
+    if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < (rlim_t)streams + 100)
+        cli_complain("only %llu descriptors are allowed: fewer than %lld streams fit",
+                     (unsigned long long)limit.rlim_cur, (long long)streams);
+}
+
+/* NAME=FIELD, cut in place. */
+static int read_keys(const struct cli_list *list, struct replica__storage_key *keys, char *texts,
+                     size_t room)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        size_t len = strlen(list->items[i]) + 1;
+        char *equals;
+
+        if (len > room)
+            return cli_usage("--key is given too often");
+        memcpy(texts, list->items[i], len);
+        equals = strchr(texts, '=');
+        if (!equals || equals == texts || !equals[1])
+            return cli_usage("--key takes NAME=FIELD, not '%s'", list->items[i]);
+        *equals = '\0';
+        keys[i] = (struct replica__storage_key){ texts, equals + 1 };
+        texts += len;
+        room -= len;
+    }
+    return 0;
+}
+
+static int open_auth(struct server *server, const struct options *o, replica_error *err)
+{
+    bool exposed = false;
+    int r;
+
+    if (!o->token_file)
+        return 0;
+    r = replica__auth_open(o->token_file, &server->auth, &exposed, err);
+    if (r == 0 && exposed)
+        cli_complain("warning: %s can be read by others", o->token_file);
+    return r;
+}
+
+static int open_storage(struct server *server, const struct options *o,
+                        const struct replica__storage_key *keys, replica_error *err)
+{
+    const struct replica__service_options service_options = { .streams = (size_t)o->max_streams };
+    replica_db_options db_options = REPLICA_DB_OPTIONS_INIT;
+    int r;
+
+    if (o->full_sync)
+        db_options.flags |= REPLICA_DB_FULL_SYNC;
+    r = replica_db_open(o->db, &db_options, &server->db, err);
+    if (r == 0)
+        r = replica__storage_store_open(server->db, keys, o->keys.count, &server->storage, err);
+    if (r == 0)
+        r = replica__service_open(server->storage, &service_options, &server->service, err);
+    return r;
+}
+
+static int open_http(struct server *server, const struct options *o, replica_error *err)
+{
+    const struct replica__http_options http_options = { .auth = server->auth,
+                                                        .max_body = (size_t)o->max_body,
+                                                        .max_streams = (size_t)o->max_streams,
+                                                        .log = o->log };
+    int fd = server->listener.fd;
+
+    server->listener.fd = -1; /* taken over */
+    return replica__http_open(server->service, server->storage, fd, &http_options, &server->http,
+                              err);
+}
+
+static void close_server(struct server *server)
+{
+    replica__http_close(server->http);
+    replica__service_close(server->service);
+    if (server->storage)
+        server->storage->ops->close(server->storage);
+    replica_db_close(server->db);
+    replica__auth_close(server->auth);
+    if (server->listener.fd >= 0)
+        close(server->listener.fd);
+}
+
+static int serve(struct server *server, const struct options *o,
+                 const struct replica__storage_key *keys, replica_error *err)
+{
+    int r = open_auth(server, o, err);
+
+    if (r == 0)
+        r = replica__listener_open(o->listen, !o->token_file && !o->allow_remote,
+                                   &server->listener, err);
+    if (r == 0)
+        r = open_storage(server, o, keys, err);
+    if (r == 0)
+        r = open_http(server, o, err);
+    if (r < 0)
+        return r;
+    catch_signals(server->http);
+    printf("listening http://%s:%d\n", server->listener.host, server->listener.port);
+    if (fflush(stdout) != 0)
+        cli_complain("nobody reads where we listen");
+    return replica__http_run(server->http, err);
+}
+
+int cmd_serve(int argc, char **argv)
+{
+    struct options o = { .max_streams = 10000 };
+    const struct cli_option options[] = {
+        CLI_OPTION_DB(&o.db),
+        { "listen", CLI_TEXT, true, &o.listen, "HOST:PORT", "where; port 0 picks one" },
+        { "token-file", CLI_TEXT, false, &o.token_file, "FILE",
+          "bearer tokens that are let in, one per line" },
+        { "key", CLI_LIST, false, &o.keys, "NAME=FIELD", "primary key of a collection" },
+        { "log", CLI_FLAG, false, &o.log, NULL, "a line per request on standard error" },
+        { "max-body", CLI_NUMBER, false, &o.max_body, "BYTES", "of a request; else 40 MiB" },
+        { "max-streams", CLI_NUMBER, false, &o.max_streams, "N", "at a time; else 10000" },
+        { "allow-remote", CLI_FLAG, false, &o.allow_remote, NULL,
+          "listen beyond loopback without tokens" },
+        { "full-sync", CLI_FLAG, false, &o.full_sync, NULL, "survive a power cut too" },
+        { 0 }
+    };
+    const struct cli_command command = {
+        NULL,
+        "Serve the database over HTTP, to replicas and to RxDB clients.  A collection answers at\n"
+        "/{collection}/{schema version}/pull|push|pullStream; the first push creates it.",
+        0, 0, options
+    };
+    struct replica__storage_key keys[CLI_LIST_MAX];
+    struct server server = { .listener = { .fd = -1 } };
+    replica_error err = { 0 };
+    char texts[16 * 1024];
+    int exit_code = 0;
+    int r;
+
+    if (cli_parse(&command, argc, argv, &exit_code) < 0)
+        return exit_code;
+    if (o.max_streams < 1 || o.max_streams > 1000000 || o.max_body > (int64_t)1 << 31)
+        return cli_usage("--max-streams or --max-body is out of range");
+    exit_code = read_keys(&o.keys, keys, texts, sizeof(texts));
+    if (exit_code)
+        return exit_code;
+    raise_descriptors(o.max_streams);
+    r = serve(&server, &o, keys, &err);
+    exit_code = r < 0 ? cli_failed(&err) : CLI_OK;
+    close_server(&server);
+    return exit_code;
+}

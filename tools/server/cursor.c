@@ -1,0 +1,111 @@
+/* A page of RxDB's dialect that is written while it is read: as many documents as were asked for,
+ * in parts, with no transaction held from one part to the next.
+ *
+ * A document that changes meanwhile moves behind and comes later, once: nothing is passed over. */
+#include "tools/server/page.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { PART_ROWS = 100, PART_BYTES = 256 * 1024 };
+
+struct replica__cursor {
+    struct replica__service *service;
+    struct replica__storage_coll *coll;
+    int64_t since;
+    size_t left;
+    size_t documents;
+    bool started;
+    bool ended;
+    char lwt[48];  /* as asked */
+    char id[];     /* as asked */
+};
+
+int replica__cursor_open(struct replica__service *service, struct replica__storage_coll *coll,
+                         const char *asked_id, const char *asked_lwt, int64_t since, size_t limit,
+                         struct replica__cursor **ret_cursor, replica_error *err)
+{
+    size_t id_len = strlen(asked_id) + 1;
+    struct replica__cursor *c = replica__alloc_zero(1, sizeof(*c) + id_len);
+
+    if (!c)
+        return replica__enomem(err);
+    c->service = service;
+    c->coll = coll;
+    c->since = since;
+    c->left = coll ? limit : 0;
+    snprintf(c->lwt, sizeof(c->lwt), "%s", asked_lwt);
+    memcpy(c->id, asked_id, id_len);
+    *ret_cursor = c;
+    return 0;
+}
+
+void replica__cursor_close(struct replica__cursor *cursor)
+{
+    replica__free(cursor);
+}
+
+struct part {
+    struct replica__cursor *cursor;
+    struct replica__buf *out;
+    size_t start;
+};
+
+static int emit(void *ctx, const struct replica__storage_doc *doc)
+{
+    struct part *part = ctx;
+
+    if (part->cursor->documents++ > 0)
+        replica__buf_char(part->out, ',');
+    replica__page_add_state(doc->json, doc->len, doc->deleted, part->out);
+    part->cursor->since = doc->sequence;
+    part->cursor->left--;
+    if (part->out->r < 0)
+        return part->out->r;
+    return part->out->len - part->start > PART_BYTES;
+}
+
+static void finish(struct replica__cursor *c, struct replica__buf *out)
+{
+    const char *id = c->documents ? c->service->incarnation : c->id;
+
+    c->ended = true;
+    replica__buf_str(out, "],\"checkpoint\":{\"id\":");
+    replica__buf_json_string(out, id, strlen(id));
+    replica__buf_str(out, ",\"lwt\":");
+    if (c->documents)
+        replica__buf_int(out, c->since);
+    else
+        replica__buf_str(out, c->lwt);
+    replica__buf_str(out, "}}");
+}
+
+int replica__cursor_more(struct replica__cursor *c, struct replica__buf *out, replica_error *err)
+{
+    struct replica__storage *s = c->service->storage;
+    struct part part = { c, out, out->len };
+    int64_t last = 0;
+    int r = 1;
+
+    if (c->ended)
+        return 0;
+    if (!c->started) {
+        c->started = true;
+        replica__buf_str(out, "{\"documents\":[");
+    }
+    while (r > 0 && c->left > 0 && out->len - part.start <= PART_BYTES) {
+        r = s->ops->read(s, &c->coll, 1, c->since, c->left < PART_ROWS ? c->left : PART_ROWS,
+                         emit, &part, &last, err);
+        if (r < 0)
+            return r == REPLICA_ENOMEM ? replica__enomem(err) : r;
+        r = r == 0; /* go on: the end was not reached */
+    }
+    if (r == 0 || c->left == 0)
+        finish(c, out);
+    if (out->r < 0)
+        return replica__enomem(err);
+    return !c->ended;
+}

@@ -1,0 +1,158 @@
+/* The loop: sockets, commits of others, heartbeats and delayed answers, one after the other. */
+#include "tools/server/http.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "tools/server/exchange.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    POOL_BYTES = 8 * 1024,  /* of memory for each connection */
+    TIMEOUT_S = 60,         /* a peer that neither takes nor gives anything is cut */
+    EXTRA_CONNECTIONS = 1000,
+    MAX_BODY = 40 << 20,    /* the largest document with its assumed state */
+    FINISH_MS = 5000        /* for what is under way when we stop */
+};
+
+static int start_daemon(struct replica__http *http, int listen_fd, replica_error *err)
+{
+    const union MHD_DaemonInfo *info;
+    unsigned connections = (unsigned)http->options.max_streams + EXTRA_CONNECTIONS;
+
+    http->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, replica__exchange_request, http,
+        MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)POOL_BYTES, MHD_OPTION_CONNECTION_LIMIT, connections,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S, MHD_OPTION_NOTIFY_COMPLETED,
+        replica__exchange_completed, http, MHD_OPTION_END);
+    if (!http->daemon) {
+        close(listen_fd);
+        return replica__error_set(err, REPLICA_ENET, errno, "the HTTP server does not start");
+    }
+    info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    http->epoll_fd = info ? info->epoll_fd : -1;
+    if (http->epoll_fd < 0)
+        return replica__error_set(err, REPLICA_ENOTSUP, 0, "libmicrohttpd is without epoll");
+    return 0;
+}
+
+int replica__http_open(struct replica__service *service, struct replica__storage *storage,
+                       int listen_fd, const struct replica__http_options *options,
+                       struct replica__http **ret_http, replica_error *err)
+{
+    struct replica__http *http = replica__alloc_zero(1, sizeof(*http));
+    int r;
+
+    if (!http) {
+        close(listen_fd);
+        return replica__enomem(err);
+    }
+    http->service = service;
+    http->storage = storage;
+    http->options = *options;
+    http->listen_fd = -1;
+    if (!http->options.max_body)
+        http->options.max_body = MAX_BODY;
+    r = start_daemon(http, listen_fd, err);
+    if (r == 0)
+        r = replica__poller_open(&http->poller, err);
+    if (r < 0) {
+        replica__http_close(http);
+        return r;
+    }
+    *ret_http = http;
+    return 0;
+}
+
+void replica__http_stop(struct replica__http *http)
+{
+    __atomic_store_n(&http->stopping, 1, __ATOMIC_SEQ_CST);
+    replica__poller_wake(http->poller);
+}
+
+static int earlier(int ms, int64_t other)
+{
+    if (other < 0 || (ms >= 0 && ms <= other))
+        return ms;
+    return other < 60000 ? (int)other : 60000;
+}
+
+/* Wait until there is something to do, and do it. */
+static int turn(struct replica__http *http, int timeout, replica_error *err)
+{
+    struct replica__storage *s = http->storage;
+    MHD_UNSIGNED_LONG_LONG mhd_ms = 0;
+    struct pollfd fds[3] = { { http->epoll_fd, POLLIN, 0 },
+                             { replica__poller_fd(http->poller), POLLIN, 0 },
+                             { s->ops->fd(s), POLLIN, 0 } };
+    int storage_ms = s->ops->timeout(s);
+    int ms = earlier(timeout, storage_ms);
+    int r = 0;
+
+    if (MHD_get_timeout(http->daemon, &mhd_ms) == MHD_YES)
+        ms = earlier(ms, (int64_t)mhd_ms);
+    if (poll(fds, 3, ms) < 0 && errno != EINTR)
+        return replica__error_set(err, REPLICA_EIO, errno, "poll: %s", strerror(errno));
+    if (fds[1].revents)
+        replica__poller_wait(http->poller, 0);
+    if (MHD_run(http->daemon) != MHD_YES)
+        return replica__error_set(err, REPLICA_EIO, errno, "the HTTP server failed");
+    if (fds[2].revents || s->ops->timeout(s) == 0)
+        r = s->ops->work(s, err);
+    return r;
+}
+
+static int64_t tick(struct replica__http *http, bool all)
+{
+    int64_t stream_ms = replica__service_tick(http->service);
+    int64_t delay_ms = replica__exchange_tick(http, all);
+
+    return stream_ms < 0 || (delay_ms >= 0 && delay_ms < stream_ms) ? delay_ms : stream_ms;
+}
+
+/* No new connections; streams end; requests under way are answered, if they come to an end. */
+static int finish(struct replica__http *http, replica_error *err)
+{
+    int64_t end = replica__os_monotonic_us() / 1000 + FINISH_MS;
+    int64_t now = end - FINISH_MS;
+    int r = 0;
+
+    http->listen_fd = MHD_quiesce_daemon(http->daemon);
+    if (http->listen_fd >= 0)
+        close(http->listen_fd);
+    http->listen_fd = -1;
+    replica__service_stop(http->service);
+    replica__exchange_tick(http, true);
+    while (r >= 0 && http->active > 0 && now < end) {
+        r = turn(http, earlier((int)(end - now), tick(http, true)), err);
+        now = replica__os_monotonic_us() / 1000;
+    }
+    return r;
+}
+
+int replica__http_run(struct replica__http *http, replica_error *err)
+{
+    int r = 0;
+
+    while (r >= 0 && !__atomic_load_n(&http->stopping, __ATOMIC_SEQ_CST))
+        r = turn(http, earlier(-1, tick(http, false)), err);
+    return r < 0 ? r : finish(http, err);
+}
+
+void replica__http_close(struct replica__http *http)
+{
+    if (!http)
+        return;
+    if (http->daemon) {
+        replica__service_stop(http->service); /* nothing may be suspended when the daemon stops */
+        replica__exchange_tick(http, true);
+        MHD_run(http->daemon);
+        MHD_stop_daemon(http->daemon);
+    }
+    replica__poller_close(http->poller);
+    replica__free(http);
+}

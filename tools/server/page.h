@@ -1,0 +1,45 @@
+/* Pages of the feed as text, in both dialects. */
+#ifndef SERVER_PAGE_H
+#define SERVER_PAGE_H
+
+#include "tools/server/state.h"
+
+/* What a page is made of, and what became of it. */
+struct replica__page {
+    struct replica__target *targets;
+    size_t n;
+    int64_t since;                 /* read on from here ... */
+    struct replica__place follows; /* ... which is this for the client */
+    size_t rows;
+    size_t bytes;
+
+    int64_t last;                  /* out: the number up to which was read */
+    size_t documents;              /* out */
+    bool at_head;                  /* out: there was nothing behind it */
+};
+
+/* A page of our dialect, appended to out.  0; 404, 426: a collection has another version by now;
+ * < 0 failed. */
+int replica__page_replica(struct replica__service *service, struct replica__page *page,
+                          struct replica__buf *out, replica_error *err);
+/* The same in RxDB's dialect, of one collection. */
+int replica__page_rxdb(struct replica__service *service, struct replica__page *page,
+                       struct replica__buf *out, replica_error *err);
+
+/* A state as RxDB's dialect has it: the text, with "_deleted" behind its last member. */
+void replica__page_add_state(const char *json, size_t len, bool deleted,
+                             struct replica__buf *out);
+
+/* ---- a page that is not held whole ----------------------------------------------- */
+
+/* RxDB's dialect only.  coll NULL: there is no such collection.  asked_id and asked_lwt are what
+ * the client sent, and are what an empty page answers; since: where that is on this timeline. */
+int replica__cursor_open(struct replica__service *service, struct replica__storage_coll *coll,
+                         const char *asked_id, const char *asked_lwt, int64_t since, size_t limit,
+                         struct replica__cursor **ret_cursor, replica_error *err);
+/* Append the next part: 1 there is more, 0 that was all, < 0 failed. */
+int replica__cursor_more(struct replica__cursor *cursor, struct replica__buf *out,
+                         replica_error *err);
+void replica__cursor_close(struct replica__cursor *cursor);
+
+#endif

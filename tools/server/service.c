@@ -1,0 +1,391 @@
+/* Which path is what, and the answers that are neither push nor page. */
+#include "tools/server/service.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "tools/server/page.h"
+#include "tools/server/push.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- errors ---------------------------------------------------------------------- */
+
+static void start_error(struct replica__reply *reply, int status, const char *word,
+                        const char *message)
+{
+    replica__reply_free(reply);
+    memset(reply, 0, sizeof(*reply));
+    reply->status = status;
+    replica__buf_str(&reply->body, "{\"error\":");
+    replica__buf_json_string(&reply->body, word, strlen(word));
+    replica__buf_str(&reply->body, ",\"message\":");
+    replica__buf_json_string(&reply->body, message, strlen(message));
+}
+
+void replica__reply_error(struct replica__reply *reply, int status, const char *word,
+                          const char *format, ...)
+{
+    char message[600];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(message, sizeof(message), format, args);
+    va_end(args);
+    start_error(reply, status, word, message);
+    replica__buf_char(&reply->body, '}');
+}
+
+void replica__reply_too_large(struct replica__reply *reply, int64_t limit, const char *what)
+{
+    start_error(reply, 413, "size", what);
+    replica__buf_str(&reply->body, ",\"limit\":");
+    replica__buf_int(&reply->body, limit);
+    replica__buf_char(&reply->body, '}');
+}
+
+void replica__reply_timeline(struct replica__reply *reply, const struct replica__place *common)
+{
+    start_error(reply, 409, "timeline", "the checkpoint is from a lost timeline");
+    replica__buf_str(&reply->body, ",\"common\":");
+    replica__place_add(common, &reply->body);
+    replica__buf_char(&reply->body, '}');
+}
+
+void replica__reply_failure(struct replica__reply *reply, const replica_error *err)
+{
+    bool passes = err->code == REPLICA_EBUSY || err->code == REPLICA_ENOMEM;
+
+    if (passes)
+        replica__reply_error(reply, 503, "busy", "the server is busy");
+    else
+        replica__reply_error(reply, 500, "server", "the server failed (%s)",
+                             replica_error_name(err->code));
+    reply->retry_after = passes ? 1 : 0;
+    snprintf(reply->failure, sizeof(reply->failure), "%s", err->message);
+}
+
+void replica__reply_free(struct replica__reply *reply)
+{
+    replica__buf_free(&reply->body);
+    replica__cursor_close(reply->cursor);
+    reply->cursor = NULL;
+    replica__stream_close(reply->stream);
+    reply->stream = NULL;
+}
+
+/* ---- routes ---------------------------------------------------------------------- */
+
+enum what { HELLO, PULL, PUSH, STREAM, RXDB_PULL, RXDB_PUSH, RXDB_STREAM, NOWHERE };
+
+static const struct {
+    const char *name;
+    enum what what;
+    const char *method;
+} endpoints[] = {
+    { "hello", HELLO, "GET" },          { "pull", PULL, "GET" },
+    { "push", PUSH, "POST" },           { "stream", STREAM, "GET" },
+    { "pull", RXDB_PULL, "GET" },       { "push", RXDB_PUSH, "POST" },
+    { "pullStream", RXDB_STREAM, "GET" },
+};
+
+struct route {
+    enum what what;
+    const char *method;
+    struct replica__target target; /* RXDB_... */
+};
+
+#define OURS "/_replica/1/"
+
+static void find_route(const char *path, struct route *route)
+{
+    bool ours = strncmp(path, OURS, strlen(OURS)) == 0;
+    const char *slash = strrchr(path, '/');
+    const char *name = ours ? path + strlen(OURS) : slash ? slash + 1 : "";
+
+    route->what = NOWHERE;
+    if (!ours && (slash == path || path[0] != '/' ||
+                  !replica__target_parse(path + 1, (size_t)(slash - path) - 1, &route->target)))
+        return;
+    for (size_t i = 0; i < sizeof(endpoints) / sizeof(endpoints[0]); i++) {
+        if ((endpoints[i].what < RXDB_PULL) == ours && strcmp(endpoints[i].name, name) == 0) {
+            route->what = endpoints[i].what;
+            route->method = endpoints[i].method;
+        }
+    }
+}
+
+const char *replica__param(const struct replica__request *request, const char *name)
+{
+    for (size_t i = 0; i < request->param_count; i++)
+        if (strcmp(request->params[i].name, name) == 0)
+            return request->params[i].value ? request->params[i].value : "";
+    return NULL;
+}
+
+/* ---- what a client asks of us ---------------------------------------------------- */
+
+static const char *const uses[] = {
+    "operations",
+    "numbers",
+#ifdef REPLICA_HAVE_ZSTD
+    "zstd",
+#endif
+};
+
+static bool use_known(const char *name, size_t len)
+{
+    for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++)
+        if (strlen(uses[i]) == len && memcmp(uses[i], name, len) == 0)
+            return true;
+    return false;
+}
+
+/* Does the client need what we do not know?  true: answered. */
+static bool unknown_use(const char *list, struct replica__reply *reply)
+{
+    while (list && *list) {
+        size_t len;
+
+        list += strspn(list, ", \t");
+        len = strcspn(list, ", \t");
+        if (len > 0 && !use_known(list, len)) {
+            replica__reply_error(reply, 501, "extension", "Replica-Uses: %.*s is not known here",
+                                 (int)(len < 100 ? len : 100), list);
+            return true;
+        }
+        list += len;
+    }
+    return false;
+}
+
+/* Everything that can be refused before a body is read.  false: route is good. */
+static bool refused(struct replica__service *service, const struct replica__request *request,
+                    struct route *route, struct replica__reply *reply)
+{
+    find_route(request->path, route);
+    if (route->what == NOWHERE) {
+        replica__reply_error(reply, 404, "path", "there is nothing at %.200s", request->path);
+        return true;
+    }
+    if (strcmp(route->method, request->method) != 0) {
+        replica__reply_error(reply, 405, "method", "%.100s takes %s", request->path,
+                             route->method);
+        reply->allow = route->method;
+        return true;
+    }
+    if (route->what >= RXDB_PULL)
+        return replica__version_refused(service, &route->target, false, reply);
+    return unknown_use(request->uses, reply);
+}
+
+bool replica__service_refuses(struct replica__service *service,
+                              const struct replica__request *request,
+                              struct replica__reply *reply)
+{
+    struct route route;
+
+    memset(reply, 0, sizeof(*reply));
+    return refused(service, request, &route, reply);
+}
+
+/* ---- hello ----------------------------------------------------------------------- */
+
+static void answer_hello(struct replica__service *service, struct replica__reply *reply)
+{
+    struct replica__buf *out = &reply->body;
+
+    reply->type = REPLICA__REPLY_REPLICA;
+    replica__buf_str(out, "{\"replica\":1,\"uses\":[");
+    for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++)
+        replica__buf_printf(out, "%s\"%s\"", i ? "," : "", uses[i]);
+    replica__buf_printf(out, "],\"incarnation\":\"%s\",\"heartbeat\":%d", service->incarnation,
+                        REPLICA__HEARTBEAT_MS / 1000);
+    replica__buf_printf(out, ",\"limits\":{\"rows\":%zu,\"bytes\":%zu,\"document\":%zu}}",
+                        service->options.rows, service->options.bytes,
+                        service->limits.max_bytes);
+}
+
+/* ---- pull ------------------------------------------------------------------------ */
+
+/* RxDB's checkpoints are numbers of any kind; ours are sequence numbers. */
+static bool is_number(const char *text)
+{
+    size_t len = strlen(text);
+
+    return len < 40 && replica__json_check(text, len, NULL, NULL) == 0 &&
+           replica__json_value(text, len).type == REPLICA_JSON_NUMBER &&
+           strcspn(text, " \t\r\n") == len;
+}
+
+/* Where a stock client's checkpoint is on our timeline; elsewhere it is the beginning. */
+static int stock_since(struct replica__service *service, const char *id, const char *lwt,
+                       int64_t *ret_since, replica_error *err)
+{
+    struct replica__place place = { .lwt = 0 };
+    struct replica__place common;
+    int r = 0;
+
+    if (strlen(id) <= REPLICA__NAME_MAX && replica__number_parse(lwt, &place.lwt)) {
+        memcpy(place.id, id, strlen(id));
+        r = replica__place_known(service, &place, &common, err);
+    }
+    *ret_since = r > 0 ? place.lwt : 0;
+    return r < 0 ? r : 0;
+}
+
+static void answer_rxdb_pull(struct replica__service *service,
+                             const struct replica__request *request,
+                             const struct replica__target *target, struct replica__reply *reply)
+{
+    const char *id = replica__param(request, "id");
+    const char *lwt = replica__param(request, "lwt");
+    const char *limit = replica__param(request, "limit");
+    replica_error err = { 0 };
+    int64_t rows = 1;
+    int64_t since = 0;
+    int r;
+
+    if (lwt && *lwt && !is_number(lwt)) {
+        replica__reply_error(reply, 400, "request", "lwt is no number");
+        return;
+    }
+    if (limit && !replica__number_parse(limit, &rows)) {
+        replica__reply_error(reply, 400, "request", "limit is no whole number");
+        return;
+    }
+    if ((uint64_t)rows > service->options.stock_rows) {
+        replica__reply_error(reply, 400, "request", "limit is %zu at most",
+                             service->options.stock_rows);
+        return;
+    }
+    id = id ? id : "";
+    lwt = lwt && *lwt ? lwt : "0";
+    reply->no_store = true;
+    r = stock_since(service, id, lwt, &since, &err);
+    if (r == 0)
+        r = replica__cursor_open(service, target->coll, id, lwt, since, (size_t)rows,
+                                 &reply->cursor, &err);
+    if (r < 0)
+        replica__reply_failure(reply, &err);
+}
+
+/* A whole number between 1 and max; more is max.  false: answered. */
+static bool read_limit(const struct replica__request *request, const char *name, size_t max,
+                       size_t *ret, struct replica__reply *reply)
+{
+    const char *text = replica__param(request, name);
+    int64_t n = (int64_t)max;
+
+    if (text && (!replica__number_parse(text, &n) || n == 0)) {
+        replica__reply_error(reply, 400, "request", "%s is no whole number above 0", name);
+        return false;
+    }
+    *ret = (uint64_t)n < max ? (size_t)n : max;
+    return true;
+}
+
+static void answer_pull(struct replica__service *service, const struct replica__request *request,
+                        struct replica__reply *reply)
+{
+    struct replica__target targets[REPLICA__TARGETS_MAX];
+    struct replica__page page = { .targets = targets };
+    replica_error err = { 0 };
+    int r;
+
+    if (!replica__asked_feed(service, request, targets, &page.n, &page.follows, reply) ||
+        !read_limit(request, "rows", service->options.rows, &page.rows, reply) ||
+        !read_limit(request, "bytes", service->options.bytes, &page.bytes, reply))
+        return;
+    page.since = page.follows.lwt;
+    reply->type = REPLICA__REPLY_REPLICA;
+    reply->no_store = true;
+    r = replica__page_replica(service, &page, &reply->body, &err);
+    if (r < 0)
+        replica__reply_failure(reply, &err);
+}
+
+/* ---- the service ----------------------------------------------------------------- */
+
+void replica__service_answer(struct replica__service *service,
+                             const struct replica__request *request,
+                             struct replica__reply *reply)
+{
+    struct route route;
+
+    memset(reply, 0, sizeof(*reply));
+    if (refused(service, request, &route, reply))
+        return;
+    reply->status = 200;
+    switch (route.what) {
+    case HELLO: answer_hello(service, reply); break;
+    case PULL: answer_pull(service, request, reply); break;
+    case PUSH: replica__push_replica(service, request, reply); break;
+    case STREAM: replica__stream_answer(service, request, NULL, reply); break;
+    case RXDB_PULL: answer_rxdb_pull(service, request, &route.target, reply); break;
+    case RXDB_PUSH: replica__push_rxdb(service, request, &route.target, reply); break;
+    case RXDB_STREAM: replica__stream_answer(service, request, &route.target, reply); break;
+    case NOWHERE: break; /* was refused */
+    }
+    if (reply->body.r < 0)
+        replica__reply_failure(reply, &(replica_error){ .code = REPLICA_ENOMEM });
+}
+
+int replica__reply_more(struct replica__reply *reply, struct replica__buf *out,
+                        replica_error *err)
+{
+    return reply->cursor ? replica__cursor_more(reply->cursor, out, err) : 0;
+}
+
+int replica__reply_whole(struct replica__reply *reply, replica_error *err)
+{
+    int r = 1;
+
+    while (r > 0)
+        r = replica__reply_more(reply, &reply->body, err);
+    return r;
+}
+
+int replica__service_open(struct replica__storage *storage,
+                          const struct replica__service_options *options,
+                          struct replica__service **ret_service, replica_error *err)
+{
+    struct replica__service *service;
+    const char *incarnation = NULL;
+    size_t max_key = 0;
+    int r;
+
+    r = storage->ops->incarnation(storage, &incarnation, err);
+    if (r < 0)
+        return r;
+    service = replica__alloc_zero(1, sizeof(*service));
+    if (!service)
+        return replica__enomem(err);
+    service->storage = storage;
+    if (options)
+        service->options = *options;
+    service->options.rows = service->options.rows ? service->options.rows : 1000;
+    service->options.bytes = service->options.bytes ? service->options.bytes : 4 << 20;
+    service->options.stock_rows =
+        service->options.stock_rows ? service->options.stock_rows : 10000;
+    service->options.streams = service->options.streams ? service->options.streams : 10000;
+    service->world = options && options->world ? options->world : &replica__real_world;
+    snprintf(service->incarnation, sizeof(service->incarnation), "%s", incarnation);
+    storage->ops->limits(storage, &service->limits, &max_key);
+    r = storage->ops->head(storage, &service->hub.head, err);
+    if (r < 0) {
+        replica__free(service);
+        return r;
+    }
+    *ret_service = service;
+    return 0;
+}
+
+void replica__service_close(struct replica__service *service)
+{
+    if (!service)
+        return;
+    replica__hub_clear(&service->hub);
+    replica__free(service);
+}

@@ -1,0 +1,405 @@
+/* A libreplica database as the storage of a server. */
+#include "tools/server/storage.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "libreplica/master.h"
+#include "libreplica/store.h"
+#include "replicator/remote.h"
+
+#include <string.h>
+
+enum { COLLECTIONS_MAX = 1000, READ_MAX = 64 };
+
+struct replica__storage_coll {
+    replica_collection *coll;
+    struct replica__storage_coll *next;
+};
+
+struct store {
+    struct replica__storage storage;
+    replica_db *db;
+    struct replica__storage_coll *first; /* those that were opened */
+    char *keys;                          /* name, NUL, field, NUL ... */
+    size_t keys_len;
+};
+
+static struct store *store_of(struct replica__storage *s)
+{
+    return (struct store *)s; /* its first member */
+}
+
+static void store_close(struct replica__storage *s)
+{
+    struct store *store = store_of(s);
+
+    while (store->first) {
+        struct replica__storage_coll *coll = store->first;
+
+        store->first = coll->next;
+        replica__free(coll);
+    }
+    replica__free(store->keys);
+    replica__free(store);
+}
+
+/* ---- the timeline ---------------------------------------------------------------- */
+
+static int store_incarnation(struct replica__storage *s, const char **ret, replica_error *err)
+{
+    return replica__master_incarnation(store_of(s)->db, ret, err);
+}
+
+static int store_checkpoint(struct replica__storage *s, const char *incarnation,
+                            int64_t sequence, int64_t *ret_common, replica_error *err)
+{
+    return replica__master_checkpoint(store_of(s)->db, incarnation, sequence, ret_common, err);
+}
+
+static int store_head(struct replica__storage *s, int64_t *ret_head, replica_error *err)
+{
+    return replica__master_head(store_of(s)->db, ret_head, err);
+}
+
+/* ---- collections ----------------------------------------------------------------- */
+
+static struct replica__storage_coll *known(const struct store *store, const char *name)
+{
+    for (struct replica__storage_coll *c = store->first; c; c = c->next)
+        if (strcmp(replica_collection_name(c->coll), name) == 0)
+            return c;
+    return NULL;
+}
+
+/* Open it, or create it with opts. */
+static int open_coll(struct store *store, const char *name,
+                     const replica_collection_options *opts, struct replica__storage_coll **ret,
+                     replica_error *err)
+{
+    struct replica__storage_coll *coll = replica__alloc_zero(1, sizeof(*coll));
+    int r;
+
+    if (!coll)
+        return replica__enomem(err);
+    r = replica_db_collection(store->db, name, opts, &coll->coll, err);
+    if (r < 0) {
+        replica__free(coll);
+        return r;
+    }
+    coll->next = store->first;
+    store->first = coll;
+    *ret = coll;
+    return 0;
+}
+
+struct search {
+    const char *name;
+    size_t seen;
+};
+
+static int is_name(void *ctx, const char *name)
+{
+    struct search *search = ctx;
+
+    search->seen++;
+    return strcmp(name, search->name) == 0;
+}
+
+static int store_find(struct replica__storage *s, const char *name,
+                      struct replica__storage_coll **ret_coll, replica_error *err)
+{
+    struct store *store = store_of(s);
+    struct replica__storage_coll *coll = known(store, name);
+    struct search search = { name, 0 };
+    int r = coll != NULL;
+
+    if (!coll)
+        r = replica_db_collections(store->db, is_name, &search, err);
+    if (r > 0 && !coll)
+        r = open_coll(store, name, NULL, &coll, err);
+    if (r < 0)
+        return r;
+    if (coll)
+        *ret_coll = coll;
+    return coll != NULL;
+}
+
+static const char *configured_key(const struct store *store, const char *name)
+{
+    const char *at = store->keys;
+
+    while (at < store->keys + store->keys_len) {
+        const char *field = at + strlen(at) + 1;
+
+        if (strcmp(at, name) == 0)
+            return field;
+        at = field + strlen(field) + 1;
+    }
+    return NULL;
+}
+
+static int store_create(struct replica__storage *s, const char *name, int version,
+                        struct replica__storage_coll **ret_coll, replica_error *err)
+{
+    struct store *store = store_of(s);
+    replica_collection_options opts = REPLICA_COLLECTION_OPTIONS_INIT;
+    struct search search = { "", 0 };
+    int r;
+
+    r = replica_db_collections(store->db, is_name, &search, err);
+    if (r < 0)
+        return r;
+    if (search.seen >= COLLECTIONS_MAX)
+        return replica__error_set(err, REPLICA_ELIMIT, 0, "there are %d collections already",
+                                  COLLECTIONS_MAX);
+    opts.key = configured_key(store, name);
+    opts.version = version;
+    return open_coll(store, name, &opts, ret_coll, err);
+}
+
+static const char *store_key(const struct replica__storage_coll *coll)
+{
+    return replica_collection_key(coll->coll);
+}
+
+static int store_version(const struct replica__storage_coll *coll)
+{
+    return replica_collection_version(coll->coll);
+}
+
+static void store_limits(struct replica__storage *s, struct replica__json_limits *ret,
+                         size_t *ret_max_key)
+{
+    replica__db_limits(store_of(s)->db, ret, ret_max_key);
+}
+
+/* ---- reading --------------------------------------------------------------------- */
+
+struct emitting {
+    replica__storage_emit emit;
+    void *ctx;
+};
+
+static int emit_doc(void *ctx, const struct replica__feed_doc *doc)
+{
+    const struct emitting *e = ctx;
+    const struct replica__storage_doc out = { .collection = doc->collection,
+                                              .json = doc->json,
+                                              .len = doc->len,
+                                              .deleted = doc->deleted,
+                                              .sequence = doc->sequence,
+                                              .stamp = doc->stamp,
+                                              .writer = doc->writer ? doc->writer : "",
+                                              .bundle = doc->bundle };
+
+    return e->emit(e->ctx, &out);
+}
+
+static int collect(struct replica__storage_coll *const *colls, size_t n,
+                   replica_collection **ret_colls, replica_error *err)
+{
+    if (n > READ_MAX)
+        return replica__error_set(err, REPLICA_ELIMIT, 0, "more than %d collections", READ_MAX);
+    for (size_t i = 0; i < n; i++)
+        ret_colls[i] = colls[i]->coll;
+    return 0;
+}
+
+static int store_read(struct replica__storage *s, struct replica__storage_coll *const *colls,
+                      size_t n, int64_t since, size_t rows, replica__storage_emit emit, void *ctx,
+                      int64_t *ret_last, replica_error *err)
+{
+    replica_collection *of[READ_MAX];
+    struct emitting e = { emit, ctx };
+    int r = collect(colls, n, of, err);
+
+    if (r < 0)
+        return r;
+    return replica__master_read(store_of(s)->db, of, n, since, rows, emit_doc, &e, ret_last, err);
+}
+
+static int store_remaining(struct replica__storage *s, struct replica__storage_coll *const *colls,
+                           size_t n, int64_t since, int64_t *ret_remaining, replica_error *err)
+{
+    replica_collection *of[READ_MAX];
+    int r = collect(colls, n, of, err);
+
+    if (r < 0)
+        return r;
+    return replica__master_remaining(store_of(s)->db, of, n, since, ret_remaining, err);
+}
+
+static int store_get(struct replica__storage *s, struct replica__storage_coll *coll,
+                     const char *id, char **ret_json, size_t *ret_len, replica_error *err)
+{
+    replica_doc *doc = NULL;
+    const char *json;
+    char *copy;
+    int r;
+
+    r = replica_get(coll->coll, id, &doc, err);
+    if (r <= 0)
+        return r;
+    json = replica_doc_json(doc, ret_len);
+    copy = replica__strndup(json, *ret_len);
+    replica_doc_unref(doc);
+    if (!copy)
+        return replica__enomem(err);
+    *ret_json = copy;
+    return 1;
+}
+
+/* ---- pushing --------------------------------------------------------------------- */
+
+static void give_row(const struct replica__storage_row *in, struct replica__master_row *out)
+{
+    out->coll = in->coll->coll;
+    out->doc = in->doc;
+    out->deleted = in->deleted;
+    out->operation = in->operation;
+    out->stamp = in->stamp;
+    out->bundle = in->bundle;
+    if (in->assumed_incarnation && in->assumed_sequence > 0) {
+        out->assumed = REPLICA__ASSUMED_NUMBER;
+        out->assumed_incarnation = in->assumed_incarnation;
+        out->assumed_sequence = in->assumed_sequence;
+    } else if (in->assumed) {
+        out->assumed = REPLICA__ASSUMED_TEXT;
+    }
+    out->assumed_json = in->assumed;
+    out->assumed_len = in->assumed_len;
+    out->assumed_deleted = in->assumed_deleted;
+}
+
+static void take_verdict(const struct replica__master_row *in, struct replica__storage_row *out)
+{
+    out->verdict = in->verdict;
+    out->sequence = in->sequence;
+    out->code = in->code;
+    memcpy(out->reason, in->reason, sizeof(out->reason));
+    out->hold = in->real;
+    if (!in->real)
+        return;
+    out->real.json = replica_doc_json(in->real, &out->real.len);
+    out->real.deleted = replica_doc_deleted(in->real) != 0;
+    out->real.sequence = replica_doc_sequence(in->real);
+    out->real.stamp = replica_doc_time(in->real) * 65536;
+    out->real.writer = replica_doc_writer(in->real);
+    out->real.bundle = NULL; /* a conflict is met document by document */
+}
+
+static int store_push(struct replica__storage *s, struct replica__storage_row *rows, size_t n,
+                      bool stock, int64_t *ret_before, int64_t *ret_after, replica_error *err)
+{
+    REPLICA_FREE struct replica__master_row *given = replica__alloc_zero(n, sizeof(*given));
+    int r;
+
+    if (!given)
+        return replica__enomem(err);
+    for (size_t i = 0; i < n; i++)
+        give_row(&rows[i], &given[i]);
+    r = replica__master_push(store_of(s)->db, given, n, stock, ret_before, ret_after, err);
+    for (size_t i = 0; i < n; i++)
+        take_verdict(&given[i], &rows[i]);
+    return r;
+}
+
+static void store_release(struct replica__storage *s, struct replica__storage_row *rows, size_t n)
+{
+    (void)s;
+    for (size_t i = 0; i < n; i++)
+        rows[i].hold = replica_doc_unref(rows[i].hold);
+}
+
+/* ---- commits of others ----------------------------------------------------------- */
+
+static int store_fd(struct replica__storage *s)
+{
+    return replica_db_fd(store_of(s)->db);
+}
+
+static int store_timeout(struct replica__storage *s)
+{
+    return replica_db_timeout(store_of(s)->db);
+}
+
+static int store_work(struct replica__storage *s, replica_error *err)
+{
+    int r = replica_db_dispatch(store_of(s)->db, 0, err);
+
+    return r < 0 ? r : 0;
+}
+
+/* ---- opening --------------------------------------------------------------------- */
+
+static const struct replica__storage_ops store_ops = {
+    .close = store_close,
+    .incarnation = store_incarnation,
+    .checkpoint = store_checkpoint,
+    .find = store_find,
+    .create = store_create,
+    .key = store_key,
+    .version = store_version,
+    .limits = store_limits,
+    .read = store_read,
+    .head = store_head,
+    .remaining = store_remaining,
+    .get = store_get,
+    .push = store_push,
+    .release = store_release,
+    .fd = store_fd,
+    .timeout = store_timeout,
+    .work = store_work,
+};
+
+static int take_keys(struct store *store, const struct replica__storage_key *keys, size_t n,
+                     replica_error *err)
+{
+    REPLICA_BUF texts = REPLICA_BUF_INIT;
+
+    for (size_t i = 0; i < n; i++) {
+        replica__buf_add(&texts, keys[i].name, strlen(keys[i].name) + 1);
+        replica__buf_add(&texts, keys[i].field, strlen(keys[i].field) + 1);
+    }
+    store->keys = replica__buf_take(&texts, &store->keys_len);
+    return store->keys ? 0 : replica__enomem(err);
+}
+
+/* What is configured must be what is stored. */
+static int check_keys(struct store *store, const struct replica__storage_key *keys, size_t n,
+                      replica_error *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct replica__storage_coll *coll = NULL;
+        int r = store_find(&store->storage, keys[i].name, &coll, err);
+
+        if (r < 0)
+            return r;
+        if (r > 0 && strcmp(store_key(coll), keys[i].field) != 0)
+            return replica__error_set(err, REPLICA_EINVAL, 0,
+                                      "the primary key of '%s' is '%s', not '%s'", keys[i].name,
+                                      store_key(coll), keys[i].field);
+    }
+    return 0;
+}
+
+int replica__storage_store_open(replica_db *db, const struct replica__storage_key *keys, size_t n,
+                                struct replica__storage **ret_storage, replica_error *err)
+{
+    struct store *store = replica__alloc_zero(1, sizeof(*store));
+    int r;
+
+    if (!store)
+        return replica__enomem(err);
+    store->storage.ops = &store_ops;
+    store->db = db;
+    r = take_keys(store, keys, n, err);
+    if (r == 0)
+        r = check_keys(store, keys, n, err);
+    if (r < 0) {
+        store_close(&store->storage);
+        return r;
+    }
+    *ret_storage = &store->storage;
+    return 0;
+}

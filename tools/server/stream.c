@@ -1,0 +1,408 @@
+/* Streams wait in one list, in the order in which they were last heard, and read pages of the feed
+ * when the head has moved.
+ *
+ * What a slow reader holds is one event: it reads the next from the feed when it has taken that.
+ * An event is shared by all streams of the same collections that stand at the same place. */
+#include "tools/server/stream.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "tools/server/page.h"
+
+#include <string.h>
+
+enum { EVENT_ROWS = 1000, EVENT_BYTES = 64 * 1024 };
+#define HEARTBEAT ":\n\n"
+
+struct replica__event {
+    int refs;
+    char *key;                     /* collections and dialect */
+    int64_t since;
+    struct replica__place follows; /* our dialect: part of the text */
+    int64_t head;                  /* when it was made */
+    int64_t last;
+    bool at_head;
+    struct replica__buf text;      /* empty: there was nothing for these collections */
+};
+
+struct replica__stream {
+    struct replica__stream *prev, *next;
+    struct replica__service *service;
+    bool rxdb;
+    char *key;
+    struct replica__target *targets;
+    size_t n;
+    int64_t since;
+    struct replica__place follows;
+    struct replica__event *event; /* under way */
+    size_t sent;                  /* of it */
+    int64_t last_ms;              /* when it was last heard */
+    bool waiting;
+    bool beat;                    /* a heartbeat is due */
+    bool ended;
+    void (*wake)(void *ctx);
+    void *wake_ctx;
+};
+
+/* ---- events ---------------------------------------------------------------------- */
+
+static void event_unref(struct replica__event *event)
+{
+    if (!event || --event->refs > 0)
+        return;
+    replica__buf_free(&event->text);
+    replica__free(event->key);
+    replica__free(event);
+}
+
+static void event_unref_ptr(struct replica__event **event)
+{
+    event_unref(*event);
+}
+
+void replica__hub_clear(struct replica__hub *hub)
+{
+    for (size_t i = 0; i < REPLICA__EVENTS; i++) {
+        event_unref(hub->events[i]);
+        hub->events[i] = NULL;
+    }
+}
+
+static struct replica__event *find_event(const struct replica__stream *s)
+{
+    struct replica__hub *hub = &s->service->hub;
+
+    for (size_t i = 0; i < REPLICA__EVENTS; i++) {
+        struct replica__event *e = hub->events[i];
+
+        if (e && e->since == s->since && e->head == hub->head &&
+            e->follows.lwt == s->follows.lwt && strcmp(e->follows.id, s->follows.id) == 0 &&
+            strcmp(e->key, s->key) == 0)
+            return e;
+    }
+    return NULL;
+}
+
+/* A body as an event's data: where a document has line breaks, it goes on in a data line of its
+ * own, and the reader puts them back. */
+static void add_data(const char *body, size_t len, struct replica__buf *out)
+{
+    const char *end = body + len;
+
+    while (body <= end) {
+        const char *line = memchr(body, '\n', (size_t)(end - body));
+        const char *stop = line ? line : end;
+
+        replica__buf_str(out, "data: ");
+        replica__buf_add(out, body, (size_t)(stop - body));
+        replica__buf_char(out, '\n');
+        body = stop + 1;
+    }
+    replica__buf_char(out, '\n');
+}
+
+/* JSON has carriage returns as white space only, but a stream turns them into line feeds: towards
+ * RxDB that is the same; our dialect keeps bytes, and asks the client to pull instead. */
+static void add_event(const struct replica__stream *s, const struct replica__page *page,
+                      struct replica__buf *body, struct replica__buf *out)
+{
+    bool returns = body->len > 0 && memchr(body->data, '\r', body->len);
+
+    if (!s->rxdb) {
+        replica__buf_str(out, "id: ");
+        replica__buf_str(out, s->service->incarnation);
+        replica__buf_char(out, '.');
+        replica__buf_int(out, page->last);
+        replica__buf_char(out, '\n');
+    }
+    for (size_t i = 0; returns && s->rxdb && i < body->len; i++)
+        if (body->data[i] == '\r')
+            body->data[i] = ' ';
+    if (returns && !s->rxdb)
+        replica__buf_str(out, "event: resync\ndata: {}\n\n");
+    else
+        add_data(body->data, body->len, out);
+}
+
+static int make_event(struct replica__stream *s, struct replica__event **ret_event,
+                      replica_error *err)
+{
+    __attribute__((cleanup(event_unref_ptr))) struct replica__event *e =
+        replica__alloc_zero(1, sizeof(*e));
+    REPLICA_BUF body = REPLICA_BUF_INIT;
+    struct replica__hub *hub = &s->service->hub;
+    struct replica__page page = { .targets = s->targets,
+                                  .n = s->n,
+                                  .since = s->since,
+                                  .follows = s->follows,
+                                  .rows = EVENT_ROWS,
+                                  .bytes = EVENT_BYTES };
+    int r;
+
+    if (!e)
+        return replica__enomem(err);
+    e->refs = 1;
+    e->key = replica__strdup(s->key);
+    if (!e->key)
+        return replica__enomem(err);
+    r = s->rxdb ? replica__page_rxdb(s->service, &page, &body, err)
+                : replica__page_replica(s->service, &page, &body, err);
+    if (r != 0)
+        return r < 0 ? r : replica__error_set(err, REPLICA_EVERSION, r, "another version");
+    if (page.documents > 0)
+        add_event(s, &page, &body, &e->text);
+    if (e->text.r < 0)
+        return replica__enomem(err);
+    e->since = s->since;
+    e->follows = s->follows;
+    e->head = hub->head;
+    e->last = page.last;
+    e->at_head = page.at_head;
+
+    event_unref(hub->events[hub->next_event]);
+    hub->events[hub->next_event] = e;
+    hub->next_event = (hub->next_event + 1) % REPLICA__EVENTS;
+    *ret_event = e;
+    e = NULL; /* is the hub's now */
+    return 0;
+}
+
+/* Read on from where the stream stands.  1: there is an event; 0: nothing; < 0 failed. */
+static int next_event(struct replica__stream *s)
+{
+    struct replica__event *e;
+    int r;
+
+    if (s->since >= s->service->hub.head)
+        return 0;
+    e = find_event(s);
+    if (!e) {
+        r = make_event(s, &e, NULL);
+        if (r < 0)
+            return r;
+    }
+    s->since = e->last;
+    if (e->text.len == 0)
+        return 0;
+    if (!s->rxdb) {
+        memcpy(s->follows.id, s->service->incarnation, sizeof(s->follows.id));
+        s->follows.lwt = e->last;
+    }
+    e->refs++;
+    s->event = e;
+    s->sent = 0;
+    return 1;
+}
+
+/* ---- the list -------------------------------------------------------------------- */
+
+static void unlink_stream(struct replica__stream *s)
+{
+    struct replica__hub *hub = &s->service->hub;
+
+    *(s->prev ? &s->prev->next : &hub->first) = s->next;
+    *(s->next ? &s->next->prev : &hub->last) = s->prev;
+    s->prev = s->next = NULL;
+}
+
+static void link_stream(struct replica__stream *s)
+{
+    struct replica__hub *hub = &s->service->hub;
+
+    s->prev = hub->last;
+    *(hub->last ? &hub->last->next : &hub->first) = s;
+    hub->last = s;
+}
+
+/* It was heard now. */
+static void touch(struct replica__stream *s)
+{
+    s->last_ms = s->service->world->monotonic_ms(s->service->world->ctx);
+    if (s->next) {
+        unlink_stream(s);
+        link_stream(s);
+    }
+}
+
+static void wake(struct replica__stream *s)
+{
+    s->waiting = false;
+    if (s->wake)
+        s->wake(s->wake_ctx);
+}
+
+/* ---- reading --------------------------------------------------------------------- */
+
+void replica__stream_on_wake(struct replica__stream *stream, void (*fn)(void *ctx), void *ctx)
+{
+    stream->wake = fn;
+    stream->wake_ctx = ctx;
+}
+
+static long take(struct replica__stream *s, char *to, size_t room, const char *from, size_t len)
+{
+    size_t n = len < room ? len : room;
+
+    memcpy(to, from, n);
+    touch(s);
+    return (long)n;
+}
+
+long replica__stream_read(struct replica__stream *s, char *to, size_t room)
+{
+    long n;
+    int r;
+
+    if (s->ended || s->service->hub.stopped)
+        return -1;
+    if (!s->event && s->beat && room >= strlen(HEARTBEAT)) {
+        s->beat = false;
+        return take(s, to, room, HEARTBEAT, strlen(HEARTBEAT));
+    }
+    if (!s->event) {
+        r = next_event(s);
+        s->ended = r < 0;
+        s->waiting = r == 0;
+        if (r <= 0)
+            return r < 0 ? -1 : 0;
+    }
+    n = take(s, to, room, s->event->text.data + s->sent, s->event->text.len - s->sent);
+    s->sent += (size_t)n;
+    if (s->sent == s->event->text.len) {
+        event_unref(s->event);
+        s->event = NULL;
+    }
+    return n;
+}
+
+/* Those that wait read on, and are woken if there is something for them. */
+static void wake_readers(struct replica__hub *hub)
+{
+    for (struct replica__stream *s = hub->first; s; s = s->next) {
+        int r = s->waiting ? next_event(s) : 0;
+
+        s->ended = s->ended || r < 0;
+        if (r != 0)
+            wake(s);
+    }
+}
+
+int64_t replica__service_tick(struct replica__service *service)
+{
+    struct replica__hub *hub = &service->hub;
+    int64_t now = service->world->monotonic_ms(service->world->ctx);
+    int64_t head = hub->head;
+
+    if (!hub->first)
+        return -1;
+    if (service->storage->ops->head(service->storage, &head, NULL) == 0 && head != hub->head) {
+        hub->head = head;
+        wake_readers(hub);
+    }
+    while (hub->first->last_ms + REPLICA__HEARTBEAT_MS <= now) {
+        struct replica__stream *s = hub->first;
+
+        touch(s);
+        if (!s->waiting)
+            continue; /* it has bytes under way */
+        s->beat = true;
+        wake(s);
+    }
+    return hub->first->last_ms + REPLICA__HEARTBEAT_MS - now;
+}
+
+void replica__service_stop(struct replica__service *service)
+{
+    service->hub.stopped = true;
+    for (struct replica__stream *s = service->hub.first; s; s = s->next)
+        if (s->waiting)
+            wake(s);
+}
+
+/* ---- beginning and end ----------------------------------------------------------- */
+
+void replica__stream_close(struct replica__stream *s)
+{
+    if (!s)
+        return;
+    unlink_stream(s);
+    s->service->hub.count--;
+    event_unref(s->event);
+    replica__free(s->targets);
+    replica__free(s->key);
+    replica__free(s);
+}
+
+/* What streams must have in common to share events. */
+static char *make_key(bool rxdb, const struct replica__target *targets, size_t n)
+{
+    REPLICA_BUF key = REPLICA_BUF_INIT;
+
+    replica__buf_char(&key, rxdb ? 'x' : 'r');
+    for (size_t i = 0; i < n; i++)
+        replica__buf_printf(&key, " %s/%d", targets[i].name, targets[i].version);
+    return replica__buf_take(&key, NULL);
+}
+
+static int open_stream(struct replica__service *service, bool rxdb,
+                       const struct replica__target *targets, size_t n,
+                       const struct replica__place *place, struct replica__stream **ret_stream,
+                       replica_error *err)
+{
+    struct replica__stream *s = replica__alloc_zero(1, sizeof(*s));
+
+    if (!s)
+        return replica__enomem(err);
+    s->service = service;
+    s->key = make_key(rxdb, targets, n);
+    s->targets = replica__alloc_zero(n, sizeof(*targets));
+    if (!s->key || !s->targets) {
+        replica__free(s->key);
+        replica__free(s->targets);
+        replica__free(s);
+        return replica__enomem(err);
+    }
+    memcpy(s->targets, targets, n * sizeof(*targets));
+    s->n = n;
+    s->rxdb = rxdb;
+    s->since = place->lwt;
+    if (!rxdb)
+        s->follows = *place;
+    s->beat = !rxdb; /* a first sign of life */
+    s->last_ms = service->world->monotonic_ms(service->world->ctx);
+    link_stream(s);
+    service->hub.count++;
+    *ret_stream = s;
+    return 0;
+}
+
+void replica__stream_answer(struct replica__service *service,
+                            const struct replica__request *request,
+                            const struct replica__target *target, struct replica__reply *reply)
+{
+    struct replica__target targets[REPLICA__TARGETS_MAX];
+    struct replica__hub *hub = &service->hub;
+    struct replica__place place = { .lwt = 0 };
+    replica_error err = { 0 };
+    size_t n = 1;
+    int r = 0;
+
+    if (hub->stopped || hub->count >= service->options.streams) {
+        replica__reply_error(reply, 503, "busy", "there are %zu streams already", hub->count);
+        reply->retry_after = 5;
+        return;
+    }
+    if (target)
+        targets[0] = *target;
+    else if (!replica__asked_feed(service, request, targets, &n, &place, reply))
+        return;
+    if (target) /* from now on; the others' head moves with the next tick, which wakes them */
+        r = service->storage->ops->head(service->storage, &place.lwt, &err);
+    if (r == 0)
+        r = open_stream(service, target != NULL, targets, n, &place, &reply->stream, &err);
+    if (r < 0) {
+        replica__reply_failure(reply, &err);
+        return;
+    }
+    reply->type = REPLICA__REPLY_EVENTS;
+}
