@@ -24,6 +24,7 @@ REPLICA_INTERNAL int replica__poller_open(struct replica__poller **ret_poller, r
 REPLICA_INTERNAL void replica__poller_close(struct replica__poller *p); /* NULL is fine */
 /* With os_posix.c it shows wakes only: a loop that watches more polls with a short timeout. */
 REPLICA_INTERNAL int replica__poller_fd(struct replica__poller *p);
+REPLICA_INTERNAL bool replica__poller_shows_all(void); /* does that descriptor, on this system? */
 /* Make the descriptor readable.  Any thread, any number of times, async-signal-safe. */
 REPLICA_INTERNAL void replica__poller_wake(struct replica__poller *p);
 /* Wake when the file is written to, deleted or moved; after the latter two it must be watched anew.

@@ -86,6 +86,11 @@ int replica__poller_fd(struct replica__poller *p)
     return p->epoll;
 }
 
+bool replica__poller_shows_all(void)
+{
+    return true;
+}
+
 void replica__poller_wake(struct replica__poller *p)
 {
     int saved = errno; /* a signal handler may be calling */

@@ -107,6 +107,11 @@ int replica__poller_fd(struct replica__poller *p)
     return p->wake[0];
 }
 
+bool replica__poller_shows_all(void)
+{
+    return false;
+}
+
 void replica__poller_wake(struct replica__poller *p)
 {
     int saved = errno; /* a signal handler may be calling */
