@@ -22,7 +22,7 @@ struct replica__slice {
 
 struct replica__json_limits {
     size_t max_bytes; /* of one document; 0: no limit */
-    int max_depth;    /* 0: 100.  The outermost object or array is depth 1 */
+    int max_depth;    /* 0: 100; more than 1000 is 1000.  The outermost container is depth 1 */
 };
 
 /* ---- the gate -------------------------------------------------------------------- */
@@ -51,7 +51,8 @@ REPLICA_INTERNAL int replica__json_scan(const char *text, size_t len, size_t *po
                                         const struct replica__json_limits *limits,
                                         struct replica__json_doc *ret_doc, replica_error *err);
 
-/* The document's text without its reserved members; every other byte is kept. */
+/* The document's text without its reserved members and their commas; every other byte is kept.
+ * What replica__json_add_member() put there goes without a trace. */
 REPLICA_INTERNAL void replica__json_cut_reserved(const struct replica__json_doc *doc,
                                                  struct replica__buf *out);
 
@@ -103,7 +104,7 @@ REPLICA_INTERNAL void replica__json_unescape(struct replica__slice spelled,
 REPLICA_INTERNAL bool replica__json_int(struct replica__json_value v, int64_t *ret);
 REPLICA_INTERNAL double replica__json_double(struct replica__json_value v); /* of a NUMBER */
 
-/* Order of two NUMBERs by their exact decimal value: < 0, 0, > 0. */
+/* Order of two NUMBERs by their exact decimal value, -0 being 0: < 0, 0, > 0. */
 REPLICA_INTERNAL int replica__json_number_compare(struct replica__slice a,
                                                   struct replica__slice b);
 
@@ -119,7 +120,8 @@ REPLICA_INTERNAL int replica__json_equal(const char *a, size_t a_len, const char
 /* ---- changing -------------------------------------------------------------------- */
 
 /* RFC 7396: what patch does not name keeps its bytes and its place; new members go behind the
- * last one.  Both have passed the gate.  An object target and an object patch at top level. */
+ * last one.  Both have passed the gate.  An object target and an object patch at top level.
+ * out->r tells of a failure, as with all that append. */
 REPLICA_INTERNAL void replica__json_merge_patch(const char *target, size_t target_len,
                                                 const char *patch, size_t patch_len,
                                                 struct replica__buf *out);
@@ -128,8 +130,15 @@ REPLICA_INTERNAL void replica__json_merge_patch(const char *target, size_t targe
 REPLICA_INTERNAL void replica__json_add_member(const char *text, size_t len, const char *name,
                                                const char *value, struct replica__buf *out);
 
+/* The text of `next`, in which each value that is the same in `stored`, as JavaScript reads it, has the
+ * bytes it has there: what a peer printed again without changing it keeps its spelling. */
+REPLICA_INTERNAL void replica__json_keep_spelling(const char *stored, size_t stored_len,
+                                                  const char *next, size_t next_len,
+                                                  struct replica__buf *out);
+
 /* 64 bits of a document's content: equal content in the sense of REPLICA_JSON_SKIP_RESERVED gives
- * equal digests, whatever the order of members and the spelling of strings and numbers. */
+ * equal digests, whatever the order of members and the spelling of strings and numbers.  The same
+ * on every machine, and part of the protocol. */
 REPLICA_INTERNAL uint64_t replica__json_digest(const char *text, size_t len);
 
 #endif

@@ -94,8 +94,9 @@ TEST(invalid_utf8_is_refused_wherever_it_stands)
 /* In memory of its own size, so that a sanitizer sees a byte too many. */
 TEST(every_beginning_of_a_text_is_refused_without_reading_behind_it)
 {
-    static const char text[] = "{\"id\":\"\xC3\xA9\xF0\x9F\x98\x80 \\ud83d\\ude00\",\"n\":[1.5e+3,-0,"
-                               "true,false,null,{}],\"long name\":\"0123456789abcdef\"}";
+    static const char text[] = "{\"id\":\"\xC3\xA9\xF0\x9F\x98\x80 \\ud83d\\ude00\","
+                               "\"n\":[1.5e+3,-0,true,false,null,{}],"
+                               "\"long name\":\"0123456789abcdef\"}";
 
     for (size_t len = 0; len < sizeof(text) - 1; len++) {
         char *part = malloc(len + !len);
