@@ -20,11 +20,11 @@ void *replica__alloc(size_t size)
 
 void *replica__alloc_zero(size_t n, size_t size)
 {
-    if (refused())
+    size_t bytes;
+
+    if (refused() || __builtin_mul_overflow(n, size, &bytes))
         return NULL;
-    if (n == 0 || size == 0)
-        return calloc(1, 1);
-    return calloc(n, size); /* which checks the product itself */
+    return calloc(bytes ? bytes : 1, 1);
 }
 
 void *replica__realloc(void *p, size_t n, size_t size)

@@ -1,3 +1,4 @@
+/* Texts in chunks, the newest chunk first; a text is freed with all the others or not at all. */
 #include "base/arena.h"
 
 #include "base/alloc.h"

@@ -130,8 +130,8 @@ REPLICA_INTERNAL void replica__json_merge_patch(const char *target, size_t targe
 REPLICA_INTERNAL void replica__json_add_member(const char *text, size_t len, const char *name,
                                                const char *value, struct replica__buf *out);
 
-/* The text of `next`, in which each value that is the same in `stored`, as JavaScript reads it, has the
- * bytes it has there: what a peer printed again without changing it keeps its spelling. */
+/* The text of `next`, in which each value that is the same in `stored`, as JavaScript reads it, has
+ * the bytes it has there: what a peer printed again without changing it keeps its spelling. */
 REPLICA_INTERNAL void replica__json_keep_spelling(const char *stored, size_t stored_len,
                                                   const char *next, size_t next_len,
                                                   struct replica__buf *out);

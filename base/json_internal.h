@@ -54,6 +54,9 @@ static inline const char *json_skip_blank(const char *at, const char *end)
 
 /* ---- json_string.c: strings ------------------------------------------------------ */
 
+/* Bytes of the UTF-8 character at at, which is no ASCII; 0: it is none.  No text is trusted. */
+size_t replica__utf8_width(const char *at, const char *end);
+
 /* Behind the closing quote of the string whose first byte behind the opening quote is at. */
 const char *replica__json_skip_string(const char *at, const char *end);
 

@@ -74,35 +74,6 @@ static const char *fail_duplicate(struct scanner *s, const struct json_name *nam
 
 /* ---- strings --------------------------------------------------------------------- */
 
-static inline bool is_tail(const char *at)
-{
-    return ((unsigned char)*at & 0xC0) == 0x80;
-}
-
-/* Bytes of the UTF-8 character at at, which is no ASCII; 0: it is none. */
-static size_t utf8_width(const char *at, const char *end)
-{
-    const unsigned char *u = (const unsigned char *)at;
-    size_t left = (size_t)(end - at);
-
-    if (u[0] < 0xC2 || u[0] > 0xF4)
-        return 0;
-    if (u[0] < 0xE0)
-        return left >= 2 && is_tail(at + 1) ? 2 : 0;
-    if (u[0] < 0xF0) {
-        if (left < 3 || !is_tail(at + 1) || !is_tail(at + 2))
-            return 0;
-        if ((u[0] == 0xE0 && u[1] < 0xA0) || (u[0] == 0xED && u[1] > 0x9F))
-            return 0; /* too long a form, or a surrogate */
-        return 3;
-    }
-    if (left < 4 || !is_tail(at + 1) || !is_tail(at + 2) || !is_tail(at + 3))
-        return 0;
-    if ((u[0] == 0xF0 && u[1] < 0x90) || (u[0] == 0xF4 && u[1] > 0x8F))
-        return 0; /* too long a form, or beyond U+10FFFF */
-    return 4;
-}
-
 static bool is_hex(char c)
 {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
@@ -144,7 +115,7 @@ static const char *scan_special(struct scanner *s, const char *at, bool *escaped
     }
     if ((unsigned char)*at < 0x20)
         return fail(s, at, "an escape instead of a control character");
-    width = utf8_width(at, s->end);
+    width = replica__utf8_width(at, s->end);
     if (width == 0 && s->max_bytes > 0 && s->end - at < 4)
         return fail(s, s->end, "a string"); /* perhaps cut in two by the limit */
     return width ? at + width : fail(s, at, "UTF-8");

@@ -30,6 +30,34 @@ const char *replica__json_skip_string(const char *at, const char *end)
     return at < end ? at + 1 : end;
 }
 
+static inline bool is_tail(const char *at)
+{
+    return ((unsigned char)*at & 0xC0) == 0x80;
+}
+
+size_t replica__utf8_width(const char *at, const char *end)
+{
+    const unsigned char *u = (const unsigned char *)at;
+    size_t left = (size_t)(end - at);
+
+    if (u[0] < 0xC2 || u[0] > 0xF4)
+        return 0;
+    if (u[0] < 0xE0)
+        return left >= 2 && is_tail(at + 1) ? 2 : 0;
+    if (u[0] < 0xF0) {
+        if (left < 3 || !is_tail(at + 1) || !is_tail(at + 2))
+            return 0;
+        if ((u[0] == 0xE0 && u[1] < 0xA0) || (u[0] == 0xED && u[1] > 0x9F))
+            return 0; /* too long a form, or a surrogate */
+        return 3;
+    }
+    if (left < 4 || !is_tail(at + 1) || !is_tail(at + 2) || !is_tail(at + 3))
+        return 0;
+    if ((u[0] == 0xF0 && u[1] < 0x90) || (u[0] == 0xF4 && u[1] > 0x8F))
+        return 0; /* too long a form, or beyond U+10FFFF */
+    return 4;
+}
+
 static uint32_t hex4(const char *at)
 {
     uint32_t x = 0;
