@@ -117,7 +117,8 @@ static int open_storage(struct server *server, const struct options *o,
         db_options.flags |= REPLICA_DB_FULL_SYNC;
     r = replica_db_open(o->db, &db_options, &server->db, err);
     if (r == 0)
-        r = replica__storage_store_open(server->db, keys, o->keys.count, &server->storage, err);
+        r = replica__storage_store_open(server->db, o->db, keys, o->keys.count, &server->storage,
+                                        err);
     if (r == 0)
         r = replica__service_open(server->storage, &service_options, &server->service, err);
     return r;

@@ -6,7 +6,6 @@
 #include "tools/server/exchange.h"
 
 #include "base/alloc.h"
-#include "replicator/wire.h"
 #include "tools/server/listener.h"
 
 #include <arpa/inet.h>
@@ -22,15 +21,12 @@ enum {
     SWALLOW_MAX = 16 << 20,
     BUFFERED_MAX = 512 << 20, /* of all bodies under way */
     FIRST_ROOM = 1 << 20,     /* taken on a client's word that it sends so much */
-    WHOLE_MAX = 512 * 1024,   /* an answer up to here is sent with its length */
-    SQUEEZE_MIN = 1024,
-    PARAMS_MAX = 128,
-    BLOCK = 4096
+    PARAMS_MAX = 128
 };
 
-static const char *header(struct MHD_Connection *conn, const char *name)
+const char *replica__header(const struct replica__exchange *ex, const char *name)
 {
-    return MHD_lookup_connection_value(conn, MHD_HEADER_KIND, name);
+    return MHD_lookup_connection_value(ex->conn, MHD_HEADER_KIND, name);
 }
 
 /* ---- beginning ------------------------------------------------------------------- */
@@ -99,16 +95,16 @@ static void refuse_size(struct replica__exchange *ex)
 /* The length that the request announces; -1: a body of unknown length, 0: none. */
 static int64_t announced(struct replica__exchange *ex)
 {
-    const char *length = header(ex->conn, "Content-Length");
+    const char *length = replica__header(ex, "Content-Length");
 
-    if (header(ex->conn, "Transfer-Encoding"))
+    if (replica__header(ex, "Transfer-Encoding"))
         return -1;
     return length ? strtoll(length, NULL, 10) : 0;
 }
 
 static void check_body(struct replica__exchange *ex, int64_t length)
 {
-    const char *coding = header(ex->conn, "Content-Encoding");
+    const char *coding = replica__header(ex, "Content-Encoding");
 
     if (length > 0 && (uint64_t)length > ex->http->options.max_body)
         refuse_size(ex);
@@ -129,14 +125,14 @@ static void check_body(struct replica__exchange *ex, int64_t length)
 static void look_at_headers(struct replica__exchange *ex, const char *url, int64_t length)
 {
     const struct replica__request request = {
-        .method = ex->method, .path = url, .uses = header(ex->conn, "Replica-Uses")
+        .method = ex->method, .path = url, .uses = replica__header(ex, "Replica-Uses")
     };
+    const struct replica__auth *auth = ex->http->options.auth;
 
     if (strcmp(ex->method, "OPTIONS") == 0) { /* a browser asks without credentials */
         ex->reply.status = 200;
         ex->answered = true;
-    } else if (ex->http->options.auth &&
-               !replica__auth_allows(ex->http->options.auth, header(ex->conn, "Authorization"))) {
+    } else if (auth && !replica__auth_allows(auth, replica__header(ex, "Authorization"))) {
         refuse(ex, 401, "token", "there is no token that is known here");
     } else {
         ex->answered = replica__service_refuses(ex->http->service, &request, &ex->reply);
@@ -172,7 +168,7 @@ static enum MHD_Result take_body(struct replica__exchange *ex, const char *data,
 /* A body that came compressed is replaced by what it says. */
 static void unsqueeze_body(struct replica__exchange *ex)
 {
-    const char *coding = header(ex->conn, "Content-Encoding");
+    const char *coding = replica__header(ex, "Content-Encoding");
     struct replica__buf plain = REPLICA_BUF_INIT;
     size_t max = ex->http->options.max_body;
     int r;
@@ -222,8 +218,8 @@ static void answer(struct replica__exchange *ex, const char *url)
 {
     struct replica__request request = { .method = ex->method,
                                         .path = url,
-                                        .uses = header(ex->conn, "Replica-Uses"),
-                                        .last_event_id = header(ex->conn, "Last-Event-ID"),
+                                        .uses = replica__header(ex, "Replica-Uses"),
+                                        .last_event_id = replica__header(ex, "Last-Event-ID"),
                                         .peer = ex->peer };
 
     unsqueeze_body(ex);
@@ -244,216 +240,21 @@ static void answer(struct replica__exchange *ex, const char *url)
         fprintf(stderr, "replica serve: %s %s: %s\n", ex->method, ex->path, ex->reply.failure);
 }
 
-static void wake(void *ctx)
+void replica__exchange_wake(void *ctx)
 {
     struct replica__exchange *ex = ctx;
 
     if (!ex->suspended)
         return;
     ex->suspended = false;
+    ex->http->resumed = true;
     MHD_resume_connection(ex->conn);
 }
 
-static void suspend(struct replica__exchange *ex)
+void replica__exchange_suspend(struct replica__exchange *ex)
 {
     ex->suspended = true;
     MHD_suspend_connection(ex->conn);
-}
-
-static ssize_t stream_body(void *cls, uint64_t pos, char *to, size_t room)
-{
-    struct replica__exchange *ex = cls;
-    long n = replica__stream_read(ex->reply.stream, to, room);
-
-    (void)pos;
-    if (n < 0)
-        return MHD_CONTENT_READER_END_OF_STREAM;
-    if (n == 0)
-        suspend(ex);
-    ex->bytes += n;
-    return n;
-}
-
-/* The next part of a body that is not held whole, compressed if it shall be.  < 0: it broke off. */
-static int next_part(struct replica__exchange *ex)
-{
-    struct replica__buf *plain = &ex->reply.body;
-    replica_error err = { 0 };
-    int r;
-
-    replica__buf_clear(&ex->part);
-    ex->part_sent = 0;
-    r = replica__reply_more(&ex->reply, plain, &err);
-    if (r < 0) {
-        fprintf(stderr, "replica serve: %s %s: %s\n", ex->method, ex->path, err.message);
-        return r;
-    }
-    ex->part_last = r == 0;
-    if (ex->squeeze)
-        r = replica__squeeze_add(ex->squeeze, plain->data, plain->len, ex->part_last, &ex->part);
-    else
-        replica__buf_add(&ex->part, plain->data, plain->len);
-    replica__buf_clear(plain);
-    return r < 0 ? r : ex->part.r;
-}
-
-static ssize_t part_body(void *cls, uint64_t pos, char *to, size_t room)
-{
-    struct replica__exchange *ex = cls;
-    size_t n;
-
-    (void)pos;
-    while (ex->part_sent == ex->part.len) {
-        if (ex->part_last)
-            return MHD_CONTENT_READER_END_OF_STREAM;
-        if (next_part(ex) < 0)
-            return MHD_CONTENT_READER_END_WITH_ERROR;
-    }
-    n = ex->part.len - ex->part_sent < room ? ex->part.len - ex->part_sent : room;
-    memcpy(to, ex->part.data + ex->part_sent, n);
-    ex->part_sent += n;
-    ex->bytes += (int64_t)n;
-    return (ssize_t)n;
-}
-
-/* A body that is not held whole: its first part is in the reply. */
-static struct MHD_Response *part_response(struct replica__exchange *ex)
-{
-    struct replica__buf *plain = &ex->reply.body;
-    int r = 0;
-
-    if (ex->squeeze)
-        r = replica__squeeze_add(ex->squeeze, plain->data, plain->len, false, &ex->part);
-    else
-        replica__buf_add(&ex->part, plain->data, plain->len);
-    replica__buf_clear(plain);
-    if (r < 0 || ex->part.r < 0)
-        return NULL;
-    return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK, part_body, ex, NULL);
-}
-
-static struct MHD_Response *whole_response(struct replica__exchange *ex)
-{
-    struct replica__buf *body = &ex->reply.body;
-    struct MHD_Response *response;
-    char *data;
-    size_t len = 0;
-
-    if (ex->squeeze) {
-        if (replica__squeeze_add(ex->squeeze, body->data, body->len, true, &ex->part) < 0)
-            return NULL;
-        replica__buf_free(body);
-        body = &ex->part;
-    }
-    data = replica__buf_take(body, &len);
-    if (!data)
-        return NULL;
-    ex->bytes = (int64_t)len;
-    response = MHD_create_response_from_buffer_with_free_callback(len, data, replica__free);
-    if (!response)
-        replica__free(data);
-    return response;
-}
-
-/* Read as much of the answer as is sent at once.  1: there is more; 0; < 0. */
-static int read_ahead(struct replica__exchange *ex)
-{
-    replica_error err = { 0 };
-    int r = ex->reply.cursor != NULL;
-
-    while (r > 0 && ex->reply.body.len < WHOLE_MAX)
-        r = replica__reply_more(&ex->reply, &ex->reply.body, &err);
-    if (r < 0) {
-        fprintf(stderr, "replica serve: %s %s: %s\n", ex->method, ex->path, err.message);
-        replica__reply_error(&ex->reply, 500, "server", "the server failed (%s)",
-                             replica_error_name(r));
-        r = 0;
-    }
-    return r;
-}
-
-static void choose_coding(struct replica__exchange *ex, bool more)
-{
-    enum replica__coding coding =
-        replica__coding_choose(header(ex->conn, MHD_HTTP_HEADER_ACCEPT_ENCODING));
-
-    if (ex->loopback || coding == REPLICA__CODING_NONE ||
-        (!more && ex->reply.body.len < SQUEEZE_MIN))
-        return;
-    if (replica__squeeze_open(coding, &ex->squeeze) < 0)
-        ex->squeeze = NULL; /* as it is, then */
-}
-
-/* ---- headers --------------------------------------------------------------------- */
-
-static void add_cors(struct replica__exchange *ex, struct MHD_Response *response)
-{
-    const char *asked = header(ex->conn, "Access-Control-Request-Headers");
-
-    if (strcmp(ex->method, "OPTIONS") == 0) {
-        MHD_add_response_header(response, "Access-Control-Allow-Origin", "*");
-        MHD_add_response_header(response, "Access-Control-Allow-Methods",
-                                "GET,HEAD,PUT,PATCH,POST,DELETE");
-        MHD_add_response_header(response, "Vary", "Access-Control-Request-Headers");
-        if (asked)
-            MHD_add_response_header(response, "Access-Control-Allow-Headers", asked);
-    } else if (header(ex->conn, "Origin")) {
-        MHD_add_response_header(response, "Access-Control-Allow-Origin", "*");
-    }
-}
-
-static void add_headers(struct replica__exchange *ex, struct MHD_Response *response)
-{
-    static const char *const types[] = { "application/json; charset=utf-8", REPLICA__WIRE_TYPE,
-                                         "text/event-stream; charset=utf-8" };
-    const struct replica__reply *reply = &ex->reply;
-    char number[16];
-
-    add_cors(ex, response);
-    if (strcmp(ex->method, "OPTIONS") != 0)
-        MHD_add_response_header(response, "Content-Type", types[reply->type]);
-    if (reply->type == REPLICA__REPLY_EVENTS) {
-        MHD_add_response_header(response, "Cache-Control", "no-cache");
-        MHD_add_response_header(response, "X-Accel-Buffering", "no");
-    }
-    if (reply->no_store)
-        MHD_add_response_header(response, "Cache-Control", "no-store");
-    if (reply->allow)
-        MHD_add_response_header(response, "Allow", reply->allow);
-    if (reply->status == 401)
-        MHD_add_response_header(response, "WWW-Authenticate", "Bearer");
-    if (reply->retry_after > 0) {
-        snprintf(number, sizeof(number), "%d", reply->retry_after);
-        MHD_add_response_header(response, "Retry-After", number);
-    }
-    if (ex->squeeze) {
-        MHD_add_response_header(response, "Content-Encoding",
-                                replica__coding_name(replica__squeeze_coding(ex->squeeze)));
-        MHD_add_response_header(response, "Vary", "Accept-Encoding");
-    }
-}
-
-static enum MHD_Result queue(struct replica__exchange *ex)
-{
-    struct MHD_Response *response = NULL;
-    enum MHD_Result result;
-
-    if (ex->reply.stream) {
-        replica__stream_on_wake(ex->reply.stream, wake, ex);
-        response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK, stream_body, ex,
-                                                     NULL);
-    } else {
-        bool more = read_ahead(ex) > 0;
-
-        choose_coding(ex, more);
-        response = more ? part_response(ex) : whole_response(ex);
-    }
-    if (!response)
-        return MHD_NO;
-    add_headers(ex, response);
-    result = MHD_queue_response(ex->conn, (unsigned)ex->reply.status, response);
-    MHD_destroy_response(response);
-    return result;
 }
 
 /* ---- answers that wait ----------------------------------------------------------- */
@@ -464,7 +265,7 @@ static void delay(struct replica__exchange *ex)
     ex->due_ms = replica__os_monotonic_us() / 1000 + ex->reply.delay_ms;
     ex->next_delayed = ex->http->delayed;
     ex->http->delayed = ex;
-    suspend(ex);
+    replica__exchange_suspend(ex);
 }
 
 int64_t replica__exchange_tick(struct replica__http *http, bool all)
@@ -478,7 +279,7 @@ int64_t replica__exchange_tick(struct replica__http *http, bool all)
 
         if (all || ex->due_ms <= now) {
             *at = ex->next_delayed;
-            wake(ex);
+            replica__exchange_wake(ex);
             continue;
         }
         if (next < 0 || ex->due_ms - now < next)
@@ -503,8 +304,8 @@ static enum MHD_Result begin(struct replica__http *http, struct MHD_Connection *
     length = announced(ex);
     look_at_headers(ex, url, length);
     /* Nobody wants the body: not sent, or too much to swallow; the connection ends with it. */
-    if (ex->answered && length != 0 && (length > SWALLOW_MAX || header(conn, "Expect")))
-        return queue(ex);
+    if (ex->answered && length != 0 && (length > SWALLOW_MAX || replica__header(ex, "Expect")))
+        return replica__exchange_queue(ex);
     return MHD_YES;
 }
 
@@ -529,7 +330,7 @@ enum MHD_Result replica__exchange_request(void *cls, struct MHD_Connection *conn
         delay(ex);
         return MHD_YES;
     }
-    return queue(ex);
+    return replica__exchange_queue(ex);
 }
 
 static void log_request(const struct replica__exchange *ex)

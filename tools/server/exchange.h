@@ -42,9 +42,11 @@ struct replica__http {
     struct replica__poller *poller; /* for stop */
     int epoll_fd;
     int listen_fd;                  /* ours again once the daemon is quiesced */
+    bool resumed;                   /* libmicrohttpd has work that no descriptor tells of */
     size_t active;                  /* exchanges */
     size_t buffered;                /* bytes of bodies under way */
     struct replica__exchange *delayed;
+    bool resumed;                   /* libmicrohttpd has something to do that no descriptor shows */
     int stopping;                   /* by replica__http_stop(), atomically */
 };
 
@@ -58,5 +60,11 @@ void replica__exchange_completed(void *cls, struct MHD_Connection *conn, void **
 
 /* Let the answers go whose time has come; all: every one.  Ms until the next; -1: none. */
 int64_t replica__exchange_tick(struct replica__http *http, bool all);
+
+const char *replica__header(const struct replica__exchange *ex, const char *name);
+/* Make a response of the reply, and hand it to libmicrohttpd. */
+enum MHD_Result replica__exchange_queue(struct replica__exchange *ex);
+void replica__exchange_suspend(struct replica__exchange *ex);
+void replica__exchange_wake(void *ctx); /* of an exchange, which may be awake */
 
 #endif

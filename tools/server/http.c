@@ -95,13 +95,19 @@ static int turn(struct replica__http *http, int timeout, replica_error *err)
 
     if (MHD_get_timeout(http->daemon, &mhd_ms) == MHD_YES)
         ms = earlier(ms, (int64_t)mhd_ms);
+    if (http->resumed)
+        ms = 0;
+    http->resumed = false;
+    if (http->resumed)
+        ms = 0;
+    http->resumed = false;
     if (poll(fds, 3, ms) < 0 && errno != EINTR)
         return replica__error_set(err, REPLICA_EIO, errno, "poll: %s", strerror(errno));
     if (fds[1].revents)
         replica__poller_wait(http->poller, 0);
     if (MHD_run(http->daemon) != MHD_YES)
         return replica__error_set(err, REPLICA_EIO, errno, "the HTTP server failed");
-    if (fds[2].revents || s->ops->timeout(s) == 0)
+    if (fds[2].revents || storage_ms >= 0)
         r = s->ops->work(s, err);
     return r;
 }

@@ -113,9 +113,11 @@ struct replica__storage_key {
     const char *field;
 };
 
-/* db is borrowed and outlives the storage.  keys are copied.  REPLICA_EINVAL: a collection exists
- * with another key. */
-int replica__storage_store_open(replica_db *db, const struct replica__storage_key *keys, size_t n,
+/* db is borrowed and outlives the storage.  path is its file, where other processes may write;
+ * NULL: nobody else does.  keys are copied.  REPLICA_EINVAL: a collection exists with another
+ * key. */
+int replica__storage_store_open(replica_db *db, const char *path,
+                                const struct replica__storage_key *keys, size_t n,
                                 struct replica__storage **ret_storage, replica_error *err);
 
 #endif

@@ -3,13 +3,14 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/os.h"
 #include "libreplica/master.h"
 #include "libreplica/store.h"
 #include "replicator/remote.h"
 
 #include <string.h>
 
-enum { COLLECTIONS_MAX = 1000, READ_MAX = 64 };
+enum { COLLECTIONS_MAX = 1000, READ_MAX = 64, LOOK_MS = 250 };
 
 struct replica__storage_coll {
     replica_collection *coll;
@@ -22,6 +23,9 @@ struct store {
     struct replica__storage_coll *first; /* those that were opened */
     char *keys;                          /* name, NUL, field, NUL ... */
     size_t keys_len;
+    char *wal;                           /* what other processes write to; NULL: there are none */
+    struct replica__poller *poller;
+    bool watching;
 };
 
 static struct store *store_of(struct replica__storage *s)
@@ -39,6 +43,8 @@ static void store_close(struct replica__storage *s)
         store->first = coll->next;
         replica__free(coll);
     }
+    replica__poller_close(store->poller);
+    replica__free(store->wal);
     replica__free(store->keys);
     replica__free(store);
 }
@@ -313,21 +319,42 @@ static void store_release(struct replica__storage *s, struct replica__storage_ro
 
 /* ---- commits of others ----------------------------------------------------------- */
 
+/* The write-ahead log tells of every commit, of ours too; where it cannot be watched, we look. */
+static void watch(struct store *store)
+{
+    if (store->poller && !store->watching)
+        store->watching = replica__poller_watch_file(store->poller, store->wal) == 0;
+}
+
 static int store_fd(struct replica__storage *s)
 {
-    return replica_db_fd(store_of(s)->db);
+    return store_of(s)->poller ? replica__poller_fd(store_of(s)->poller) : -1;
 }
 
 static int store_timeout(struct replica__storage *s)
 {
-    return replica_db_timeout(store_of(s)->db);
+    return store_of(s)->poller && !store_of(s)->watching ? LOOK_MS : -1;
 }
 
 static int store_work(struct replica__storage *s, replica_error *err)
 {
-    int r = replica_db_dispatch(store_of(s)->db, 0, err);
+    (void)err;
+    replica__poller_wait(store_of(s)->poller, 0);
+    watch(store_of(s));
+    return 0;
+}
 
-    return r < 0 ? r : 0;
+static int open_watch(struct store *store, const char *path, replica_error *err)
+{
+    REPLICA_BUF wal = REPLICA_BUF_INIT;
+
+    if (!path)
+        return 0;
+    replica__buf_printf(&wal, "%s-wal", path);
+    store->wal = replica__buf_take(&wal, NULL);
+    if (!store->wal)
+        return replica__enomem(err);
+    return replica__poller_open(&store->poller, err);
 }
 
 /* ---- opening --------------------------------------------------------------------- */
@@ -383,7 +410,8 @@ static int check_keys(struct store *store, const struct replica__storage_key *ke
     return 0;
 }
 
-int replica__storage_store_open(replica_db *db, const struct replica__storage_key *keys, size_t n,
+int replica__storage_store_open(replica_db *db, const char *path,
+                                const struct replica__storage_key *keys, size_t n,
                                 struct replica__storage **ret_storage, replica_error *err)
 {
     struct store *store = replica__alloc_zero(1, sizeof(*store));
@@ -393,13 +421,16 @@ int replica__storage_store_open(replica_db *db, const struct replica__storage_ke
         return replica__enomem(err);
     store->storage.ops = &store_ops;
     store->db = db;
-    r = take_keys(store, keys, n, err);
+    r = open_watch(store, path, err);
+    if (r == 0)
+        r = take_keys(store, keys, n, err);
     if (r == 0)
         r = check_keys(store, keys, n, err);
     if (r < 0) {
         store_close(&store->storage);
         return r;
     }
+    watch(store);
     *ret_storage = &store->storage;
     return 0;
 }
