@@ -202,6 +202,15 @@ static void a_patched_text_passes_and_stays_when_patched_again(const struct text
     MUST(twice.len == once.len && memcmp(twice.data, once.data, once.len) == 0);
 }
 
+static void a_kept_spelling_changes_nothing(const struct text *stored, const struct text *next)
+{
+    REPLICA_BUF out = REPLICA_BUF_INIT;
+
+    replica__json_keep_spelling(stored->data, stored->len, next->data, next->len, &out);
+    MUST(out.r == 0 && passes(out.data, out.len));
+    MUST(equal(next, out.data, out.len, REPLICA_JSON_AS_JAVASCRIPT) == 1);
+}
+
 static struct text text_of(const uint8_t *data, size_t len)
 {
     struct text t = { .data = (const char *)data, .len = len };
@@ -228,6 +237,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     if (!b.gated)
         return 0;
     equality_agrees_with_digests(&a, &b);
+    a_kept_spelling_changes_nothing(&a, &b);
     if (a.value.type == REPLICA_JSON_OBJECT && b.value.type == REPLICA_JSON_OBJECT)
         a_patched_text_passes_and_stays_when_patched_again(&a, &b);
     return 0;
