@@ -160,13 +160,14 @@ struct replica__push_row {
 struct replica__push_page {
     struct replica__push_row *rows;
     size_t n;
+    struct replica__arena *arena; /* of the rows' texts */
     int64_t from, to;    /* the range of the change feed that it covers; the store's own */
     bool more;           /* there may be more to push behind it */
 };
 
 /* Take the next rows, at most `rows` and about `bytes`, and make durable that they are under way.
- * Rows that went out before come first, alone in their page.  1; 0: nothing to push.  At most two
- * pages are out at a time; verdicts come in the order in which they were taken. */
+ * Rows that went out before come first.  1; 0: nothing to push in this pass.  At most two pages are out
+ * at a time; verdicts come in the order in which they were taken. */
 REPLICA_INTERNAL int replica__push_next(struct replica__replication *repl, size_t feed, size_t rows,
                                         size_t bytes, struct replica__push_page *ret_page,
                                         replica_error *err);
@@ -180,16 +181,14 @@ struct replica__verdict {
     const char *reason;
 };
 /* Apply the verdicts, one for each row, and move the checkpoint if it is given.  Rows without a
- * verdict, and those that come later, stay under way or dirty and are taken again by
- * replica__push_next() after replica__push_again(). */
+ * verdict, and those that come later, stay under way or dirty; the next pass takes them. */
 REPLICA_INTERNAL int replica__push_apply(struct replica__replication *repl, size_t feed,
                                          const struct replica__push_page *page,
                                          const struct replica__verdict *verdicts,
                                          const char *incarnation, const char *checkpoint,
                                          replica_error *err);
-/* No answer came: the rows of all pages that are out are taken again, first of all. */
-REPLICA_INTERNAL int replica__push_again(struct replica__replication *repl, size_t feed,
-                                         replica_error *err);
+/* Begin a pass.  Rows of pages that are out, whose answer never came, are taken again first. */
+REPLICA_INTERNAL void replica__push_again(struct replica__replication *repl, size_t feed);
 
 /* ---- settling -------------------------------------------------------------------- */
 
@@ -200,14 +199,15 @@ struct replica__unsettled {
     replica_doc *real;
     replica_doc *local;
     int rounds;            /* of conflicts since it was last clean */
-    bool sent_again;       /* real answers a push that had gone out before without a verdict */
+    bool clean;            /* local is in step with an older state: real simply replaces it */
 };
 enum {
     REPLICA__SETTLE_REAL = 1,     /* write the real state; the local one goes to the conflict log */
     REPLICA__SETTLE_LOCAL = 2,    /* the local state stays; real becomes its base */
     REPLICA__SETTLE_JSON = 3,     /* write this text over both */
     REPLICA__SETTLE_DELETE = 4,   /* delete */
-    REPLICA__SETTLE_CLEAN = 5,    /* they are equal: the local text stays, and is clean */
+    REPLICA__SETTLE_CLEAN = 5,    /* they are equal for the handler.  The local text stays if the
+                                   * content is the same; else REAL, with the rule "equal" */
     REPLICA__SETTLE_ASIDE = 6     /* the handler failed: code and reason */
 };
 struct replica__settled {
@@ -219,7 +219,6 @@ struct replica__settled {
     int code;
     const char *reason;
     bool done;             /* out: false: the document moved on, and is met again */
-    replica_doc *result;   /* out: with want_results */
 };
 /* Up to n documents that can be settled now (not under way), after the document number `after`.
  * Returns how many. */

@@ -1,0 +1,112 @@
+#include "libreplica/accept.h"
+
+#include <string.h>
+
+/* The limits of an id hold on both sides, so that what one accepts the other can store. */
+static int accept_id(const replica_collection *coll, const struct replica__json_doc *doc,
+                     struct replica__accepted *a, replica_error *err)
+{
+    if (!doc->key.data)
+        return replica__error_at(err, REPLICA_EJSON, 0, "no string field '%s', the primary key",
+                                 coll->key);
+    if (doc->key.len == 0)
+        return replica__error_set(err, REPLICA_EJSON, 0, "the primary key '%s' is empty", coll->key);
+    if (doc->key_escaped)
+        replica__json_unescape(doc->key, &a->id_text);
+    else
+        replica__buf_add(&a->id_text, doc->key.data, doc->key.len);
+    if (a->id_text.r < 0)
+        return replica__error_set(err, a->id_text.r, 0, "primary key");
+    if (a->id_text.len > coll->db->max_key)
+        return replica__error_at(err, REPLICA_ELIMIT, doc->key.data - doc->text.data,
+                                 "a primary key of %zu bytes, more than %zu", a->id_text.len,
+                                 coll->db->max_key);
+    if (memchr(a->id_text.data, '\0', a->id_text.len))
+        return replica__error_at(err, REPLICA_EJSON, doc->key.data - doc->text.data,
+                                 "U+0000 in the primary key");
+    a->id = a->id_text.data;
+    a->id_len = a->id_text.len;
+    return 0;
+}
+
+static int refuse_reserved(const struct replica__json_doc *doc, const char *text,
+                           replica_error *err)
+{
+    struct replica__json_iter it =
+        replica__json_iter(replica__json_value(doc->text.data, doc->text.len));
+
+    while (replica__json_next(&it)) {
+        struct replica__buf name = REPLICA_BUF_INIT;
+        bool reserved;
+
+        replica__json_unescape(it.name, &name);
+        reserved = name.len > 0 && name.data[0] == '_';
+        replica__buf_free(&name);
+        if (reserved)
+            return replica__error_at(err, REPLICA_EJSON, it.name.data - text,
+                                     "'%.*s': names with a leading underscore are reserved",
+                                     (int)(it.name.len < 100 ? it.name.len : 100), it.name.data);
+    }
+    return replica__enomem(err); /* the name was found before, so it could not be unescaped now */
+}
+
+int replica__accept(const replica_collection *coll, const char *json, size_t len,
+                    struct replica__accepted *ret, replica_error *err)
+{
+    struct replica__accepted a = { 0 };
+    struct replica__json_doc doc;
+    size_t pos = 0;
+    int r;
+
+    if (len == REPLICA_NUL)
+        len = strlen(json);
+    r = replica__json_scan(json, len, &pos, coll->key, &coll->db->limits, &doc, err);
+    if (r < 0)
+        return r;
+    while (pos < len && strchr(" \t\r\n", json[pos]) && json[pos])
+        pos++;
+    if (pos < len)
+        return replica__error_at(err, REPLICA_EJSON, (int64_t)pos, "text behind the object");
+    if (doc.reserved)
+        return refuse_reserved(&doc, json, err);
+    r = accept_id(coll, &doc, &a, err);
+    if (r < 0) {
+        replica__accepted_free(&a);
+        return r;
+    }
+    a.json = doc.text.data;
+    a.len = doc.text.len;
+    *ret = a;
+    return 0;
+}
+
+int replica__accept_scanned(const replica_collection *coll, const struct replica__json_doc *doc,
+                            struct replica__accepted *ret, replica_error *err)
+{
+    struct replica__accepted a = { 0 };
+    int r = accept_id(coll, doc, &a, err);
+
+    a.json = doc->text.data;
+    a.len = doc->text.len;
+    a.deleted = doc->deleted;
+    if (r >= 0 && doc->reserved) {
+        replica__json_cut_reserved(doc, &a.cut_text);
+        r = a.cut_text.r;
+        if (r < 0)
+            replica__error_set(err, r, 0, "cutting reserved names out");
+        a.json = a.cut_text.data;
+        a.len = a.cut_text.len;
+    }
+    if (r < 0) {
+        replica__accepted_free(&a);
+        return r;
+    }
+    *ret = a;
+    return 0;
+}
+
+void replica__accepted_free(struct replica__accepted *a)
+{
+    replica__buf_free(&a->id_text);
+    replica__buf_free(&a->cut_text);
+}

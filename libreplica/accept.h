@@ -1,0 +1,29 @@
+/* The gate of a collection: what text is a document of it?
+ *
+ * From the program: a JSON object with the primary key and without reserved names.  From the wire:
+ * the same, where reserved names are cut out.  Whatever is refused names the byte. */
+#ifndef LIBREPLICA_ACCEPT_H
+#define LIBREPLICA_ACCEPT_H
+
+#include "libreplica/db.h"
+
+struct replica__accepted {
+    const char *id; /* unescaped, with a NUL; own, see text */
+    size_t id_len;
+    const char *json; /* from '{' to '}', without reserved members */
+    size_t len;
+    bool deleted;     /* "_deleted": true, from the wire */
+    struct replica__buf id_text, cut_text;
+};
+#define REPLICA_ACCEPTED \
+    __attribute__((cleanup(replica__accepted_free))) struct replica__accepted
+
+/* REPLICA_EJSON, REPLICA_ELIMIT. */
+int replica__accept(const replica_collection *coll, const char *json, size_t len,
+                    struct replica__accepted *ret, replica_error *err);
+/* One that was scanned with the collection's key and limits already. */
+int replica__accept_scanned(const replica_collection *coll, const struct replica__json_doc *doc,
+                            struct replica__accepted *ret, replica_error *err);
+void replica__accepted_free(struct replica__accepted *a);
+
+#endif

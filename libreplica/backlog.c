@@ -1,0 +1,161 @@
+/* What a replication has left to do, and where one document stands. */
+#include "libreplica/replication.h"
+#include "libreplica/txn.h"
+#include "replicator/replicator.h" /* the names of a document's states */
+
+#include <string.h>
+
+static int count_feed(struct replica__replication *repl, const struct replica__feed *feed,
+                      struct replica__backlog *b, replica_error *err)
+{
+    bool out = feed->sent_from < feed->sent_to;
+
+    for (size_t i = 0; i < feed->n; i++) {
+        REPLICA_STMT stmt = NULL;
+        int rc = SQLITE_OK;
+        int r = replica__sql_get(repl->db, REPLICA__SQL_FEED_DIRTY_COUNT, &stmt, err);
+
+        if (r < 0)
+            return r;
+        replica__bind_int(stmt, 1, repl->number, &rc);
+        replica__bind_int(stmt, 2, feed->colls[i]->number, &rc);
+        replica__bind_int(stmt, 3, out ? feed->sent_from : feed->mark, &rc);
+        replica__bind_int(stmt, 4, out ? feed->sent_to : 0, &rc);
+        r = replica__sql_step(repl->db, stmt, rc, err);
+        if (r < 0)
+            return r;
+        b->dirty += sqlite3_column_int64(stmt, 0);
+        b->sent += sqlite3_column_int64(stmt, 1);
+    }
+    return 0;
+}
+
+int replica__replication_backlog(struct replica__replication *repl, struct replica__backlog *ret,
+                                 replica_error *err)
+{
+    struct replica__backlog b = { 0 };
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r = 0;
+
+    for (size_t i = 0; r >= 0 && i < repl->feed_count; i++)
+        r = count_feed(repl, &repl->feeds[i], &b, err);
+    if (r >= 0)
+        r = replica__sql_get(repl->db, REPLICA__SQL_BACKLOG, &stmt, err);
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, repl->number, &rc);
+    r = replica__sql_step(repl->db, stmt, rc, err);
+    if (r < 0)
+        return r;
+    b.dirty += sqlite3_column_int64(stmt, 0);
+    b.unsettled = sqlite3_column_int64(stmt, 1);
+    b.aside = sqlite3_column_int64(stmt, 2);
+    *ret = b;
+    return 0;
+}
+
+/* Does a statement of (replication, after, limit) find anything? */
+static int finds(struct replica__replication *repl, enum replica__sql which, replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(repl->db, which, &stmt, err);
+
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, repl->number, &rc);
+    replica__bind_int(stmt, 2, -1, &rc);
+    replica__bind_int(stmt, 3, 1, &rc);
+    return replica__sql_step(repl->db, stmt, rc, err);
+}
+
+static int feed_pending(struct replica__replication *repl, const struct replica__feed *feed,
+                        replica_error *err)
+{
+    int64_t from = feed->sent_from < feed->sent_to ? feed->sent_from : feed->mark;
+
+    for (size_t i = 0; i < feed->n; i++) {
+        REPLICA_STMT stmt = NULL;
+        int rc = SQLITE_OK;
+        int r = replica__sql_get(repl->db, REPLICA__SQL_FEED_DIRTY, &stmt, err);
+
+        if (r < 0)
+            return r;
+        replica__bind_int(stmt, 1, repl->number, &rc);
+        replica__bind_int(stmt, 2, feed->colls[i]->number, &rc);
+        replica__bind_int(stmt, 3, from, &rc);
+        replica__bind_int(stmt, 4, 1, &rc);
+        r = replica__sql_step(repl->db, stmt, rc, err);
+        if (r != 0)
+            return r;
+    }
+    return 0;
+}
+
+int replica__replication_pending(struct replica__replication *repl, replica_error *err)
+{
+    int r = finds(repl, REPLICA__SQL_STATE_TODO, err);
+
+    if (r == 0)
+        r = finds(repl, REPLICA__SQL_STATE_UNSETTLED, err);
+    for (size_t i = 0; r == 0 && i < repl->feed_count; i++)
+        r = feed_pending(repl, &repl->feeds[i], err);
+    return r;
+}
+
+static int replication_number(replica_db *db, const char *name, int64_t *ret, replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(db, REPLICA__SQL_REPL_FIND, &stmt, err);
+
+    if (r < 0)
+        return r;
+    replica__bind_text(stmt, 1, name, REPLICA_NUL, &rc);
+    r = replica__sql_step(db, stmt, rc, err);
+    if (r > 0)
+        *ret = sqlite3_column_int64(stmt, 0);
+    return r;
+}
+
+int replica__doc_state(replica_collection *coll, const char *id, const char *replication,
+                       int *ret_state, replica_error *err)
+{
+    replica_db *db = coll->db;
+    REPLICA_READ read = NULL;
+    REPLICA_STMT stmt = NULL;
+    struct replica__row row;
+    struct replica__state s;
+    int64_t number = 0;
+    int state, r;
+
+    r = replica__read_begin(db, &read, err);
+    if (r >= 0)
+        r = replica__txn_know(db, err);
+    if (r >= 0)
+        r = replication_number(db, replication, &number, err);
+    if (r > 0)
+        r = replica__row_find(coll, id, strlen(id), &stmt, &row, err);
+    if (r < 0)
+        return r;
+    if (r == 0) {
+        *ret_state = REPLICA_DOC_ABSENT;
+        return 0;
+    }
+    r = replica__state_get(db, row.number, number, &s, err);
+    if (r < 0)
+        return r;
+    if (s.aside_seq == row.seq)
+        state = REPLICA_DOC_REJECTED;
+    else if (s.sent_seq != row.seq && s.sent_seq)
+        state = REPLICA_DOC_DIRTY; /* an older state is under way */
+    else if (replica__state_under_way(db, &s, &row))
+        state = REPLICA_DOC_SENT;
+    else if (s.unsettled)
+        state = REPLICA_DOC_UNSETTLED;
+    else
+        state = s.clean_seq == row.seq ? REPLICA_DOC_IN_SYNC : REPLICA_DOC_DIRTY;
+    *ret_state = state;
+    return 0;
+}

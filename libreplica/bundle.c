@@ -1,0 +1,188 @@
+/* Bundles: writes that commit or fail as one.
+ *
+ * A bundle collects copies of its writes and holds no lock; the commit writes them in one
+ * transaction, each with the bundle's name: the token and number of its first write. */
+#include "libreplica/bundle.h"
+
+#include "libreplica/accept.h"
+#include "libreplica/document.h"
+#include "libreplica/txn.h"
+#include "libreplica/write.h"
+
+#include <string.h>
+
+struct member {
+    replica_collection *coll;
+    struct replica__buf text; /* the JSON; empty for a deletion */
+    char *id;
+    char *base_rev;
+};
+
+struct replica_bundle {
+    replica_db *db; /* NULL: it has been closed */
+    struct member *members;
+    size_t n;
+    replica_bundle *next;
+};
+
+int replica_bundle_begin(replica_db *db, replica_bundle **ret_bundle, replica_error *err)
+{
+    replica_bundle *bundle;
+
+    if (!db || !ret_bundle)
+        return replica__error_set(err, REPLICA_EINVAL, 0, "no database");
+    bundle = replica__alloc_zero(1, sizeof *bundle);
+    if (!bundle)
+        return replica__enomem(err);
+    bundle->db = db;
+    bundle->next = db->bundles;
+    db->bundles = bundle;
+    *ret_bundle = bundle;
+    return 0;
+}
+
+static int check(replica_bundle *bundle, replica_collection *coll, replica_error *err)
+{
+    if (!bundle || !coll)
+        return replica__error_set(err, REPLICA_EINVAL, 0, "no bundle, or no collection");
+    if (!bundle->db)
+        return replica__error_set(err, REPLICA_ECLOSED, 0, "the bundle's database is closed");
+    if (coll->db != bundle->db)
+        return replica__error_set(err, REPLICA_EINVAL, 0, "'%s' is of another database",
+                                  coll->name);
+    if (bundle->n >= (size_t)bundle->db->max_bundle)
+        return replica__error_set(err, REPLICA_ELIMIT, 0, "a bundle has at most %d members",
+                                  bundle->db->max_bundle);
+    return 0;
+}
+
+static void member_free(struct member *m)
+{
+    replica__buf_free(&m->text);
+    replica__free(m->id);
+    replica__free(m->base_rev);
+}
+
+static int add(replica_bundle *bundle, struct member *m, bool has_rev, replica_error *err)
+{
+    struct member *grown = NULL;
+
+    if (m->text.r == 0 && m->id && (!has_rev || m->base_rev))
+        grown = replica__realloc(bundle->members, bundle->n + 1, sizeof *grown);
+    if (!grown) {
+        member_free(m);
+        return replica__enomem(err);
+    }
+    bundle->members = grown;
+    bundle->members[bundle->n++] = *m;
+    return 0;
+}
+
+int replica_bundle_put(replica_bundle *bundle, replica_collection *coll, const char *json,
+                       size_t len, const char *base_rev, replica_error *err)
+{
+    REPLICA_ACCEPTED a = { 0 };
+    struct member m = { .coll = coll };
+    int r = check(bundle, coll, err);
+
+    if (r < 0)
+        return r;
+    if (!json)
+        return replica__error_set(err, REPLICA_EINVAL, 0, "no text");
+    r = replica__accept(coll, json, len, &a, err);
+    if (r < 0) {
+        replica__error_where(err, "%s", coll->name);
+        return r;
+    }
+    replica__buf_add(&m.text, a.json, a.len);
+    m.id = replica__strndup(a.id, a.id_len);
+    m.base_rev = replica__strdup(base_rev);
+    return add(bundle, &m, base_rev != NULL, err);
+}
+
+int replica_bundle_delete(replica_bundle *bundle, replica_collection *coll, const char *id,
+                          const char *base_rev, replica_error *err)
+{
+    struct member m = { .coll = coll };
+    int r = check(bundle, coll, err);
+
+    if (r < 0)
+        return r;
+    if (!id || !base_rev)
+        return replica__error_set(err, REPLICA_EINVAL, 0, "no id, or no revision");
+    m.id = replica__strdup(id);
+    m.base_rev = replica__strdup(base_rev);
+    return add(bundle, &m, true, err);
+}
+
+static int write_members(replica_bundle *bundle, replica_doc **ret_stored, replica_error *err)
+{
+    replica_db *db = bundle->db;
+    char name[REPLICA__OPERATION_SIZE];
+
+    replica__operation_write(name, db->token, db->head + 1);
+    for (size_t i = 0; i < bundle->n; i++) {
+        const struct member *m = &bundle->members[i];
+        struct replica__written written;
+        const struct replica__write w = {
+            .coll = m->coll,
+            .id = m->id,
+            .id_len = strlen(m->id),
+            .json = m->text.data,
+            .len = m->text.len,
+            .deleted = m->text.len == 0,
+            .bundle = name,
+        };
+        int r = replica__write_checked(db, &w, m->base_rev, &written, ret_stored, err);
+
+        if (r < 0) {
+            replica__error_where(err, "%s/%s", m->coll->name, m->id);
+            return r;
+        }
+    }
+    return 0;
+}
+
+int replica_bundle_commit(replica_bundle *bundle, replica_doc **ret_stored, replica_error *err)
+{
+    REPLICA_TXN txn = NULL;
+    int r;
+
+    if (!bundle)
+        return replica__error_set(err, REPLICA_EINVAL, 0, "no bundle");
+    if (!bundle->db) {
+        replica_bundle_cancel(bundle);
+        return replica__error_set(err, REPLICA_ECLOSED, 0, "the bundle's database is closed");
+    }
+    r = replica__txn_begin(bundle->db, &txn, err);
+    if (r >= 0)
+        r = write_members(bundle, ret_stored, err);
+    if (r >= 0)
+        r = replica__txn_commit(&txn, err);
+    replica_bundle_cancel(bundle);
+    return r;
+}
+
+void replica_bundle_cancel(replica_bundle *bundle)
+{
+    if (!bundle)
+        return;
+    if (bundle->db) {
+        replica_bundle **at = &bundle->db->bundles;
+
+        while (*at != bundle)
+            at = &(*at)->next;
+        *at = bundle->next;
+    }
+    for (size_t i = 0; i < bundle->n; i++)
+        member_free(&bundle->members[i]);
+    replica__free(bundle->members);
+    replica__free(bundle);
+}
+
+void replica__bundles_orphan(replica_db *db)
+{
+    for (replica_bundle *b = db->bundles; b; b = b->next)
+        b->db = NULL;
+    db->bundles = NULL;
+}

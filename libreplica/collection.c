@@ -1,0 +1,298 @@
+#include "libreplica/collection.h"
+
+#include "libreplica/txn.h"
+
+#include <string.h>
+
+#define MAX_NAME 64
+
+static bool is_name(const char *name)
+{
+    size_t len = strlen(name);
+
+    if (len == 0 || len > MAX_NAME)
+        return false;
+    if (!((name[0] >= 'A' && name[0] <= 'Z') || (name[0] >= 'a' && name[0] <= 'z')))
+        return false;
+    return strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") == len;
+}
+
+struct stored {
+    int64_t number;
+    char *key;
+    int version;
+};
+
+/* 1: it is stored; 0: not yet. */
+static int find(replica_db *db, const char *name, struct stored *ret, replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(db, REPLICA__SQL_COLL_FIND, &stmt, err);
+
+    if (r < 0)
+        return r;
+    replica__bind_text(stmt, 1, name, REPLICA_NUL, &rc);
+    r = replica__sql_step(db, stmt, rc, err);
+    if (r <= 0)
+        return r;
+    ret->number = sqlite3_column_int64(stmt, 0);
+    ret->version = sqlite3_column_int(stmt, 2);
+    ret->key = replica__strdup((const char *)sqlite3_column_text(stmt, 1));
+    return ret->key ? 1 : replica__enomem(err);
+}
+
+static int create(replica_db *db, const char *name, const replica_collection_options *o,
+                  struct stored *ret, replica_error *err)
+{
+    REPLICA_TXN txn = NULL;
+    const char *key = o->key ? o->key : "id";
+    int r = replica__txn_begin(db, &txn, err);
+
+    if (r < 0)
+        return r;
+    r = find(db, name, ret, err); /* another process may have been faster */
+    if (r == 0) {
+        REPLICA_STMT stmt = NULL;
+        int rc = SQLITE_OK;
+
+        r = replica__sql_get(db, REPLICA__SQL_COLL_ADD, &stmt, err);
+        if (r < 0)
+            return r;
+        replica__bind_text(stmt, 1, name, REPLICA_NUL, &rc);
+        replica__bind_text(stmt, 2, key, REPLICA_NUL, &rc);
+        replica__bind_int(stmt, 3, o->version, &rc);
+        r = replica__sql_step(db, stmt, rc, err);
+        if (r < 0)
+            return r;
+        ret->number = sqlite3_last_insert_rowid(db->sqlite);
+        ret->version = o->version;
+        ret->key = replica__strdup(key);
+        if (!ret->key)
+            return replica__enomem(err);
+    }
+    return r < 0 ? r : replica__txn_commit(&txn, err);
+}
+
+static int check_stored(replica_db *db, const char *name, const replica_collection_options *o,
+                        struct stored *s, replica_error *err)
+{
+    if (o->key && strcmp(o->key, s->key) != 0)
+        return replica__error_set(err, REPLICA_EINVAL, 0, "the primary key of '%s' is '%s', not '%s'",
+                                  name, s->key, o->key);
+    if (o->version < s->version && o->size)
+        return replica__error_set(err, REPLICA_EVERSION, s->version,
+                                  "'%s' is stored with schema version %d, higher than %d", name,
+                                  s->version, o->version);
+    if (o->version > s->version) {
+        REPLICA_TXN txn = NULL;
+        int r = replica__txn_begin(db, &txn, err);
+
+        if (r >= 0)
+            r = replica__sql_run(db, REPLICA__SQL_COLL_VERSION, err, 2, s->number,
+                                 (int64_t)o->version);
+        if (r >= 0)
+            r = replica__txn_commit(&txn, err);
+        if (r < 0)
+            return r;
+        s->version = o->version;
+    }
+    return 0;
+}
+
+static int open_new(replica_db *db, const char *name, const replica_collection_options *o,
+                    replica_collection **ret, replica_error *err)
+{
+    struct stored s = { 0 };
+    replica_collection *coll;
+    int r = find(db, name, &s, err);
+
+    if (r == 0)
+        r = create(db, name, o, &s, err);
+    if (r >= 0)
+        r = check_stored(db, name, o, &s, err);
+    coll = r < 0 ? NULL : replica__alloc_zero(1, sizeof *coll);
+    if (!coll) {
+        replica__free(s.key);
+        return r < 0 ? r : replica__enomem(err);
+    }
+    coll->db = db;
+    coll->number = s.number;
+    coll->key = s.key;
+    coll->version = s.version;
+    coll->name = replica__strdup(name);
+    if (!coll->name) {
+        replica__free(coll->key);
+        replica__free(coll);
+        return replica__enomem(err);
+    }
+    coll->next = db->collections;
+    db->collections = coll;
+    *ret = coll;
+    return 0;
+}
+
+static int check_options(const char *name, const replica_collection_options *o, replica_error *err)
+{
+    if (!is_name(name))
+        return replica__error_set(err, REPLICA_EINVAL, 0,
+                                  "'%.80s' is no collection name: a letter, then up to 63 of letters,"
+                                  " digits, '_' and '-'", name);
+    if (o->schema_json)
+        return replica__error_set(err, REPLICA_ENOTSUP, 0, "schemas are not supported yet");
+    if (o->version < 0 || (o->key && (!*o->key || *o->key == '_')))
+        return replica__error_set(err, REPLICA_EINVAL, 0,
+                                  "a version below zero, or no possible primary key");
+    return 0;
+}
+
+/* The handler of a collection that is opened again must be the one that it has. */
+static bool agrees(const replica_collection *coll, const replica_collection_options *o,
+                   const replica_conflict_handler *h)
+{
+    return (!o->key || strcmp(o->key, coll->key) == 0) && (!o->size || o->version == coll->version) &&
+           (!o->handler || (h->is_equal == coll->handler.is_equal &&
+                            h->resolve == coll->handler.resolve && h->ctx == coll->handler.ctx));
+}
+
+int replica_db_collection(replica_db *db, const char *name, const replica_collection_options *opts,
+                          replica_collection **ret_coll, replica_error *err)
+{
+    replica_conflict_handler handler = { 0 };
+    replica_collection_options o = { 0 };
+    replica_collection *coll = NULL;
+    bool known = false;
+    int r = 0;
+
+    if (!db || !name || !ret_coll)
+        r = replica__error_set(err, REPLICA_EINVAL, 0, "no database, name or place");
+    if (r >= 0)
+        r = replica__options(opts, opts ? opts->size : 0, &o, sizeof o, err);
+    if (r >= 0 && o.handler)
+        r = replica__options(o.handler, o.handler->size, &handler, sizeof handler, err);
+    if (r >= 0)
+        r = check_options(name, &o, err);
+    for (coll = r < 0 ? NULL : db->collections; coll && strcmp(coll->name, name) != 0;)
+        coll = coll->next;
+    known = coll != NULL;
+    if (r >= 0 && known && opts && !agrees(coll, &o, &handler))
+        r = replica__error_set(err, REPLICA_EINVAL, 0, "'%s' is open with other options", name);
+    if (r >= 0 && !known)
+        r = open_new(db, name, &o, &coll, err);
+    if (r < 0) {
+        if (handler.destroy)
+            handler.destroy(handler.ctx);
+        if (name)
+            replica__error_where(err, "%s", name);
+        return r;
+    }
+    if (!known)
+        coll->handler = handler;
+    *ret_coll = coll;
+    return 0;
+}
+
+const char *replica_collection_name(replica_collection *coll)
+{
+    return coll ? coll->name : "";
+}
+
+const char *replica_collection_key(replica_collection *coll)
+{
+    return coll ? coll->key : "";
+}
+
+int replica_collection_version(replica_collection *coll)
+{
+    return coll ? coll->version : 0;
+}
+
+replica_db *replica_collection_db(replica_collection *coll)
+{
+    return coll ? coll->db : NULL;
+}
+
+const replica_conflict_handler *replica__collection_handler(const replica_collection *coll)
+{
+    return &coll->handler;
+}
+
+replica_collection *replica__collection_by_number(replica_db *db, int64_t number)
+{
+    replica_collection *coll = db->collections;
+
+    while (coll && coll->number != number)
+        coll = coll->next;
+    return coll;
+}
+
+int replica__collection_name(replica_db *db, int64_t number, char *ret_name, replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(db, REPLICA__SQL_COLL_NAME, &stmt, err);
+
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, number, &rc);
+    r = replica__sql_step(db, stmt, rc, err);
+    if (r < 0)
+        return r;
+    if (r == 0)
+        return replica__error_set(err, REPLICA_ECORRUPT, 0, "collection %lld is missing",
+                                  (long long)number);
+    sqlite3_snprintf(MAX_NAME + 1, ret_name, "%s", sqlite3_column_text(stmt, 0));
+    return 0;
+}
+
+int replica_db_collections(replica_db *db, int (*fn)(void *ctx, const char *name), void *ctx,
+                           replica_error *err)
+{
+    struct replica__buf names = REPLICA_BUF_INIT;
+    REPLICA_STMT stmt = NULL;
+    int r;
+
+    if (!db || !fn)
+        return replica__error_set(err, REPLICA_EINVAL, 0, "no database, or no function");
+    r = replica__sql_get(db, REPLICA__SQL_COLL_LIST, &stmt, err);
+    while (r >= 0 && (r = replica__sql_step(db, stmt, SQLITE_OK, err)) > 0)
+        replica__buf_add(&names, sqlite3_column_text(stmt, 0),
+                         (size_t)sqlite3_column_bytes(stmt, 0) + 1);
+    replica__sql_reset(&stmt); /* fn may use the database */
+    if (r >= 0 && names.r < 0)
+        r = replica__enomem(err);
+    for (size_t at = 0; r == 0 && at < names.len; at += strlen(names.data + at) + 1)
+        r = fn(ctx, names.data + at);
+    replica__buf_free(&names);
+    return r;
+}
+
+int replica__collections_copy(replica_db *from, replica_db *to, replica_error *err)
+{
+    for (replica_collection *coll = from->collections; coll; coll = coll->next) {
+        const replica_collection_options o = { .version = coll->version };
+        replica_collection *copy;
+        int r = open_new(to, coll->name, &o, &copy, err);
+
+        if (r < 0)
+            return r;
+        copy->handler = coll->handler;
+        copy->handler.destroy = NULL;
+    }
+    return 0;
+}
+
+void replica__collections_free(replica_db *db)
+{
+    replica_collection *next;
+
+    for (replica_collection *coll = db->collections; coll; coll = next) {
+        next = coll->next;
+        if (coll->handler.destroy)
+            coll->handler.destroy(coll->handler.ctx);
+        replica__free(coll->name);
+        replica__free(coll->key);
+        replica__free(coll);
+    }
+    db->collections = NULL;
+}

@@ -1,0 +1,19 @@
+/* The collections that are open on a handle. */
+#ifndef LIBREPLICA_COLLECTION_H
+#define LIBREPLICA_COLLECTION_H
+
+#include "libreplica/db.h"
+
+/* Take an options struct of any size that starts with it; what this library does not know must be
+ * zero. */
+REPLICA_INTERNAL int replica__options(const void *given, size_t given_size, void *known,
+                                      size_t known_size, replica_error *err);
+
+/* Open on `to` what is open on `from`, with the same handlers; `from` goes on owning them. */
+int replica__collections_copy(replica_db *from, replica_db *to, replica_error *err);
+void replica__collections_free(replica_db *db);
+replica_collection *replica__collection_by_number(replica_db *db, int64_t number);
+/* The stored name, also of a collection that is not open.  Room of 65 bytes. */
+int replica__collection_name(replica_db *db, int64_t number, char *ret_name, replica_error *err);
+
+#endif

@@ -1,0 +1,86 @@
+/* The database handle, as the store's own files see it.
+ *
+ * One handle is one SQLite connection and belongs to one thread at a time.  What several threads
+ * share are the gate between writers, the pump's queue of posts, and documents. */
+#ifndef LIBREPLICA_DB_H
+#define LIBREPLICA_DB_H
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/os.h"
+#include "libreplica/gate.h"
+#include "libreplica/pump.h"
+#include "libreplica/sql.h"
+#include "libreplica/store.h"
+#include "libreplica/token.h"
+
+#include <sqlite3.h>
+#include <stdatomic.h>
+
+/* A range of the change feed that a replication has under way: (from, to]. */
+struct replica__range {
+    int64_t replication;
+    int64_t coll; /* 0: all of the replication's */
+    int64_t from, to;
+};
+
+struct replica_collection {
+    replica_db *db;
+    int64_t number; /* in the file */
+    char *name;
+    char *key;
+    int version;
+    replica_conflict_handler handler;
+    struct replica__observers *observers; /* NULL until the first */
+    replica_collection *next;
+};
+
+struct replica_db {
+    sqlite3 *sqlite;
+    sqlite3_stmt *statements[REPLICA__SQL_COUNT];
+    char *path;
+    unsigned flags;
+    int busy_ms;
+    bool memory;
+    bool sibling; /* the runner's: its writes go after the program's */
+    void (*log)(void *ctx, int level, const char *topic, const char *line);
+    void *log_ctx;
+    struct replica__json_limits limits;
+    size_t max_key;
+    int max_bundle;
+    const struct replica__world *world;
+    struct replica__gate *gate; /* shared with siblings */
+
+    /* This opening: drawn when the file is opened for writing, stored with its first write. */
+    char token[REPLICA__TOKEN_SIZE];
+    int64_t opening; /* row of the token; 0: not stored yet */
+    bool serving;    /* its beginning is on the disk: replica__master_incarnation() */
+    struct replica__token_cache tokens;
+
+    /* What a transaction needs to know of the file; read again when another connection wrote. */
+    int64_t data_version;
+    bool known; /* false: read again */
+    int64_t head;
+    struct replica__range *ranges;
+    size_t range_count;
+    bool replicated; /* there is a replication in the file */
+    bool set_aside;  /* there is a document set aside */
+    int64_t committed_head; /* of the last commit */
+
+    bool in_txn;
+    int64_t last_stamp;
+    int wal_pages;       /* as of the last commit */
+    int wal_checkpointed; /* pages in the file at the last checkpoint */
+
+    replica_collection *collections;
+    struct replica__pump pump;
+    replica_cursor *cursors; /* open ones, to be told of the close */
+    replica_bundle *bundles;
+    void (*on_commit)(void *ctx);
+    void *on_commit_ctx;
+};
+
+#define REPLICA__FLAG_DELETED 1
+#define REPLICA__FLAG_PULLED 2 /* a replication brought it */
+
+#endif

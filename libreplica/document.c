@@ -1,0 +1,147 @@
+#include "libreplica/document.h"
+
+#include "libreplica/revision.h"
+
+#include <string.h>
+
+struct replica_doc {
+    atomic_int refs;
+    bool deleted;
+    int64_t sequence;
+    int64_t stamp;
+    const char *collection;
+    const char *id;
+    const char *rev;
+    const char *writer;
+    const char *json;
+    size_t len;
+    char texts[];
+};
+
+static char *add(char *to, const char **ret, const char *text, size_t len)
+{
+    *ret = to;
+    if (len > 0)
+        memcpy(to, text, len);
+    to[len] = '\0';
+    return to + len + 1;
+}
+
+replica_doc *replica__doc_make(const struct replica__doc_parts *p)
+{
+    char rev[REPLICA_REV_SIZE] = "", writer[REPLICA__OPERATION_SIZE] = "";
+    size_t collection_len = strlen(p->collection);
+    size_t rev_len = 0, writer_len = 0;
+    replica_doc *doc;
+    char *at;
+
+    if (p->sequence)
+        rev_len = replica__revision_write(rev, p->height, p->opening, p->sequence);
+    if (p->writer)
+        writer_len = replica__operation_write(writer, p->writer, p->writer_seq);
+    else if (p->sequence)
+        writer_len = replica__operation_write(writer, p->opening, p->sequence);
+    doc = replica__alloc(sizeof *doc + collection_len + p->id_len + rev_len + writer_len + p->len + 5);
+    if (!doc)
+        return NULL;
+    atomic_init(&doc->refs, 1);
+    doc->deleted = p->deleted;
+    doc->sequence = p->sequence;
+    doc->stamp = p->stamp;
+    doc->len = p->len;
+    at = add(doc->texts, &doc->collection, p->collection, collection_len);
+    at = add(at, &doc->id, p->id, p->id_len);
+    at = add(at, &doc->rev, rev, rev_len);
+    at = add(at, &doc->writer, writer, writer_len);
+    add(at, &doc->json, p->json, p->len);
+    return doc;
+}
+
+replica_doc *replica_doc_ref(replica_doc *doc)
+{
+    if (doc)
+        atomic_fetch_add_explicit(&doc->refs, 1, memory_order_relaxed);
+    return doc;
+}
+
+replica_doc *replica_doc_unref(replica_doc *doc)
+{
+    if (doc && atomic_fetch_sub_explicit(&doc->refs, 1, memory_order_acq_rel) == 1)
+        replica__free(doc);
+    return NULL;
+}
+
+const char *replica_doc_id(replica_doc *doc)
+{
+    return doc ? doc->id : "";
+}
+
+const char *replica_doc_rev(replica_doc *doc)
+{
+    return doc ? doc->rev : "";
+}
+
+int replica_doc_deleted(replica_doc *doc)
+{
+    return doc && doc->deleted;
+}
+
+int64_t replica_doc_sequence(replica_doc *doc)
+{
+    return doc ? doc->sequence : 0;
+}
+
+const char *replica_doc_collection(replica_doc *doc)
+{
+    return doc ? doc->collection : "";
+}
+
+const char *replica_doc_json(replica_doc *doc, size_t *ret_len)
+{
+    if (ret_len)
+        *ret_len = doc ? doc->len : 0;
+    return doc ? doc->json : "";
+}
+
+int64_t replica_doc_time(replica_doc *doc)
+{
+    return doc ? doc->stamp >> 16 : 0;
+}
+
+const char *replica_doc_writer(replica_doc *doc)
+{
+    return doc ? doc->writer : "";
+}
+
+int replica__doc_new(replica_collection *coll, const char *id, const char *json, size_t len,
+                     bool deleted, replica_doc **ret_doc, replica_error *err)
+{
+    const struct replica__doc_parts parts = {
+        .collection = coll->name,
+        .id = id,
+        .id_len = strlen(id),
+        .json = json,
+        .len = len,
+        .deleted = deleted,
+    };
+    replica_doc *doc = replica__doc_make(&parts);
+
+    if (!doc)
+        return replica__enomem(err);
+    *ret_doc = doc;
+    return 0;
+}
+
+bool replica__states_equal(const replica_collection *coll, replica_doc *a, replica_doc *b)
+{
+    const replica_conflict_handler *handler = replica__collection_handler(coll);
+
+    if (a->deleted != b->deleted)
+        return false;
+    if (handler->is_equal)
+        return handler->is_equal(handler->ctx, a, b) != 0;
+    if (a->len == b->len && memcmp(a->json, b->json, a->len) == 0)
+        return true;
+    /* Without memory to compare they count as different: that is met again, and loses nothing. */
+    return replica__json_equal(a->json, a->len, b->json, b->len, 0) > 0;
+}

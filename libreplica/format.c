@@ -1,0 +1,127 @@
+#include "libreplica/format.h"
+
+#include "libreplica/db.h"
+#include "libreplica/txn.h"
+
+static const char tables[] =
+    "CREATE TABLE token(id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE, begin INTEGER);"
+    "CREATE TABLE collection("
+    "  id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, key TEXT NOT NULL,"
+    "  version INTEGER NOT NULL);"
+    /* The body comes last: what is before it is read without its overflow pages. */
+    "CREATE TABLE doc("
+    "  number INTEGER PRIMARY KEY, coll INTEGER NOT NULL, id TEXT NOT NULL, seq INTEGER NOT NULL,"
+    "  height INTEGER NOT NULL, opening INTEGER NOT NULL, flags INTEGER NOT NULL,"
+    "  stamp INTEGER NOT NULL, writer INTEGER, wseq INTEGER, bundle TEXT,"
+    "  version INTEGER NOT NULL, body TEXT NOT NULL);"
+    "CREATE UNIQUE INDEX doc_id ON doc(coll, id);"
+    "CREATE UNIQUE INDEX doc_feed ON doc(coll, seq);"
+    /* What a server took from each opening; the newest is in the document's own row. */
+    "CREATE TABLE taken("
+    "  doc INTEGER NOT NULL, token INTEGER NOT NULL, wseq INTEGER NOT NULL,"
+    "  PRIMARY KEY(doc, token)) WITHOUT ROWID;"
+    "CREATE TABLE kept("
+    "  id INTEGER PRIMARY KEY, refs INTEGER NOT NULL, flags INTEGER NOT NULL,"
+    "  version INTEGER NOT NULL, incarnation INTEGER, server_seq INTEGER, opening INTEGER,"
+    "  stamp INTEGER, writer INTEGER, wseq INTEGER, bundle TEXT, body TEXT NOT NULL);"
+    "CREATE TABLE replication("
+    "  id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, one_feed INTEGER, seen INTEGER NOT NULL);"
+    "CREATE TABLE replication_collection("
+    "  replication INTEGER NOT NULL, coll INTEGER NOT NULL,"
+    "  PRIMARY KEY(replication, coll)) WITHOUT ROWID;"
+    "CREATE TABLE feed("
+    "  replication INTEGER NOT NULL, coll INTEGER NOT NULL, checkpoint TEXT,"
+    "  mark INTEGER NOT NULL, sent_from INTEGER NOT NULL, sent_to INTEGER NOT NULL,"
+    "  PRIMARY KEY(replication, coll)) WITHOUT ROWID;"
+    "CREATE TABLE state("
+    "  doc INTEGER NOT NULL, replication INTEGER NOT NULL, clean_seq INTEGER,"
+    "  incarnation INTEGER, server_seq INTEGER, base INTEGER, sent_seq INTEGER, sent INTEGER,"
+    "  unsettled INTEGER, rounds INTEGER, todo INTEGER, aside_seq INTEGER,"
+    "  PRIMARY KEY(doc, replication)) WITHOUT ROWID;"
+    "CREATE INDEX state_todo ON state(replication, doc) WHERE todo IS NOT NULL;"
+    "CREATE INDEX state_unsettled ON state(replication, doc) WHERE unsettled IS NOT NULL;"
+    "CREATE TABLE conflict_log("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT, replication INTEGER NOT NULL, coll INTEGER NOT NULL,"
+    "  doc TEXT NOT NULL, time INTEGER NOT NULL, rule TEXT NOT NULL, assumed INTEGER,"
+    "  real INTEGER NOT NULL, local INTEGER NOT NULL, result INTEGER);"
+    "CREATE TABLE aside("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT, replication INTEGER NOT NULL, coll INTEGER NOT NULL,"
+    "  doc TEXT NOT NULL, kind INTEGER NOT NULL, code INTEGER NOT NULL, reason TEXT NOT NULL,"
+    "  time INTEGER NOT NULL, text TEXT);"
+    "CREATE UNIQUE INDEX aside_doc ON aside(coll, doc, replication);";
+
+static int pragma_int(replica_db *db, const char *sql, int *ret, replica_error *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = sqlite3_prepare_v2(db->sqlite, sql, -1, &stmt, NULL);
+
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(stmt);
+    if (rc == SQLITE_ROW)
+        *ret = sqlite3_column_int(stmt, 0);
+    sqlite3_finalize(stmt);
+    return rc == SQLITE_ROW ? 0 : replica__sql_error(db, rc, err);
+}
+
+/* 1: ours and of this version; 0: an empty file. */
+static int look(replica_db *db, replica_error *err)
+{
+    int application = 0, version = 0, objects = 0;
+    int r = pragma_int(db, "PRAGMA application_id", &application, err);
+
+    if (r >= 0)
+        r = pragma_int(db, "PRAGMA user_version", &version, err);
+    if (r >= 0)
+        r = pragma_int(db, "SELECT count(*) FROM sqlite_schema", &objects, err);
+    if (r < 0)
+        return r;
+    if (application == 0 && version == 0 && objects == 0)
+        return 0;
+    if (application != REPLICA__APPLICATION_ID)
+        return replica__error_set(err, REPLICA_ECORRUPT, 0,
+                                  "an SQLite database, but not one of libreplica");
+    if (version > REPLICA__FORMAT_VERSION)
+        return replica__error_set(err, REPLICA_EVERSION, version,
+                                  "file format %d is newer than this library's %d", version,
+                                  REPLICA__FORMAT_VERSION);
+    return 1;
+}
+
+static int create(replica_db *db, replica_error *err)
+{
+    char marks[100];
+    int r;
+
+    r = replica__sql_script(db, tables, err);
+    if (r < 0)
+        return r;
+    sqlite3_snprintf(sizeof marks, marks, "PRAGMA application_id = %d; PRAGMA user_version = %d",
+                     REPLICA__APPLICATION_ID, REPLICA__FORMAT_VERSION);
+    return replica__sql_script(db, marks, err);
+}
+
+int replica__format_open(replica_db *db, replica_error *err)
+{
+    int r = look(db, err);
+
+    if (r != 0 || (db->flags & REPLICA_DB_READ_ONLY))
+        return r > 0 ? 0 : r < 0 ? r : replica__error_set(err, REPLICA_ECORRUPT, 0, "an empty file");
+    /* Page size and WAL are set outside a transaction; two programs may be first at once, and the
+     * second finds the tables when it gets the lock. */
+    if (!db->memory) {
+        r = replica__sql_script(db, "PRAGMA journal_mode = WAL", err);
+        if (r < 0)
+            return r;
+    }
+    r = replica__sql_script(db, "BEGIN IMMEDIATE", err);
+    if (r < 0)
+        return r;
+    r = look(db, err);
+    if (r == 0)
+        r = create(db, err);
+    if (r >= 0)
+        r = replica__sql_script(db, "COMMIT", err);
+    if (r < 0)
+        sqlite3_exec(db->sqlite, "ROLLBACK", NULL, NULL, NULL);
+    return r < 0 ? r : 0;
+}

@@ -1,0 +1,95 @@
+/* A server that was restored, or wiped: what it no longer has is brought back. */
+#include "libreplica/replication.h"
+#include "libreplica/txn.h"
+
+#define BATCH 500
+
+static int find(struct replica__replication *repl, int64_t after, int64_t common, int64_t *numbers,
+                size_t *ret_n, replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(repl->db, REPLICA__SQL_STATE_LOST, &stmt, err);
+
+    *ret_n = 0;
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, repl->number, &rc);
+    replica__bind_int(stmt, 2, after, &rc);
+    replica__bind_int(stmt, 3, common, &rc);
+    replica__bind_int(stmt, 4, BATCH, &rc);
+    while ((r = replica__sql_step(repl->db, stmt, rc, err)) > 0)
+        numbers[(*ret_n)++] = sqlite3_column_int64(stmt, 0);
+    return r;
+}
+
+/* The server knows nothing of this state: no number of it counts any more, and it goes out as new. */
+static int forget(struct replica__replication *repl, int64_t number, replica_error *err)
+{
+    replica_db *db = repl->db;
+    struct replica__state s;
+    int r = replica__state_get(db, number, repl->number, &s, err);
+
+    if (r <= 0)
+        return r;
+    r = replica__state_drop_base(db, &s, err);
+    if (r < 0)
+        return r;
+    s.clean_seq = s.incarnation = s.server_seq = 0;
+    s.todo = 1;
+    return replica__state_put(db, &s, err);
+}
+
+/* One batch in a transaction: they are many after a wipe, and other writers must have their turn. */
+static int forget_some(struct replica__replication *repl, int64_t *after, int64_t common,
+                       replica_error *err)
+{
+    int64_t numbers[BATCH];
+    REPLICA_TXN txn = NULL;
+    size_t n = 0;
+    int r = replica__txn_begin(repl->db, &txn, err);
+
+    if (r >= 0)
+        r = find(repl, *after, common, numbers, &n, err);
+    for (size_t i = 0; r >= 0 && i < n; i++) {
+        *after = numbers[i];
+        r = forget(repl, numbers[i], err);
+    }
+    if (r >= 0)
+        r = replica__txn_commit(&txn, err);
+    return r < 0 ? r : n == BATCH;
+}
+
+int replica__feed_lost(struct replica__replication *repl, size_t feed, const char *incarnation,
+                       int64_t common, const char *checkpoint, replica_error *err)
+{
+    struct replica__feed *f = &repl->feeds[feed];
+    REPLICA_TXN txn = NULL;
+    char *copy = NULL;
+    int64_t after = -1;
+    int r;
+
+    do
+        r = forget_some(repl, &after, common, err);
+    while (r > 0);
+    if (r >= 0 && checkpoint && !(copy = replica__strdup(checkpoint)))
+        r = replica__enomem(err);
+    if (r >= 0)
+        r = replica__txn_begin(repl->db, &txn, err);
+    if (r >= 0) { /* only now: until all are marked, the old checkpoint leads back here */
+        char *old = f->checkpoint;
+
+        f->checkpoint = copy;
+        r = replica__feed_put(repl, f, err);
+        if (r >= 0)
+            r = replica__txn_commit(&txn, err);
+        f->checkpoint = r < 0 ? old : copy;
+        replica__free(r < 0 ? copy : old);
+    } else {
+        replica__free(copy);
+    }
+    replica__db_log(repl->db, REPLICA_LOG_WARNING, "identity",
+                    "the server does not know %s above %lld; what it lost is brought back",
+                    incarnation && *incarnation ? incarnation : "this timeline", (long long)common);
+    return r < 0 ? r : 0;
+}

@@ -1,0 +1,315 @@
+/* Applying what was pulled: documents and checkpoint in one transaction.
+ *
+ * A document that is absent or clean here is written, and is clean.  One that is dirty or under way is
+ * left alone, and the server's state is kept as unsettled: handlers are asked later, outside.  What
+ * cannot be a document here is set aside with its reason.  So the checkpoint never passes a document
+ * about which nothing was done. */
+#include "libreplica/accept.h"
+#include "libreplica/aside.h"
+#include "libreplica/pull.h"
+#include "libreplica/replication.h"
+#include "libreplica/txn.h"
+#include "libreplica/write.h"
+
+#include <string.h>
+
+static int origin_of(struct replica__pulling *p, const struct replica__pulled *doc,
+                     struct replica__origin *ret, replica_error *err)
+{
+    size_t len;
+    int r = 0;
+
+    *ret = (struct replica__origin){ 0 };
+    if (doc->writer && replica__operation_read(doc->writer, strlen(doc->writer), &len, &ret->wseq))
+        r = replica__token_number(p->repl->db, doc->writer, len, true, &ret->writer, err);
+    else
+        ret->wseq = 0;
+    return r < 0 ? r : 0;
+}
+
+int replica__pulling_begin(struct replica__pulling *p, struct replica__replication *repl,
+                           const char *incarnation, replica_error *err)
+{
+    int r;
+
+    *p = (struct replica__pulling){ .repl = repl };
+    if (!incarnation || !*incarnation)
+        return 0;
+    r = replica__token_number(repl->db, incarnation, strlen(incarnation), true, &p->incarnation,
+                              err);
+    return r < 0 ? r : 0;
+}
+
+int replica__keep_pulled(struct replica__pulling *p, const struct replica__pulled *doc,
+                         const struct replica__accepted *a, int64_t *ret_kept, replica_error *err)
+{
+    struct replica__origin o;
+    int r = origin_of(p, doc, &o, err);
+
+    if (r < 0)
+        return r;
+    return replica__kept_add(p->repl->db,
+                             &(struct replica__kept){
+                                 .flags = doc->deleted || a->deleted ? REPLICA__FLAG_DELETED : 0,
+                                 .version = doc->coll->version,
+                                 .incarnation = p->incarnation,
+                                 .server_seq = doc->sequence,
+                                 .stamp = doc->stamp,
+                                 .writer = o.writer,
+                                 .wseq = o.wseq,
+                                 .bundle = doc->bundle,
+                                 .body = a->json,
+                                 .len = a->len,
+                             },
+                             1, ret_kept, err);
+}
+
+static int write_pulled(struct replica__pulling *p, const struct replica__pulled *doc,
+                        const struct replica__accepted *a, const struct replica__row *old,
+                        struct replica__written *ret, replica_error *err)
+{
+    struct replica__origin o;
+    int r = origin_of(p, doc, &o, err);
+    const struct replica__write w = {
+        .coll = doc->coll,
+        .id = a->id,
+        .id_len = a->id_len,
+        .json = a->json,
+        .len = a->len,
+        .deleted = doc->deleted || a->deleted,
+        .bundle = doc->bundle,
+        .pulled = true,
+        .replication = p->repl->number,
+        .stamp = doc->stamp,
+        .writer = o.writer,
+        .wseq = o.wseq,
+    };
+
+    if (r < 0)
+        return r;
+    return old ? replica__write(p->repl->db, &w, old, ret, err)
+               : replica__write_new(p->repl->db, &w, ret, err);
+}
+
+/* The document is in step: as it is stored under seq. */
+int replica__state_clean(struct replica__pulling *p, struct replica__state *s, int64_t seq,
+                         int64_t server_seq, replica_error *err)
+{
+    replica_db *db = p->repl->db;
+    int r = replica__state_drop_base(db, s, err);
+
+    if (r >= 0)
+        r = replica__state_drop_sent(db, s, err);
+    if (r < 0)
+        return r;
+    s->clean_seq = seq;
+    s->incarnation = server_seq ? p->incarnation : 0;
+    s->server_seq = server_seq;
+    s->rounds = s->todo = s->aside_seq = 0;
+    return replica__state_put(db, s, err);
+}
+
+/* Same content for a clean document?  A server without sequence numbers sends our own writes back, as
+ * JavaScript printed them; then our spelling stays. */
+static bool is_same(const struct replica__pulling *p, const struct replica__pulled *doc,
+                    const struct replica__accepted *a, const struct replica__row *row)
+{
+    if ((doc->deleted || a->deleted) != ((row->flags & REPLICA__FLAG_DELETED) != 0))
+        return false;
+    if (a->len == row->len && memcmp(a->json, row->body, a->len) == 0)
+        return true;
+    return !doc->sequence && replica__json_equal(a->json, a->len, row->body, row->len,
+                                                 REPLICA_JSON_AS_JAVASCRIPT) > 0;
+}
+
+static int apply_clean(struct replica__pulling *p, struct replica__pulled *doc,
+                       const struct replica__accepted *a, const struct replica__row *row,
+                       struct replica__state *s, replica_error *err)
+{
+    struct replica__written written = { .seq = row->seq };
+    int r = 0;
+
+    if (is_same(p, doc, a, row)) {
+        doc->outcome = REPLICA__PULLED_SAME;
+    } else {
+        doc->outcome = REPLICA__PULLED_WRITTEN;
+        r = write_pulled(p, doc, a, row, &written, err);
+    }
+    return r < 0 ? r : replica__state_clean(p, s, written.seq, doc->sequence, err);
+}
+
+static int apply_dirty(struct replica__pulling *p, struct replica__pulled *doc,
+                       const struct replica__accepted *a, struct replica__state *s,
+                       replica_error *err)
+{
+    int64_t kept;
+    int r = replica__keep_pulled(p, doc, a, &kept, err);
+
+    if (r >= 0)
+        r = replica__state_drop_unsettled(p->repl->db, s, err);
+    if (r < 0)
+        return r;
+    s->unsettled = kept;
+    doc->outcome = REPLICA__PULLED_UNSETTLED;
+    return replica__state_put(p->repl->db, s, err);
+}
+
+/* The server's number of the newest state of it that is known here. */
+static int known_sequence(replica_db *db, const struct replica__state *s, int64_t *ret,
+                          replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    struct replica__kept k;
+    int r;
+
+    *ret = s->server_seq;
+    if (!s->unsettled)
+        return 0;
+    r = replica__kept_get(db, s->unsettled, &stmt, &k, err);
+    if (r >= 0 && k.server_seq > *ret)
+        *ret = k.server_seq;
+    return r;
+}
+
+static int apply_known(struct replica__pulling *p, struct replica__pulled *doc,
+                       const struct replica__accepted *a, const struct replica__row *row,
+                       replica_error *err)
+{
+    replica_db *db = p->repl->db;
+    struct replica__state s;
+    int64_t known;
+    int r = replica__state_get(db, row->number, p->repl->number, &s, err);
+
+    if (r >= 0)
+        r = known_sequence(db, &s, &known, err);
+    if (r < 0)
+        return r;
+    if (doc->sequence && known && doc->sequence <= known) {
+        doc->outcome = REPLICA__PULLED_SAME;
+        return 0;
+    }
+    if (s.clean_seq == row->seq && !s.sent_seq)
+        return apply_clean(p, doc, a, row, &s, err);
+    return apply_dirty(p, doc, a, &s, err);
+}
+
+static int set_aside(struct replica__pulling *p, struct replica__pulled *doc, int code,
+                     const char *reason, replica_error *err)
+{
+    struct replica__buf id = REPLICA_BUF_INIT;
+    const char *name = "";
+    int r;
+
+    if (doc->doc.key.data)
+        replica__json_unescape(doc->doc.key, &id);
+    if (id.r == 0 && id.data)
+        name = id.data;
+    doc->outcome = REPLICA__PULLED_ASIDE;
+    replica__free(doc->id);
+    doc->id = replica__strdup(name);
+    r = replica__aside_put(p->repl->db,
+                           &(struct replica__aside){
+                               .replication = p->repl->number,
+                               .coll = doc->coll->number,
+                               .id = name,
+                               .kind = REPLICA_ASIDE_UNAPPLIED,
+                               .code = code,
+                               .reason = reason,
+                               .text = doc->doc.text.data,
+                               .text_len = doc->doc.text.len,
+                           },
+                           err);
+    replica__buf_free(&id);
+    return r;
+}
+
+static int apply(struct replica__pulling *p, struct replica__pulled *doc, replica_error *err)
+{
+    REPLICA_ACCEPTED a = { 0 };
+    REPLICA_STMT stmt = NULL;
+    struct replica__written written;
+    struct replica__row row;
+    replica_error why = { .offset = -1 };
+    int r;
+
+    if (doc->problem)
+        return set_aside(p, doc, doc->problem, doc->reason, err);
+    r = replica__accept_scanned(doc->coll, &doc->doc, &a, &why);
+    if (r == REPLICA_EJSON || r == REPLICA_ELIMIT)
+        return set_aside(p, doc, r, why.message, err);
+    if (r >= 0) {
+        doc->id = replica__strndup(a.id, a.id_len);
+        r = doc->id ? 0 : REPLICA_ENOMEM;
+    }
+    if (r < 0)
+        return replica__enomem(err);
+    r = replica__aside_drop(p->repl->db, p->repl->number, doc->coll->number, a.id,
+                            REPLICA_ASIDE_UNAPPLIED, err);
+    if (r < 0)
+        return r;
+    if (p->new_ones) { /* the last one was new: this one mostly is */
+        r = write_pulled(p, doc, &a, NULL, &written, err);
+        if (r < 0)
+            return r;
+        p->new_ones = r > 0;
+    }
+    if (!p->new_ones) {
+        r = replica__row_find(doc->coll, a.id, a.id_len, &stmt, &row, err);
+        if (r > 0)
+            return apply_known(p, doc, &a, &row, err);
+        if (r == 0)
+            r = write_pulled(p, doc, &a, NULL, &written, err);
+        if (r < 0)
+            return r;
+        p->new_ones = true;
+    }
+    doc->outcome = REPLICA__PULLED_WRITTEN;
+    return replica__state_put(p->repl->db,
+                              &(struct replica__state){
+                                  .doc = written.number,
+                                  .replication = p->repl->number,
+                                  .clean_seq = written.seq,
+                                  .incarnation = doc->sequence ? p->incarnation : 0,
+                                  .server_seq = doc->sequence,
+                              },
+                              err);
+}
+
+int replica__pull_apply(struct replica__replication *repl, size_t feed,
+                        struct replica__pulled *docs, size_t n, const char *incarnation,
+                        const char *checkpoint, replica_error *err)
+{
+    struct replica__feed moved = repl->feeds[feed];
+    REPLICA_FREE char *copy = NULL;
+    REPLICA_TXN txn = NULL;
+    struct replica__pulling p;
+    int64_t before;
+    int r;
+
+    if (checkpoint && !(copy = replica__strdup(checkpoint)))
+        return replica__enomem(err);
+    r = replica__txn_begin(repl->db, &txn, err);
+    if (r >= 0)
+        r = replica__pulling_begin(&p, repl, incarnation, err);
+    if (r < 0)
+        return r;
+    before = repl->db->head;
+    for (size_t i = 0; r >= 0 && i < n; i++)
+        r = apply(&p, &docs[i], err);
+    /* What was written here just now is clean; a mark at the head stays at the head. */
+    if (moved.mark >= before)
+        moved.mark = repl->db->head;
+    if (copy)
+        moved.checkpoint = copy;
+    if (r >= 0)
+        r = replica__feed_put(repl, &moved, err);
+    if (r >= 0)
+        r = replica__txn_commit(&txn, err);
+    if (r < 0)
+        return r;
+    if (copy) {
+        copy = repl->feeds[feed].checkpoint; /* freed by the scope */
+    }
+    repl->feeds[feed] = moved;
+    return 0;
+}

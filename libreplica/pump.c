@@ -1,0 +1,316 @@
+#include "libreplica/pump.h"
+
+#include "libreplica/db.h"
+#include "libreplica/txn.h"
+#include "libreplica/watch.h"
+
+#include <string.h>
+
+/* Where the system cannot tell that the file was written to, look four times a second. */
+#define LOOK_MS 250
+
+static int64_t now_ms(replica_db *db)
+{
+    return db->world->monotonic_ms(db->world->ctx);
+}
+
+int replica__pump_open(replica_db *db, replica_error *err)
+{
+    struct replica__pump *p = &db->pump;
+    int r = replica__poller_open(&p->poller, err);
+
+    if (r < 0)
+        return r;
+    pthread_mutex_init(&p->mutex, NULL);
+    p->last = &p->first;
+    atomic_init(&p->committed, false);
+    return 0;
+}
+
+void replica__pump_free(replica_db *db)
+{
+    if (!db->pump.poller)
+        return;
+    replica__poller_close(db->pump.poller);
+    pthread_mutex_destroy(&db->pump.mutex);
+}
+
+/* The first observer: from now on the commits of others matter. */
+void replica__pump_watch(replica_db *db)
+{
+    struct replica__pump *p = &db->pump;
+    char *wal;
+
+    if (p->watching || db->memory)
+        return;
+    wal = sqlite3_mprintf("%s-wal", db->path);
+    p->watching = wal && replica__poller_watch_file(p->poller, wal) >= 0;
+    sqlite3_free(wal);
+}
+
+void replica__pump_committed(replica_db *db)
+{
+    struct replica__pump *program = db->pump.program ? db->pump.program : &db->pump;
+
+    /* The program's own commits wake nobody who does not listen; a round costs nothing then. */
+    if (!atomic_exchange(&program->committed, true))
+        replica__poller_wake(program->poller);
+}
+
+/* ---- posts ----------------------------------------------------------------------- */
+
+int replica__db_post(replica_db *db, replica__post_fn fn, void *ctx)
+{
+    struct replica__pump *p = &db->pump;
+    struct replica__post *post = replica__alloc(sizeof *post);
+
+    if (!post)
+        return REPLICA_ENOMEM;
+    *post = (struct replica__post){ .fn = fn, .ctx = ctx };
+    pthread_mutex_lock(&p->mutex);
+    *p->last = post;
+    p->last = &post->next;
+    pthread_mutex_unlock(&p->mutex);
+    replica__poller_wake(p->poller);
+    return 0;
+}
+
+static struct replica__post *take_post(struct replica__pump *p)
+{
+    struct replica__post *post;
+
+    pthread_mutex_lock(&p->mutex);
+    post = p->first;
+    if (post) {
+        p->first = post->next;
+        if (!p->first)
+            p->last = &p->first;
+    }
+    pthread_mutex_unlock(&p->mutex);
+    return post;
+}
+
+static bool has_posts(struct replica__pump *p)
+{
+    bool has;
+
+    pthread_mutex_lock(&p->mutex);
+    has = p->first != NULL;
+    pthread_mutex_unlock(&p->mutex);
+    return has;
+}
+
+/* 1: posts are left. */
+static int run_posts(replica_db *db, int64_t until_ms)
+{
+    struct replica__pump *p = &db->pump;
+    struct replica__post *post;
+
+    while (!p->close_wanted && (post = take_post(p))) {
+        replica__post_fn fn = post->fn;
+        void *ctx = post->ctx;
+
+        replica__free(post);
+        fn(ctx, false);
+        if (now_ms(db) >= until_ms)
+            return has_posts(p);
+    }
+    return 0;
+}
+
+/* ---- guests ---------------------------------------------------------------------- */
+
+void replica__db_add_guest(replica_db *db, struct replica__guest *guest)
+{
+    guest->next = db->pump.guests;
+    db->pump.guests = guest;
+}
+
+void replica__db_remove_guest(replica_db *db, struct replica__guest *guest)
+{
+    struct replica__guest **at = &db->pump.guests;
+
+    while (*at && *at != guest)
+        at = &(*at)->next;
+    if (*at)
+        *at = guest->next;
+}
+
+/* A guest may remove itself or others while it works, so each round starts from the list. */
+static void work_guests(replica_db *db, bool all)
+{
+    struct replica__pump *p = &db->pump;
+    struct replica__guest *seen[32];
+    size_t n = 0;
+
+    for (struct replica__guest *g = p->guests; g && n < 32; g = g->next)
+        seen[n++] = g;
+    for (size_t i = 0; i < n && !p->close_wanted; i++) {
+        struct replica__guest *g = p->guests;
+        int64_t at;
+
+        while (g && g != seen[i])
+            g = g->next;
+        if (!g || !g->work)
+            continue;
+        at = g->next_ms ? g->next_ms(g->ctx) : -1;
+        if (all || (at >= 0 && at <= now_ms(db)))
+            g->work(g->ctx);
+    }
+}
+
+struct replica__poller *replica__db_poller(replica_db *db)
+{
+    return db->pump.poller;
+}
+
+bool replica__db_dispatching(const replica_db *db)
+{
+    return db->pump.dispatching > 0;
+}
+
+void replica__db_on_commit(replica_db *db, void (*fn)(void *ctx), void *ctx)
+{
+    db->on_commit = fn;
+    db->on_commit_ctx = ctx;
+}
+
+/* ---- the program's loop ---------------------------------------------------------- */
+
+/* Has anybody committed since the observers were told?  A change of data_version is another
+ * connection's commit. */
+static int look_for_commits(replica_db *db, bool file_changed, bool *ret_look, replica_error *err)
+{
+    struct replica__pump *p = &db->pump;
+    bool look = atomic_exchange(&p->committed, false);
+
+    if (p->observers > 0 && !db->memory && !look && (file_changed || now_ms(db) >= p->next_look_ms)) {
+        int64_t before = db->data_version;
+        int r = replica__txn_know(db, err);
+
+        if (r < 0)
+            return r;
+        look = db->data_version != before;
+        p->next_look_ms = now_ms(db) + LOOK_MS;
+    }
+    *ret_look = look;
+    return 0;
+}
+
+static int dispatch(replica_db *db, int64_t until_ms, unsigned ready, replica_error *err)
+{
+    bool look = false;
+    int more, r;
+
+    more = run_posts(db, until_ms);
+    r = look_for_commits(db, ready & REPLICA_FILE_CHANGED, &look, err);
+    if (r >= 0 && look && !db->pump.close_wanted) {
+        r = replica__watch_round(db, until_ms, err);
+        if (r > 0)
+            atomic_store(&db->pump.committed, true); /* the rest in the next dispatch */
+    }
+    if (r < 0)
+        return r;
+    more |= r;
+    if (!db->pump.close_wanted)
+        work_guests(db, (ready & (REPLICA_FD_READY | REPLICA_WOKEN)) != 0);
+    return more || has_posts(&db->pump);
+}
+
+int replica_db_dispatch(replica_db *db, int budget_ms, replica_error *err)
+{
+    unsigned ready;
+    int r;
+
+    if (!db || budget_ms < 0)
+        return replica__error_set(err, REPLICA_EINVAL, 0, "no database, or no budget");
+    ready = replica__poller_wait(db->pump.poller, 0);
+    db->pump.dispatching++;
+    r = dispatch(db, now_ms(db) + (budget_ms ? budget_ms : 10), ready, err);
+    db->pump.dispatching--;
+    if (db->pump.close_wanted && !db->pump.dispatching) {
+        replica_db_close(db);
+        return 0;
+    }
+    return r;
+}
+
+int replica_db_fd(replica_db *db)
+{
+    return db ? replica__poller_fd(db->pump.poller)
+              : replica__error_set(NULL, REPLICA_EINVAL, 0, "no database");
+}
+
+int replica_db_timeout(replica_db *db)
+{
+    int64_t now, next = -1;
+
+    if (!db)
+        return replica__error_set(NULL, REPLICA_EINVAL, 0, "no database");
+    if (has_posts(&db->pump) || atomic_load(&db->pump.committed))
+        return 0;
+    now = now_ms(db);
+    if (db->pump.observers > 0 && !db->pump.watching && !db->memory)
+        next = db->pump.next_look_ms;
+    for (struct replica__guest *g = db->pump.guests; g; g = g->next) {
+        int64_t at = g->next_ms ? g->next_ms(g->ctx) : -1;
+
+        if (at >= 0 && (next < 0 || at < next))
+            next = at;
+    }
+    if (next < 0)
+        return -1;
+    return next <= now ? 0 : next - now > 60000 ? 60000 : (int)(next - now);
+}
+
+int replica_db_wait(replica_db *db, int timeout_ms, replica_error *err)
+{
+    int timeout;
+    unsigned ready;
+    int r;
+
+    if (!db)
+        return replica__error_set(err, REPLICA_EINVAL, 0, "no database");
+    timeout = replica_db_timeout(db);
+    if (timeout < 0 || (timeout_ms >= 0 && timeout_ms < timeout))
+        timeout = timeout_ms;
+    ready = replica__poller_wait(db->pump.poller, timeout);
+    if (!ready && timeout == timeout_ms && timeout_ms >= 0 && replica_db_timeout(db) != 0)
+        return 0;
+    db->pump.dispatching++;
+    r = dispatch(db, now_ms(db) + 10, ready, err);
+    db->pump.dispatching--;
+    if (db->pump.close_wanted && !db->pump.dispatching) {
+        replica_db_close(db);
+        return 0;
+    }
+    return r < 0 ? r : 1;
+}
+
+/* ---- the end --------------------------------------------------------------------- */
+
+void replica__pump_close(replica_db *db)
+{
+    struct replica__pump *p = &db->pump;
+    struct replica__post *post;
+
+    p->closing = true;
+    p->dispatching++; /* a close from the callbacks below is this one */
+    while (p->guests) {
+        struct replica__guest *g = p->guests;
+
+        p->guests = g->next;
+        if (g->closing)
+            g->closing(g->ctx);
+    }
+    while ((post = take_post(p))) {
+        replica__post_fn fn = post->fn;
+        void *ctx = post->ctx;
+
+        replica__free(post);
+        fn(ctx, true);
+    }
+    for (replica_collection *coll = db->collections; coll; coll = coll->next)
+        replica__watch_end(coll);
+    p->dispatching--;
+}

@@ -1,0 +1,217 @@
+/* Verdicts: what became of the rows that were sent. */
+#include "libreplica/aside.h"
+#include "libreplica/pull.h"
+#include "libreplica/txn.h"
+#include "replicator/remote.h" /* the verdicts' names */
+
+#include <string.h>
+
+struct judged {
+    const struct replica__push_row *row;
+    const struct replica__verdict *verdict;
+    struct replica__state state;
+    int64_t seq;   /* of the document as it is stored now */
+    bool moved_on; /* it was written since the row was taken */
+};
+
+/* An unsettled state that is not newer than what the server has just taken is settled by that. */
+static int drop_older_unsettled(struct replica__pulling *p, struct judged *j, replica_error *err)
+{
+    replica_db *db = p->repl->db;
+    REPLICA_STMT stmt = NULL;
+    struct replica__kept k;
+    bool older;
+    int r;
+
+    if (!j->state.unsettled)
+        return 0;
+    r = replica__kept_get(db, j->state.unsettled, &stmt, &k, err);
+    if (r < 0)
+        return r;
+    if (k.server_seq && j->verdict->sequence)
+        older = k.server_seq <= j->verdict->sequence;
+    else
+        older = j->row->deleted == ((k.flags & REPLICA__FLAG_DELETED) != 0) &&
+                replica__json_equal(k.body, k.len, j->row->json, j->row->len,
+                                    REPLICA_JSON_AS_JAVASCRIPT) > 0;
+    replica__sql_reset(&stmt);
+    return older ? replica__state_drop_unsettled(db, &j->state, err) : 0;
+}
+
+/* The program wrote while the row was away: what was taken is the base of that write. */
+static int taken_but_moved_on(struct replica__pulling *p, struct judged *j, replica_error *err)
+{
+    replica_db *db = p->repl->db;
+    struct replica__state *s = &j->state;
+    int64_t base = s->sent;
+    int r;
+
+    s->sent = 0;
+    s->sent_seq = 0;
+    r = replica__state_drop_base(db, s, err);
+    if (r >= 0 && !base)
+        r = replica__kept_add(db,
+                              &(struct replica__kept){
+                                  .flags = j->row->deleted ? REPLICA__FLAG_DELETED : 0,
+                                  .version = j->row->coll->version,
+                                  .stamp = j->row->stamp,
+                                  .body = j->row->json,
+                                  .len = j->row->len,
+                              },
+                              1, &base, err);
+    if (r < 0)
+        return r;
+    s->base = base;
+    s->clean_seq = 0;
+    s->incarnation = j->verdict->sequence ? p->incarnation : 0;
+    s->server_seq = j->verdict->sequence;
+    s->rounds = 0;
+    s->todo = 1;
+    return replica__state_put(db, s, err);
+}
+
+static int taken(struct replica__pulling *p, struct judged *j, replica_error *err)
+{
+    int r = drop_older_unsettled(p, j, err);
+
+    if (r >= 0)
+        r = replica__aside_drop(p->repl->db, p->repl->number, j->row->coll->number, j->row->id, 0,
+                                err);
+    if (r < 0)
+        return r;
+    return j->moved_on ? taken_but_moved_on(p, j, err)
+                       : replica__state_clean(p, &j->state, j->seq, j->verdict->sequence, err);
+}
+
+static int conflict(struct replica__pulling *p, struct judged *j, replica_error *err)
+{
+    replica_db *db = p->repl->db;
+    struct replica__state *s = &j->state;
+    REPLICA_ACCEPTED a = { 0 };
+    int64_t kept;
+    int r = replica__accept_scanned(j->row->coll, &j->verdict->real.doc, &a, err);
+
+    if (r >= 0)
+        r = replica__keep_pulled(p, &j->verdict->real, &a, &kept, err);
+    if (r >= 0)
+        r = replica__state_drop_unsettled(db, s, err);
+    if (r >= 0)
+        r = replica__state_drop_sent(db, s, err);
+    if (r < 0)
+        return r;
+    s->unsettled = kept;
+    s->rounds++;
+    s->todo = 0;
+    return replica__state_put(db, s, err);
+}
+
+static int refused(struct replica__pulling *p, struct judged *j, int kind, int code,
+                   const char *reason, replica_error *err)
+{
+    struct replica__state *s = &j->state;
+    int r = replica__state_drop_sent(p->repl->db, s, err);
+
+    if (r < 0)
+        return r;
+    s->todo = j->moved_on; /* another state than the refused one may be welcome */
+    s->aside_seq = j->moved_on ? 0 : j->seq;
+    if (!j->moved_on)
+        r = replica__aside_put(p->repl->db,
+                               &(struct replica__aside){
+                                   .replication = p->repl->number,
+                                   .coll = j->row->coll->number,
+                                   .id = j->row->id,
+                                   .kind = kind,
+                                   .code = code,
+                                   .reason = reason,
+                               },
+                               err);
+    return r < 0 ? r : replica__state_put(p->repl->db, s, err);
+}
+
+static int judge(struct replica__pulling *p, struct judged *j, replica_error *err)
+{
+    replica_db *db = p->repl->db;
+    const struct replica__verdict *v = j->verdict;
+    int r;
+
+    switch (v->verdict) {
+    case REPLICA_VERDICT_TAKEN:
+    case REPLICA_VERDICT_ALREADY:
+        return taken(p, j, err);
+    case REPLICA_VERDICT_CONFLICT:
+        if (v->real.problem) /* the conflict cannot be met here: the document waits for the program */
+            return refused(p, j, REPLICA_ASIDE_UNAPPLIED, v->real.problem, v->real.reason, err);
+        return conflict(p, j, err);
+    case REPLICA_VERDICT_REFUSED:
+        return refused(p, j, REPLICA_ASIDE_REFUSED, v->code, v->reason ? v->reason : "refused", err);
+    case REPLICA_VERDICT_LOCKED:
+    case REPLICA_VERDICT_LATER:
+        r = replica__state_drop_sent(db, &j->state, err);
+        j->state.todo = 1;
+        return r < 0 ? r : replica__state_put(db, &j->state, err);
+    default: /* no verdict: it is asked about by itself from now on */
+        if (!j->state.sent_seq)
+            j->state.sent_seq = j->row->sequence;
+        j->state.todo = 1;
+        return replica__state_put(db, &j->state, err);
+    }
+}
+
+static int apply(struct replica__pulling *p, const struct replica__push_row *row,
+                 const struct replica__verdict *verdict, replica_error *err)
+{
+    replica_db *db = p->repl->db;
+    struct judged j = { .row = row, .verdict = verdict };
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(db, REPLICA__SQL_DOC_SEQ, &stmt, err);
+
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, row->doc, &rc);
+    r = replica__sql_step(db, stmt, rc, err);
+    if (r <= 0)
+        return r;
+    j.seq = sqlite3_column_int64(stmt, 0);
+    replica__sql_reset(&stmt);
+    j.moved_on = j.seq != row->sequence;
+    r = replica__state_get(db, row->doc, p->repl->number, &j.state, err);
+    return r < 0 ? r : judge(p, &j, err);
+}
+
+int replica__push_apply(struct replica__replication *repl, size_t feed,
+                        const struct replica__push_page *page,
+                        const struct replica__verdict *verdicts, const char *incarnation,
+                        const char *checkpoint, replica_error *err)
+{
+    struct replica__feed moved = repl->feeds[feed];
+    REPLICA_FREE char *copy = NULL;
+    REPLICA_TXN txn = NULL;
+    struct replica__pulling p;
+    int r;
+
+    if (checkpoint && !(copy = replica__strdup(checkpoint)))
+        return replica__enomem(err);
+    r = replica__txn_begin(repl->db, &txn, err);
+    if (r >= 0)
+        r = replica__pulling_begin(&p, repl, incarnation, err);
+    for (size_t i = 0; r >= 0 && i < page->n; i++)
+        r = apply(&p, &page->rows[i], &verdicts[i], err);
+    if (moved.sent_from < page->to)
+        moved.sent_from = page->to;
+    if (moved.sent_from >= moved.sent_to)
+        moved.sent_from = moved.sent_to = 0;
+    if (copy)
+        moved.checkpoint = copy;
+    if (r >= 0)
+        r = replica__feed_put(repl, &moved, err);
+    if (r >= 0)
+        r = replica__txn_commit(&txn, err);
+    if (r < 0)
+        return r;
+    if (copy)
+        copy = repl->feeds[feed].checkpoint; /* freed by the scope */
+    repl->feeds[feed] = moved;
+    return 0;
+}

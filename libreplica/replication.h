@@ -1,0 +1,38 @@
+/* An opened replication: its row, its collections, its feeds.
+ *
+ * A feed has a checkpoint, and a mark: what lies after it in the change feed has not been looked at
+ * for pushing.  What is under way is the range (sent_from, sent_to]: every dirty document in it that
+ * is not set aside, unsettled or a row of its own is taken for sent.  The range may say too much,
+ * never too little: asking about a row that never left is what pushing it is. */
+#ifndef LIBREPLICA_REPLICATION_H
+#define LIBREPLICA_REPLICATION_H
+
+#include "libreplica/state.h"
+
+struct replica__feed {
+    int64_t coll; /* 0: all */
+    char *checkpoint;
+    int64_t mark, sent_from, sent_to;
+    int64_t again_to;   /* what is up to here went out before, without a verdict */
+    int64_t todo_after; /* documents with todo were taken up to this number in this pass */
+    replica_collection **colls;
+    size_t n;
+};
+
+struct replica__replication {
+    replica_db *db;
+    int64_t number;
+    int one_feed; /* -1: never set */
+    replica_collection **colls;
+    size_t n;
+    struct replica__feed *feeds;
+    size_t feed_count;
+};
+
+/* Store the feed as it is; in a transaction. */
+int replica__feed_put(struct replica__replication *repl, const struct replica__feed *feed,
+                      replica_error *err);
+replica_collection *replica__replication_collection(const struct replica__replication *repl,
+                                                    int64_t number);
+
+#endif

@@ -1,0 +1,273 @@
+#include "libreplica/sql.h"
+
+#include "libreplica/db.h"
+
+#include <assert.h>
+#include <stdarg.h>
+
+#define DOC_COLUMNS \
+    "number, coll, id, seq, height, opening, flags, stamp, writer, wseq, bundle, version, body"
+#define STATE_COLUMNS \
+    "doc, replication, clean_seq, incarnation, server_seq, base, sent_seq, sent, unsettled," \
+    " rounds, todo, aside_seq"
+
+/* A dirty document, for a feed: not clean as it is stored, nor waiting for anything else. */
+#define PUSHABLE \
+    "(s.doc IS NULL OR ((s.clean_seq IS NULL OR s.clean_seq <> d.seq) AND s.unsettled IS NULL" \
+    " AND s.sent_seq IS NULL AND s.todo IS NULL AND (s.aside_seq IS NULL OR s.aside_seq <> d.seq)))"
+
+static const char *const texts[] = {
+    [REPLICA__SQL_BEGIN] = "BEGIN IMMEDIATE",
+    [REPLICA__SQL_COMMIT] = "COMMIT",
+    [REPLICA__SQL_ROLLBACK] = "ROLLBACK",
+    [REPLICA__SQL_READ] = "BEGIN",
+    [REPLICA__SQL_DATA_VERSION] = "PRAGMA data_version",
+    /* A document's number can be purged, an opening's beginning cannot. */
+    [REPLICA__SQL_HEAD] =
+        "SELECT max(ifnull((SELECT max(begin) FROM token), 0),"
+        " ifnull((SELECT max((SELECT seq FROM doc WHERE coll = c.id ORDER BY seq DESC LIMIT 1))"
+        "         FROM collection c), 0))",
+    [REPLICA__SQL_RANGES] = "SELECT replication, coll, sent_from, sent_to FROM feed",
+    [REPLICA__SQL_ANY_ASIDE] = "SELECT EXISTS(SELECT 1 FROM aside)",
+
+    [REPLICA__SQL_TOKEN_FIND] = "SELECT id FROM token WHERE text = ?1",
+    [REPLICA__SQL_TOKEN_ADD] = "INSERT INTO token(text) VALUES(?1)",
+    [REPLICA__SQL_TOKEN_TEXT] = "SELECT text FROM token WHERE id = ?1",
+    [REPLICA__SQL_TOKEN_BEGIN] = "UPDATE token SET begin = ?2 WHERE id = ?1",
+    /* Where an opening began, and where the next one did. */
+    [REPLICA__SQL_TOKEN_END] =
+        "SELECT t.begin, (SELECT n.begin FROM token n WHERE n.begin IS NOT NULL AND n.id > t.id"
+        "                 ORDER BY n.id LIMIT 1)"
+        " FROM token t WHERE t.text = ?1 AND t.begin IS NOT NULL",
+    [REPLICA__SQL_COLL_FIND] = "SELECT id, key, version FROM collection WHERE name = ?1",
+    [REPLICA__SQL_COLL_ADD] = "INSERT INTO collection(name, key, version) VALUES(?1, ?2, ?3)",
+    [REPLICA__SQL_COLL_VERSION] = "UPDATE collection SET version = ?2 WHERE id = ?1",
+    [REPLICA__SQL_COLL_LIST] = "SELECT name FROM collection ORDER BY name",
+    [REPLICA__SQL_COLL_COUNT] = "SELECT count(*) FROM doc WHERE coll = ?1 AND flags & 1 = 0",
+    [REPLICA__SQL_COLL_NAME] = "SELECT name FROM collection WHERE id = ?1",
+
+    [REPLICA__SQL_DOC_GET] = "SELECT " DOC_COLUMNS " FROM doc WHERE coll = ?1 AND id = ?2",
+    [REPLICA__SQL_DOC_BY_NUMBER] = "SELECT " DOC_COLUMNS " FROM doc WHERE number = ?1",
+    [REPLICA__SQL_DOC_SEQ] = "SELECT seq, coll FROM doc WHERE number = ?1",
+    [REPLICA__SQL_DOC_INSERT] =
+        "INSERT INTO doc(coll, id, seq, height, opening, flags, stamp, writer, wseq, bundle,"
+        " version, body) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
+        " ON CONFLICT(coll, id) DO NOTHING",
+    [REPLICA__SQL_DOC_UPDATE] =
+        "UPDATE doc SET seq = ?2, height = ?3, opening = ?4, flags = ?5, stamp = ?6, writer = ?7,"
+        " wseq = ?8, bundle = ?9, version = ?10, body = ?11 WHERE number = ?1",
+    [REPLICA__SQL_DOC_ALL] =
+        "SELECT " DOC_COLUMNS " FROM doc WHERE coll = ?1 AND id > ?2 AND flags & 1 = 0"
+        " ORDER BY id LIMIT ?3",
+    [REPLICA__SQL_DOC_FEED] =
+        "SELECT " DOC_COLUMNS " FROM doc WHERE coll = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
+    [REPLICA__SQL_DOC_FEED_KEYS] =
+        "SELECT seq, number FROM doc WHERE coll = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
+    [REPLICA__SQL_DOC_FEED_COUNT] = "SELECT count(*) FROM doc WHERE coll = ?1 AND seq > ?2",
+    [REPLICA__SQL_TAKEN_FIND] = "SELECT wseq FROM taken WHERE doc = ?1 AND token = ?2",
+    [REPLICA__SQL_TAKEN_PUT] =
+        "INSERT INTO taken(doc, token, wseq) VALUES(?1, ?2, ?3)"
+        " ON CONFLICT(doc, token) DO UPDATE SET wseq = max(wseq, excluded.wseq)",
+
+    [REPLICA__SQL_KEPT_ADD] =
+        "INSERT INTO kept(refs, flags, version, incarnation, server_seq, stamp, writer, wseq,"
+        " bundle, body, opening) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    [REPLICA__SQL_KEPT_GET] =
+        "SELECT flags, version, incarnation, server_seq, stamp, writer, wseq, bundle, body, opening"
+        " FROM kept WHERE id = ?1",
+    [REPLICA__SQL_KEPT_REF] = "UPDATE kept SET refs = refs + 1 WHERE id = ?1",
+    [REPLICA__SQL_KEPT_UNREF] = "UPDATE kept SET refs = refs - 1 WHERE id = ?1",
+    [REPLICA__SQL_KEPT_DROP] = "DELETE FROM kept WHERE id = ?1 AND refs <= 0",
+    [REPLICA__SQL_STATE_OF_DOC] = "SELECT " STATE_COLUMNS " FROM state WHERE doc = ?1 AND replication > ?2 ORDER BY replication",
+    [REPLICA__SQL_STATE_GET] =
+        "SELECT " STATE_COLUMNS " FROM state WHERE doc = ?1 AND replication = ?2",
+    [REPLICA__SQL_STATE_PUT] =
+        "INSERT OR REPLACE INTO state(" STATE_COLUMNS ")"
+        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+    [REPLICA__SQL_STATE_TODO] =
+        "SELECT doc FROM state WHERE replication = ?1 AND doc > ?2 AND todo IS NOT NULL"
+        " ORDER BY doc LIMIT ?3",
+    [REPLICA__SQL_STATE_UNSETTLED] =
+        "SELECT s.doc FROM state s JOIN doc d ON d.number = s.doc"
+        " WHERE s.replication = ?1 AND s.doc > ?2 AND s.unsettled IS NOT NULL"
+        " AND (s.aside_seq IS NULL OR s.aside_seq <> d.seq) ORDER BY s.doc LIMIT ?3",
+    [REPLICA__SQL_STATE_LOST] =
+        "SELECT s.doc FROM state s JOIN doc d ON d.number = s.doc"
+        " WHERE s.replication = ?1 AND s.doc > ?2 AND s.server_seq > ?3 ORDER BY s.doc LIMIT ?4",
+    [REPLICA__SQL_STATE_REFS] =
+        "SELECT base, sent, unsettled FROM state WHERE replication = ?1"
+        " AND (base IS NOT NULL OR sent IS NOT NULL OR unsettled IS NOT NULL)",
+
+    [REPLICA__SQL_REPL_FIND] = "SELECT id, one_feed FROM replication WHERE name = ?1",
+    [REPLICA__SQL_REPL_ADD] = "INSERT INTO replication(name, seen) VALUES(?1, ?2)",
+    [REPLICA__SQL_REPL_SEEN] = "UPDATE replication SET seen = ?2 WHERE id = ?1",
+    [REPLICA__SQL_REPL_MODE] = "UPDATE replication SET one_feed = ?2 WHERE id = ?1",
+    [REPLICA__SQL_REPL_NAME] = "SELECT name FROM replication WHERE id = ?1",
+    [REPLICA__SQL_REPL_DROP] = "DELETE FROM replication WHERE id = ?1",
+    [REPLICA__SQL_REPL_DROP_STATE] = "DELETE FROM state WHERE replication = ?1",
+    [REPLICA__SQL_REPL_DROP_FEEDS] = "DELETE FROM feed WHERE replication = ?1",
+    [REPLICA__SQL_REPL_DROP_COLLS] = "DELETE FROM replication_collection WHERE replication = ?1",
+    [REPLICA__SQL_REPL_DROP_ASIDE] = "DELETE FROM aside WHERE replication = ?1",
+    [REPLICA__SQL_REPL_COLL_ADD] =
+        "INSERT OR IGNORE INTO replication_collection(replication, coll) VALUES(?1, ?2)",
+    [REPLICA__SQL_FEED_GET] =
+        "SELECT checkpoint, mark, sent_from, sent_to FROM feed WHERE replication = ?1 AND coll = ?2",
+    [REPLICA__SQL_FEED_PUT] =
+        "INSERT OR REPLACE INTO feed(replication, coll, checkpoint, mark, sent_from, sent_to)"
+        " VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+    [REPLICA__SQL_FEED_RESET] = "UPDATE feed SET checkpoint = NULL WHERE replication = ?1",
+    [REPLICA__SQL_FEED_DIRTY] =
+        "SELECT d.seq, d.number FROM doc d"
+        " LEFT JOIN state s ON s.doc = d.number AND s.replication = ?1"
+        " WHERE d.coll = ?2 AND d.seq > ?3 AND " PUSHABLE " ORDER BY d.seq LIMIT ?4",
+    [REPLICA__SQL_FEED_DIRTY_COUNT] =
+        "SELECT count(*), ifnull(sum(d.seq <= ?4), 0) FROM doc d"
+        " LEFT JOIN state s ON s.doc = d.number AND s.replication = ?1"
+        " WHERE d.coll = ?2 AND d.seq > ?3 AND " PUSHABLE,
+    [REPLICA__SQL_BACKLOG] =
+        "SELECT (SELECT count(*) FROM state WHERE replication = ?1 AND todo IS NOT NULL),"
+        " (SELECT count(*) FROM state s JOIN doc d ON d.number = s.doc WHERE s.replication = ?1"
+        "  AND s.unsettled IS NOT NULL AND (s.aside_seq IS NULL OR s.aside_seq <> d.seq)),"
+        " (SELECT count(*) FROM aside WHERE replication = ?1)",
+
+    [REPLICA__SQL_LOG_ADD] =
+        "INSERT INTO conflict_log(replication, coll, doc, time, rule, assumed, real, local, result)"
+        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    [REPLICA__SQL_LOG_LIST] =
+        "SELECT id, replication, coll, doc, time, rule, assumed, real, local, result"
+        " FROM conflict_log WHERE id > ?1 AND (?2 IS NULL OR coll = ?2) ORDER BY id LIMIT 1",
+    [REPLICA__SQL_LOG_GET] = "SELECT coll, doc, local FROM conflict_log WHERE id = ?1",
+    [REPLICA__SQL_ASIDE_PUT] =
+        "INSERT INTO aside(replication, coll, doc, kind, code, reason, time, text)"
+        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
+        " ON CONFLICT(coll, doc, replication) DO UPDATE SET kind = excluded.kind,"
+        " code = excluded.code, reason = excluded.reason, time = excluded.time,"
+        " text = excluded.text",
+    [REPLICA__SQL_ASIDE_DROP] =
+        "DELETE FROM aside WHERE coll = ?1 AND doc = ?2 AND replication = ?3"
+        " AND (?4 IS NULL OR kind = ?4)",
+    [REPLICA__SQL_ASIDE_LIST] =
+        "SELECT id, replication, coll, doc, kind, code, reason, time, text"
+        " FROM aside WHERE id > ?1 AND (?2 IS NULL OR coll = ?2) ORDER BY id LIMIT 1",
+    [REPLICA__SQL_ASIDE_GET] = "SELECT replication, coll, doc, kind FROM aside WHERE id = ?1",
+    [REPLICA__SQL_ASIDE_DELETE] = "DELETE FROM aside WHERE id = ?1",
+};
+_Static_assert(sizeof texts / sizeof texts[0] == REPLICA__SQL_COUNT, "a statement has no text");
+
+static int code_of(int rc)
+{
+    switch (rc & 0xff) {
+    case SQLITE_NOMEM: return REPLICA_ENOMEM;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED: return REPLICA_EBUSY;
+    case SQLITE_FULL: return REPLICA_EFULL;
+    case SQLITE_READONLY:
+    case SQLITE_PERM: return REPLICA_EREADONLY;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB: return REPLICA_ECORRUPT;
+    case SQLITE_TOOBIG: return REPLICA_ELIMIT;
+    default: return REPLICA_EIO;
+    }
+}
+
+int replica__sql_error(replica_db *db, int rc, replica_error *err)
+{
+    int extended = db->sqlite ? sqlite3_extended_errcode(db->sqlite) : rc;
+
+    /* The connection's words belong to its last call, which may not be the one that failed. */
+    if ((extended & 0xff) == (rc & 0xff))
+        return replica__error_set(err, code_of(rc), extended, "SQLite: %s",
+                                  sqlite3_errmsg(db->sqlite));
+    return replica__error_set(err, code_of(rc), rc, "SQLite: %s", sqlite3_errstr(rc));
+}
+
+int replica__sql_get(replica_db *db, enum replica__sql which, sqlite3_stmt **ret_stmt,
+                     replica_error *err)
+{
+    sqlite3_stmt **slot = &db->statements[which];
+
+    assert(!*ret_stmt);
+    if (!*slot) {
+        int rc = sqlite3_prepare_v3(db->sqlite, texts[which], -1, SQLITE_PREPARE_PERSISTENT, slot,
+                                    NULL);
+
+        if (rc != SQLITE_OK)
+            return replica__sql_error(db, rc, err);
+    }
+    assert(!sqlite3_stmt_busy(*slot)); /* nobody above us is using it */
+    *ret_stmt = *slot;
+    return 0;
+}
+
+int replica__sql_step(replica_db *db, sqlite3_stmt *stmt, int rc, replica_error *err)
+{
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(stmt);
+    if (rc == SQLITE_ROW)
+        return 1;
+    if (rc == SQLITE_DONE)
+        return 0;
+    return replica__sql_error(db, rc, err);
+}
+
+int replica__sql_run(replica_db *db, enum replica__sql which, replica_error *err, int n, ...)
+{
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    va_list values;
+    int r = replica__sql_get(db, which, &stmt, err);
+
+    if (r < 0)
+        return r;
+    va_start(values, n);
+    for (int i = 1; i <= n; i++)
+        replica__bind_int(stmt, i, va_arg(values, int64_t), &rc);
+    va_end(values);
+    return replica__sql_step(db, stmt, rc, err);
+}
+
+int replica__sql_script(replica_db *db, const char *script, replica_error *err)
+{
+    int rc = sqlite3_exec(db->sqlite, script, NULL, NULL, NULL);
+
+    return rc == SQLITE_OK ? 0 : replica__sql_error(db, rc, err);
+}
+
+void replica__bind_int(sqlite3_stmt *stmt, int at, int64_t value, int *rc)
+{
+    if (*rc == SQLITE_OK)
+        *rc = sqlite3_bind_int64(stmt, at, value);
+}
+
+void replica__bind_int_or_null(sqlite3_stmt *stmt, int at, int64_t value, int *rc)
+{
+    if (*rc == SQLITE_OK)
+        *rc = value ? sqlite3_bind_int64(stmt, at, value) : sqlite3_bind_null(stmt, at);
+}
+
+void replica__bind_text(sqlite3_stmt *stmt, int at, const char *text, size_t len, int *rc)
+{
+    if (*rc != SQLITE_OK)
+        return;
+    if (len == REPLICA_NUL)
+        *rc = sqlite3_bind_text(stmt, at, text, -1, SQLITE_STATIC);
+    else
+        *rc = sqlite3_bind_text64(stmt, at, text, len, SQLITE_STATIC, SQLITE_UTF8);
+}
+
+void replica__sql_reset(sqlite3_stmt **stmt)
+{
+    if (!*stmt)
+        return;
+    sqlite3_reset(*stmt);
+    sqlite3_clear_bindings(*stmt);
+    *stmt = NULL;
+}
+
+void replica__sql_finish(replica_db *db)
+{
+    for (int i = 0; i < REPLICA__SQL_COUNT; i++) {
+        sqlite3_finalize(db->statements[i]);
+        db->statements[i] = NULL;
+    }
+}

@@ -1,0 +1,114 @@
+/* Every fixed statement of the store, each prepared once, at first use.
+ *
+ * REPLICA_STMT declares a statement that goes back to the cache, reset, at the end of its scope.
+ * Binding errors are sticky in `rc`, and come out of the step. */
+#ifndef LIBREPLICA_SQL_H
+#define LIBREPLICA_SQL_H
+
+#include "libreplica/libreplica.h"
+
+#include <sqlite3.h>
+#include <stdbool.h>
+
+enum replica__sql {
+    /* transactions */
+    REPLICA__SQL_BEGIN,
+    REPLICA__SQL_COMMIT,
+    REPLICA__SQL_ROLLBACK,
+    REPLICA__SQL_READ,
+    REPLICA__SQL_DATA_VERSION,
+    REPLICA__SQL_HEAD,
+    REPLICA__SQL_RANGES,
+    REPLICA__SQL_ANY_ASIDE,
+    /* tokens, meta, collections */
+    REPLICA__SQL_TOKEN_FIND,
+    REPLICA__SQL_TOKEN_ADD,
+    REPLICA__SQL_TOKEN_TEXT,
+    REPLICA__SQL_TOKEN_BEGIN,
+    REPLICA__SQL_TOKEN_END,
+    REPLICA__SQL_COLL_FIND,
+    REPLICA__SQL_COLL_ADD,
+    REPLICA__SQL_COLL_VERSION,
+    REPLICA__SQL_COLL_LIST,
+    REPLICA__SQL_COLL_COUNT,
+    REPLICA__SQL_COLL_NAME,
+    /* documents */
+    REPLICA__SQL_DOC_GET,
+    REPLICA__SQL_DOC_BY_NUMBER,
+    REPLICA__SQL_DOC_SEQ,
+    REPLICA__SQL_DOC_INSERT,
+    REPLICA__SQL_DOC_UPDATE,
+    REPLICA__SQL_DOC_ALL,
+    REPLICA__SQL_DOC_FEED,
+    REPLICA__SQL_DOC_FEED_KEYS,
+    REPLICA__SQL_DOC_FEED_COUNT,
+    REPLICA__SQL_TAKEN_FIND,
+    REPLICA__SQL_TAKEN_PUT,
+    /* states that are kept, and rows of state */
+    REPLICA__SQL_KEPT_ADD,
+    REPLICA__SQL_KEPT_GET,
+    REPLICA__SQL_KEPT_REF,
+    REPLICA__SQL_KEPT_UNREF,
+    REPLICA__SQL_KEPT_DROP,
+    REPLICA__SQL_STATE_OF_DOC,
+    REPLICA__SQL_STATE_GET,
+    REPLICA__SQL_STATE_PUT,
+    REPLICA__SQL_STATE_TODO,
+    REPLICA__SQL_STATE_UNSETTLED,
+    REPLICA__SQL_STATE_LOST,
+    REPLICA__SQL_STATE_REFS,
+    /* replications */
+    REPLICA__SQL_REPL_FIND,
+    REPLICA__SQL_REPL_ADD,
+    REPLICA__SQL_REPL_SEEN,
+    REPLICA__SQL_REPL_MODE,
+    REPLICA__SQL_REPL_NAME,
+    REPLICA__SQL_REPL_DROP,
+    REPLICA__SQL_REPL_DROP_STATE,
+    REPLICA__SQL_REPL_DROP_FEEDS,
+    REPLICA__SQL_REPL_DROP_COLLS,
+    REPLICA__SQL_REPL_DROP_ASIDE,
+    REPLICA__SQL_REPL_COLL_ADD,
+    REPLICA__SQL_FEED_GET,
+    REPLICA__SQL_FEED_PUT,
+    REPLICA__SQL_FEED_RESET,
+    REPLICA__SQL_FEED_DIRTY,
+    REPLICA__SQL_FEED_DIRTY_COUNT,
+    REPLICA__SQL_BACKLOG,
+    /* conflict log, documents set aside */
+    REPLICA__SQL_LOG_ADD,
+    REPLICA__SQL_LOG_LIST,
+    REPLICA__SQL_LOG_GET,
+    REPLICA__SQL_ASIDE_PUT,
+    REPLICA__SQL_ASIDE_DROP,
+    REPLICA__SQL_ASIDE_LIST,
+    REPLICA__SQL_ASIDE_GET,
+    REPLICA__SQL_ASIDE_DELETE,
+
+    REPLICA__SQL_COUNT
+};
+
+/* Take a statement out of the cache, preparing it at first use.  *ret_stmt must be NULL. */
+int replica__sql_get(replica_db *db, enum replica__sql which, sqlite3_stmt **ret_stmt,
+                     replica_error *err);
+/* 1: a row; 0: done.  rc: what binding gave. */
+int replica__sql_step(replica_db *db, sqlite3_stmt *stmt, int rc, replica_error *err);
+/* Get, bind the integers, run to the end.  For statements without a result. */
+int replica__sql_run(replica_db *db, enum replica__sql which, replica_error *err, int n, ...);
+/* Run a fixed script, without parameters. */
+int replica__sql_script(replica_db *db, const char *script, replica_error *err);
+/* Word what SQLite says: its code, and ours for it. */
+int replica__sql_error(replica_db *db, int rc, replica_error *err);
+
+void replica__bind_int(sqlite3_stmt *stmt, int at, int64_t value, int *rc);
+void replica__bind_int_or_null(sqlite3_stmt *stmt, int at, int64_t value, int *rc); /* 0: NULL */
+/* The text must live until the statement is reset.  NULL binds NULL. */
+void replica__bind_text(sqlite3_stmt *stmt, int at, const char *text, size_t len, int *rc);
+
+void replica__sql_reset(sqlite3_stmt **stmt);
+#define REPLICA_STMT __attribute__((cleanup(replica__sql_reset))) sqlite3_stmt *
+
+/* Finalize all; the database is about to close. */
+void replica__sql_finish(replica_db *db);
+
+#endif

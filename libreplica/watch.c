@@ -1,0 +1,223 @@
+#include "libreplica/watch.h"
+
+#include "libreplica/row.h"
+#include "libreplica/txn.h"
+
+#include <string.h>
+
+struct replica_observer {
+    replica_collection *coll; /* NULL: ended, the handle waits for its cancel */
+    replica_change_fn fn;
+    void *ctx;
+    replica_destroy_fn destroy;
+    int64_t since;   /* tell only what is newer */
+    bool cancelled;  /* in a round: freed behind it */
+    bool owned;      /* somebody has the handle */
+    replica_observer *next;
+};
+
+struct replica__observers {
+    replica_observer *first;
+    int64_t told;    /* sequence number up to which the feed was told */
+    int in_round;
+};
+
+int replica_observe(replica_collection *coll, replica_change_fn fn, void *ctx,
+                    replica_destroy_fn destroy, replica_observer **ret_observer,
+                    replica_error *err)
+{
+    replica_observer *o = NULL;
+    int64_t head = 0;
+    int r = 0;
+
+    if (!coll || !fn)
+        r = replica__error_set(err, REPLICA_EINVAL, 0, "no collection, or no function");
+    if (r >= 0)
+        r = replica_db_sequence(coll->db, &head, err);
+    if (r >= 0 && !coll->observers) {
+        coll->observers = replica__alloc_zero(1, sizeof *coll->observers);
+        if (coll->observers)
+            coll->observers->told = head;
+    }
+    if (r >= 0)
+        o = coll->observers ? replica__alloc_zero(1, sizeof *o) : NULL;
+    if (!o) {
+        if (destroy)
+            destroy(ctx);
+        return r < 0 ? r : replica__enomem(err);
+    }
+    *o = (replica_observer){ .coll = coll,
+                             .fn = fn,
+                             .ctx = ctx,
+                             .destroy = destroy,
+                             .since = head,
+                             .owned = ret_observer != NULL,
+                             .next = coll->observers->first };
+    coll->observers->first = o;
+    coll->db->pump.observers++;
+    replica__pump_watch(coll->db);
+    if (ret_observer)
+        *ret_observer = o;
+    return 0;
+}
+
+static void free_observer(replica_observer *o)
+{
+    if (o->destroy)
+        o->destroy(o->ctx);
+    o->destroy = NULL;
+}
+
+/* Outside a round: let go of those that were cancelled. */
+static void sweep(struct replica__observers *all)
+{
+    replica_observer **at = &all->first;
+
+    while (*at) {
+        replica_observer *o = *at;
+
+        if (!o->cancelled) {
+            at = &o->next;
+            continue;
+        }
+        *at = o->next;
+        free_observer(o);
+        replica__free(o);
+    }
+}
+
+void replica_observer_cancel(replica_observer *o)
+{
+    if (!o || o->cancelled)
+        return;
+    if (!o->coll) { /* its database has closed */
+        replica__free(o);
+        return;
+    }
+    o->cancelled = true;
+    o->coll->db->pump.observers--;
+    if (!o->coll->observers->in_round)
+        sweep(o->coll->observers);
+}
+
+static int origin_of(replica_db *db, const struct replica__row *row, int *ret, replica_error *err)
+{
+    const char *opening = NULL;
+    int r = replica__token_text(db, row->opening, &opening, err);
+
+    if (r < 0)
+        return r;
+    if (strcmp(opening, db->token) != 0)
+        *ret = REPLICA_OTHER_PROCESS;
+    else
+        *ret = row->flags & REPLICA__FLAG_PULLED ? REPLICA_REPLICATION : REPLICA_LOCAL;
+    return 0;
+}
+
+/* The next changes of one collection, as documents: the statement is closed while they are told, for
+ * an observer may write. */
+#define BATCH 32
+struct batch {
+    replica_change changes[BATCH];
+    size_t n;
+};
+
+static int read_batch(replica_collection *coll, struct batch *batch, replica_error *err)
+{
+    replica_db *db = coll->db;
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(db, REPLICA__SQL_DOC_FEED, &stmt, err);
+
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, coll->number, &rc);
+    replica__bind_int(stmt, 2, coll->observers->told, &rc);
+    replica__bind_int(stmt, 3, BATCH, &rc);
+    while (batch->n < BATCH && (r = replica__sql_step(db, stmt, rc, err)) > 0) {
+        replica_change *change = &batch->changes[batch->n];
+        struct replica__row row;
+
+        r = replica__row_read(db, stmt, &row, err);
+        if (r >= 0)
+            r = origin_of(db, &row, &change->origin, err);
+        if (r >= 0)
+            r = replica__row_doc(db, coll->name, &row, &change->doc, err);
+        if (r < 0)
+            return r;
+        change->sequence = row.seq;
+        batch->n++;
+    }
+    return r;
+}
+
+static void tell(struct replica__observers *all, const replica_change *change)
+{
+    for (replica_observer *o = all->first; o; o = o->next) {
+        if (!o->cancelled && change->sequence > o->since)
+            o->fn(o->ctx, change);
+    }
+}
+
+static int tell_collection(replica_collection *coll, int64_t until_ms, replica_error *err)
+{
+    struct replica__observers *all = coll->observers;
+    const struct replica__world *world = coll->db->world;
+    bool full;
+    int r;
+
+    do {
+        struct batch batch = { .n = 0 };
+
+        r = read_batch(coll, &batch, err);
+        full = batch.n == BATCH;
+        all->in_round++;
+        for (size_t i = 0; i < batch.n; i++) {
+            if (r >= 0) {
+                all->told = batch.changes[i].sequence;
+                tell(all, &batch.changes[i]);
+            }
+            replica_doc_unref(batch.changes[i].doc);
+        }
+        if (--all->in_round == 0)
+            sweep(all);
+        if (r < 0)
+            return r;
+    } while (full && !coll->db->pump.close_wanted && world->monotonic_ms(world->ctx) < until_ms);
+    return full;
+}
+
+int replica__watch_round(replica_db *db, int64_t until_ms, replica_error *err)
+{
+    int more = 0;
+
+    for (replica_collection *coll = db->collections; coll; coll = coll->next) {
+        int r;
+
+        if (!coll->observers || !coll->observers->first || db->pump.close_wanted)
+            continue;
+        r = tell_collection(coll, until_ms, err);
+        if (r < 0)
+            return r;
+        more |= r;
+    }
+    return more;
+}
+
+void replica__watch_end(replica_collection *coll)
+{
+    replica_observer *next;
+
+    if (!coll->observers)
+        return;
+    for (replica_observer *o = coll->observers->first; o; o = next) {
+        next = o->next;
+        free_observer(o);
+        if (o->cancelled || !o->owned)
+            replica__free(o);
+        else
+            o->coll = NULL;
+    }
+    replica__free(coll->observers);
+    coll->observers = NULL;
+}

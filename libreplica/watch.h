@@ -1,0 +1,13 @@
+/* Observers: told of each changed document after a commit, from the change feed, so that commits of
+ * this handle, of a replication and of other processes come the same way. */
+#ifndef LIBREPLICA_WATCH_H
+#define LIBREPLICA_WATCH_H
+
+#include "libreplica/db.h"
+
+/* Tell everybody what is new in the feed, until the monotonic time until_ms.  1: there may be more. */
+int replica__watch_round(replica_db *db, int64_t until_ms, replica_error *err);
+/* End all observers of a collection: destroy is called, handles answer nothing from now on. */
+void replica__watch_end(replica_collection *coll);
+
+#endif

@@ -1,0 +1,207 @@
+#include "libreplica/write.h"
+
+#include "libreplica/document.h"
+#include "libreplica/revision.h"
+#include "libreplica/state.h"
+#include "libreplica/txn.h"
+
+#include <assert.h>
+#include <string.h>
+
+static int64_t flags_of(const struct replica__write *w)
+{
+    return (w->deleted ? REPLICA__FLAG_DELETED : 0) | (w->pulled ? REPLICA__FLAG_PULLED : 0);
+}
+
+int replica__write_new(replica_db *db, const struct replica__write *w, struct replica__written *ret,
+                       replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    int64_t opening = 0;
+    int64_t stamp;
+    int rc = SQLITE_OK;
+    int r;
+
+    assert(db->in_txn);
+    r = replica__txn_opening(db, &opening, err);
+    if (r >= 0)
+        r = replica__sql_get(db, REPLICA__SQL_DOC_INSERT, &stmt, err);
+    if (r < 0)
+        return r;
+    stamp = w->stamp ? w->stamp : replica__txn_stamp(db, 0);
+    replica__bind_int(stmt, 1, w->coll->number, &rc);
+    replica__bind_text(stmt, 2, w->id, w->id_len, &rc);
+    replica__bind_int(stmt, 3, db->head + 1, &rc);
+    replica__bind_int(stmt, 4, 1, &rc);
+    replica__bind_int(stmt, 5, opening, &rc);
+    replica__bind_int(stmt, 6, flags_of(w), &rc);
+    replica__bind_int(stmt, 7, stamp, &rc);
+    replica__bind_int_or_null(stmt, 8, w->writer, &rc);
+    replica__bind_int_or_null(stmt, 9, w->wseq, &rc);
+    replica__bind_text(stmt, 10, w->bundle, REPLICA_NUL, &rc);
+    replica__bind_int(stmt, 11, w->coll->version, &rc);
+    replica__bind_text(stmt, 12, w->json, w->len, &rc);
+    r = replica__sql_step(db, stmt, rc, err);
+    if (r < 0)
+        return r;
+    if (sqlite3_changes(db->sqlite) == 0)
+        return 0;
+    *ret = (struct replica__written){ .number = sqlite3_last_insert_rowid(db->sqlite),
+                                      .seq = ++db->head,
+                                      .height = 1,
+                                      .opening = opening,
+                                      .stamp = stamp };
+    return 1;
+}
+
+static int replace(replica_db *db, const struct replica__write *w, const struct replica__row *old,
+                   struct replica__written *ret, replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    int64_t opening = 0;
+    int64_t stamp;
+    int rc = SQLITE_OK;
+    int r;
+
+    r = replica__txn_opening(db, &opening, err);
+    if (r >= 0)
+        r = replica__sql_get(db, REPLICA__SQL_DOC_UPDATE, &stmt, err);
+    if (r < 0)
+        return r;
+    stamp = w->stamp ? w->stamp : replica__txn_stamp(db, old->stamp);
+    replica__bind_int(stmt, 1, old->number, &rc);
+    replica__bind_int(stmt, 2, db->head + 1, &rc);
+    replica__bind_int(stmt, 3, old->height + 1, &rc);
+    replica__bind_int(stmt, 4, opening, &rc);
+    replica__bind_int(stmt, 5, flags_of(w), &rc);
+    replica__bind_int(stmt, 6, stamp, &rc);
+    replica__bind_int_or_null(stmt, 7, w->writer, &rc);
+    replica__bind_int_or_null(stmt, 8, w->wseq, &rc);
+    replica__bind_text(stmt, 9, w->bundle, REPLICA_NUL, &rc);
+    replica__bind_int(stmt, 10, w->coll->version, &rc);
+    replica__bind_text(stmt, 11, w->json, w->len, &rc);
+    r = replica__sql_step(db, stmt, rc, err);
+    if (r < 0)
+        return r;
+    *ret = (struct replica__written){ .number = old->number,
+                                      .seq = ++db->head,
+                                      .height = old->height + 1,
+                                      .opening = opening,
+                                      .stamp = stamp };
+    return 0;
+}
+
+int replica__write(replica_db *db, const struct replica__write *w, const struct replica__row *old,
+                   struct replica__written *ret, replica_error *err)
+{
+    int r;
+
+    assert(db->in_txn);
+    if (!old) {
+        r = replica__write_new(db, w, ret, err);
+        return r < 0 ? r : 0;
+    }
+    r = replica__state_capture(db, old, w->replication, err);
+    /* A server remembers what it took of each opening, also when another writer comes. */
+    if (r >= 0 && old->writer && !(old->flags & REPLICA__FLAG_PULLED) && old->writer != w->writer)
+        r = replica__sql_run(db, REPLICA__SQL_TAKEN_PUT, err, 3, old->number, old->writer,
+                             old->wseq);
+    return r < 0 ? r : replace(db, w, old, ret, err);
+}
+
+int replica__write_base_is_current(replica_db *db, const struct replica__row *old,
+                                   const char *base_rev, replica_error *err)
+{
+    char rev[REPLICA_REV_SIZE];
+    int r;
+
+    if (!base_rev)
+        return !old || (old->flags & REPLICA__FLAG_DELETED);
+    if (strcmp(base_rev, REPLICA_ANY_REV) == 0)
+        return 1;
+    if (!old)
+        return 0;
+    r = replica__row_rev(db, old, rev, err);
+    return r < 0 ? r : strcmp(rev, base_rev) == 0;
+}
+
+int replica__write_conflict(replica_collection *coll, const char *id,
+                            const struct replica__row *old, const char *base_rev,
+                            replica_doc **ret_stored, replica_error *err)
+{
+    char rev[REPLICA_REV_SIZE] = "(none)";
+    int r;
+
+    if (old) {
+        r = replica__row_rev(coll->db, old, rev, err);
+        if (r >= 0 && ret_stored)
+            r = replica__row_doc(coll->db, coll->name, old, ret_stored, err);
+        if (r < 0)
+            return r;
+    } else if (ret_stored) {
+        *ret_stored = NULL;
+    }
+    r = replica__error_set(err, REPLICA_ECONFLICT, 409, "'%s' is at %s, not at %s", id, rev,
+                           base_rev ? base_rev : "(none)");
+    replica__error_where(err, "%s/%s", coll->name, id);
+    return r;
+}
+
+int replica__write_checked(replica_db *db, const struct replica__write *w, const char *base_rev,
+                           struct replica__written *ret, replica_doc **ret_stored,
+                           replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    struct replica__row old;
+    int found, r;
+
+    if (!base_rev && !w->deleted) { /* what is new mostly is, so try before looking */
+        r = replica__write_new(db, w, ret, err);
+        if (r != 0)
+            return r;
+    }
+    found = replica__row_find(w->coll, w->id, w->id_len, &stmt, &old, err);
+    if (found < 0)
+        return found;
+    if (w->deleted && (!found || (old.flags & REPLICA__FLAG_DELETED)))
+        return 0;
+    r = replica__write_base_is_current(db, found ? &old : NULL, base_rev, err);
+    if (r < 0)
+        return r;
+    if (r == 0)
+        return replica__write_conflict(w->coll, w->id, found ? &old : NULL, base_rev, ret_stored,
+                                       err);
+    if (w->deleted) { /* a tombstone keeps the text, so that it can be brought back */
+        struct replica__write tombstone = *w;
+
+        tombstone.json = old.body;
+        tombstone.len = old.len;
+        r = replica__write(db, &tombstone, &old, ret, err);
+    } else {
+        r = replica__write(db, w, found ? &old : NULL, ret, err);
+    }
+    return r < 0 ? r : 1;
+}
+
+int replica__written_doc(replica_db *db, const struct replica__write *w,
+                         const struct replica__written *written, replica_doc **ret_doc,
+                         replica_error *err)
+{
+    replica_doc *doc = replica__doc_make(&(struct replica__doc_parts){
+        .collection = w->coll->name,
+        .id = w->id,
+        .id_len = w->id_len,
+        .json = w->json,
+        .len = w->len,
+        .deleted = w->deleted,
+        .sequence = written->seq,
+        .height = written->height,
+        .opening = db->token,
+        .stamp = written->stamp,
+    });
+
+    if (!doc)
+        return replica__enomem(err);
+    *ret_doc = doc;
+    return 0;
+}
