@@ -23,6 +23,7 @@ struct replica__http_options {
     const char *collection;     /* what the program calls that one; NULL: as the URL does */
     const char *const *headers; /* "Name: value", NULL at the end; or NULL */
     bool rxdb_only;             /* do not ask hello */
+    bool compress_loopback;     /* compress where it costs more than it saves, too */
     int request_timeout_ms;     /* without any progress; 0: 30000 */
     size_t max_answer;          /* bytes of a body, and of an event; 0: 64 MiB */
     /* As replica_token_fn, asked before the first request and after a 401 (refused), once for all

@@ -29,7 +29,7 @@ OUTSIDE = [
     (r'(cjson/)?cJSON\.h', ['base/cjson.c', 'libreplica/cjson.h', 'examples/']),
     (r'sqlite3(ext)?\.h', ['libreplica/']),
     (r'pcre2.*\.h', ['schema/pattern.c']),
-    (r'curl/.*', ['replicator/remote_http.c']),
+    (r'curl/.*', ['replicator/http_link.c']),
     (r'microhttpd\.h', ['tools/server/']),
     (r'zstd(_errors)?\.h', ['replicator/', 'tools/server/']),
     (r'zlib\.h', ['tools/server/']),
