@@ -8,7 +8,7 @@
  * and the token. */
 import { createInterface } from 'node:readline';
 import { readFileSync } from 'node:fs';
-import { firstValueFrom, filter, Subject, timeout } from 'rxjs';
+import { BehaviorSubject, firstValueFrom, filter, Subject, timeout } from 'rxjs';
 import EventSource from 'eventsource';
 import { createRxDatabase, deepEqual } from 'rxdb/plugins/core';
 import { replicateRxCollection } from 'rxdb/plugins/replication';
@@ -62,6 +62,7 @@ function handler(name) {
 
 let online = true;
 let eventSource = null;
+const opened$ = new BehaviorSubject(0); // how often the stream was opened
 const pullStream$ = new Subject();
 
 async function request(url, init) {
@@ -77,6 +78,7 @@ function openStream() {
         pullStream$.next(data === 'RESYNC' ? data
             : { documents: data.documents, checkpoint: data.checkpoint });
     };
+    eventSource.onopen = () => opened$.next(opened$.value + 1);
     eventSource.onerror = () => pullStream$.next('RESYNC');
 }
 
@@ -168,6 +170,9 @@ const commands = {
         cities.findOne(id).$.pipe(filter((doc) => matches(plain(doc), match)), within(ms)))),
     waitCount: ({ count, ms }) => firstValueFrom(
         cities.count().$.pipe(filter((is) => is === count), within(ms))),
+    /* Until the stream has been opened so often. */
+    opened: ({ count, ms }) => firstValueFrom(
+        opened$.pipe(filter((is) => is >= count), within(ms))),
     async sync({ ms }) {
         await replication.awaitInitialReplication();
         let timer;
@@ -183,10 +188,12 @@ const commands = {
         eventSource.close();
         return true;
     },
-    online() {
+    async online() {
+        const before = opened$.value;
         online = true;
         openStream();
-        replication.reSync();
+        await firstValueFrom(opened$.pipe(filter((is) => is > before), within()));
+        replication.reSync(); // behind the stream: what is between the two would be missed
         return true;
     },
     resync() {

@@ -129,6 +129,12 @@ class Client(Child):
     def wait(self, id, match, **arguments):  # until the document looks like this
         return self.do("wait", id=id, match=match, **arguments)
 
+    def reconnected(self, count):
+        """When the server was away: its stream is open for the count-th time.  What happened between
+        its last pull and that a stock client misses, so it asks, as programs do that come online."""
+        self.do("opened", count=count)
+        self.do("resync")
+
     def errors(self):
         return self.do("seen")["errors"][-3:]
 
@@ -242,10 +248,14 @@ class Scope(contextlib.ExitStack):
         self.callback(child.kill)
         return child
 
-    def client(self, url, **options):
+    def client(self, url, streams=True, **options):
+        """A stock client whose stream is open, unless it will be refused one."""
         self.clients += 1
         name = options.setdefault("name", f"c{self.clients}")
-        return self.own(Client(name, npm.node(self.build), self.build, {"url": url, **options}))
+        client = self.own(Client(name, npm.node(self.build), self.build, {"url": url, **options}))
+        if streams:
+            client.do("opened", count=1)
+        return client
 
     def rxdb_server(self, **options):
         argv = [npm.node(self.build), "server.cjs", json.dumps(options)]

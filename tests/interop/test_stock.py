@@ -15,6 +15,11 @@ def start(scope):
     return scope.rxdb_server() if sys.argv[1] == "rxdb" else scope.replica_server()
 
 
+def test_of_ours(fn):
+    """Where RxDB's server promises nothing."""
+    return test(fn) if sys.argv[1] == "replica" else fn
+
+
 def same(*clients):
     """All have the same documents, in the end."""
     dumps = None
@@ -184,6 +189,58 @@ def many_documents_travel_in_pages_both_ways(scope):
     check(counts["pulls"] >= 2 * MANY / PAGE, f"only {counts['pulls']} pulls")
     equal("the largest page", counts["largestPage"], PAGE)
     equal("what all have", same(a, b, c), [city(n) for n in range(2 * MANY)])
+
+
+@test_of_ours
+def a_document_that_the_server_refuses_stops_no_other(scope):
+    server = start(scope)
+    a, b = scope.client(server.url), scope.client(server.url)
+    deep = []
+    for _ in range(120):  # more than the server takes
+        deep = [deep]
+    a.do("bulk", docs=[city(1), city(2, tags=deep), city(3)])
+    b.do("waitCount", count=2)
+    a.do("patch", id="c000001", fields={"visits": 1})
+    b.wait("c000001", {"visits": 1})
+    a.wait("c000002", None)  # a stock client can only be told that it is gone
+    a.do("sync")
+    equal("what both have", same(a, b), [city(1, visits=1), city(3)])
+
+
+@test_of_ours
+def after_a_restart_of_the_server_clients_go_on_by_themselves(scope):
+    server = start(scope)
+    a, b = scope.client(server.url), scope.client(server.url)
+    a.do("bulk", docs=[city(1), city(2)])
+    b.do("waitCount", count=2)
+    a.do("sync")
+    equal("the server's exit code", server.terminate(), 0)
+    a.do("patch", id="c000001", fields={"visits": 1})
+    b.do("patch", id="c000002", fields={"visits": 2})
+    server = scope.replica_server(listen=server.address)
+    a.reconnected(2)
+    b.reconnected(2)
+    b.wait("c000001", {"visits": 1})
+    a.wait("c000002", {"visits": 2})
+    server.kill()
+    a.do("insert", doc=city(3))
+    server = scope.replica_server(listen=server.address)
+    b.reconnected(3)
+    b.wait("c000003", {})
+    equal("what both have", same(a, b), [city(1, visits=1), city(2, visits=2), city(3)])
+    equal("what is wrong with the server's file", scope.findings("server"), [])
+
+
+@test_of_ours
+def a_client_of_an_outdated_schema_version_is_told_so(scope):
+    server = start(scope)
+    a = scope.client(server.base + "/cities/1")
+    a.do("insert", doc=city(1))
+    a.do("sync")
+    old = scope.client(server.base + "/cities/0", streams=False)
+    old.do("insert", doc=city(2))
+    until("the old client is told", lambda: any("426" in text for text in old.errors()))
+    equal("what the new one has", a.do("dump"), [city(1)])
 
 
 sys.exit(main())
