@@ -1,7 +1,8 @@
-/* curl's multi interface, driven by a poller of ours: curl says which descriptors to watch and when
- * to call, and one descriptor shows it all to the runner.
+/* curl's multi interface, driven by a poller of ours: curl says which descriptors to watch and
+ * when to call, and one descriptor shows it all to the runner.
  *
- * Invariant: curl is never entered from one of its own callbacks; they only write down what came. */
+ * Invariant: curl is never entered from one of its own callbacks; they only write down what
+ * came. */
 #include "replicator/http_link.h"
 
 #include "base/alloc.h"
@@ -229,7 +230,7 @@ int replica__link_timeout(struct replica__link *link)
 static void set_by_version(CURL *easy)
 {
 #if LIBCURL_VERSION_NUM >= 0x075700
-    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* a name server that is silent holds nobody up */
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* a silent name server holds nobody up */
 #endif
 #if LIBCURL_VERSION_NUM >= 0x075500
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");

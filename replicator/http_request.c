@@ -1,5 +1,5 @@
-/* Requests are copied as far as their answers need it, because the protocol's own live only until the
- * start returns. */
+/* Requests are copied as far as their answers need it, because the protocol's own live only until
+ * the start returns. */
 #include "replicator/http_request.h"
 
 #include "base/alloc.h"

@@ -1,5 +1,5 @@
-/* curl ignores SIGPIPE by itself only where it may set signal handlers, which CURLOPT_NOSIGNAL, that
- * every program with threads needs, forbids; TLS libraries write without MSG_NOSIGNAL. */
+/* curl ignores SIGPIPE by itself only where it may set signal handlers, which CURLOPT_NOSIGNAL,
+ * that every program with threads needs, forbids; TLS libraries write without MSG_NOSIGNAL. */
 #include "replicator/http_sigpipe.h"
 
 #include <pthread.h>

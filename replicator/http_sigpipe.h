@@ -1,5 +1,5 @@
-/* A broken connection must not end the program: SIGPIPE is held back around calls into curl, for this
- * thread alone, and the program's own handling of it stays as it is.
+/* A broken connection must not end the program: SIGPIPE is held back around calls into curl, for
+ * this thread alone, and the program's own handling of it stays as it is.
  *
  *     struct replica__sigpipe guard = replica__sigpipe_hold();
  *     ...

@@ -1,7 +1,7 @@
 /* From server-sent events to pages.
  *
- * An event that cannot be read is not lost: the call is told that something changed, and the pull that
- * follows meets it again, with an error that names the URL. */
+ * An event that cannot be read is not lost: the call is told that something changed, and the pull
+ * that follows meets it again, with an error that names the URL. */
 #include "replicator/http_stream.h"
 
 #include "base/alloc.h"

@@ -6,8 +6,8 @@
 
 struct replica__http_stream;
 
-/* A stream that has just been opened: says so to the call.  call and rq live longer than the stream;
- * *call becomes NULL when the call is cancelled, and nothing is given out from then on. */
+/* A stream that has just been opened: says so to the call.  call and rq live longer than the
+ * stream; *call becomes NULL when the call is cancelled, and nothing is given out from then on. */
 int replica__http_stream_new(const struct replica__http_request *rq, size_t max,
                              replica_call *const *call, struct replica__http_stream **ret_stream);
 void replica__http_stream_free(struct replica__http_stream *stream); /* NULL is fine */

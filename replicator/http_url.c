@@ -98,7 +98,8 @@ static bool is_loopback(struct span host)
 
 static bool name_is_plain(struct span name)
 {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~";
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~";
 
     return name.len > 0 && strspn(name.at, plain) >= name.len;
 }

@@ -4,10 +4,11 @@
  * (hello), and speaks RxDB's dialect until it knows better.  No call is answered before its start
  * has returned: answers are given by `work`.
  *
- * curl_global_init(): called once for the process, by the first remote, with CURL_GLOBAL_DEFAULT, and
- * never undone.  With a libcurl older than 7.84, where that call is not safe beside other threads that
- * use curl, a program that uses curl itself calls it before its first replication.  Environment
- * variables: the proxies' that curl reads, no others.  After a fork the child must not use a remote. */
+ * curl_global_init(): called once for the process, by the first remote, with CURL_GLOBAL_DEFAULT,
+ * and never undone.  With a libcurl older than 7.84, where that call is not safe beside other
+ * threads that use curl, a program that uses curl itself calls it before its first replication.
+ * Environment variables: the proxies' that curl reads, no others.  After a fork the child must not
+ * use a remote. */
 #ifndef REPLICATOR_REMOTE_HTTP_H
 #define REPLICATOR_REMOTE_HTTP_H
 
@@ -36,8 +37,8 @@ struct replica__http_options {
 int replica__remote_http_new(const struct replica__http_options *o, replica_remote *ret,
                              replica_error *err);
 
-/* After REPLICA__TOKEN_LATER: the token; "": go without one; NULL: there will be none, and what waits
- * fails with REPLICA_EAUTH (by `work`).  On the remote's thread. */
+/* After REPLICA__TOKEN_LATER: the token; "": go without one; NULL: there will be none, and what
+ * waits fails with REPLICA_EAUTH (by `work`).  On the remote's thread. */
 void replica__remote_http_token(const replica_remote *remote, const char *token);
 
 /* Bytes of bodies, as they went over the wire, since the start. */

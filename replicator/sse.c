@@ -1,8 +1,8 @@
 /* The line machine of server-sent events.
  *
- * Invariant: where the pieces are cut makes no difference.  All that is carried from one to the next
- * is the unfinished line, the unfinished event, whether a CR was the last byte, and how much of a byte
- * order mark was seen.  An event that the stream's end cuts off is never given out. */
+ * Invariant: where the pieces are cut makes no difference.  All that is carried from one to the
+ * next is the unfinished line, the unfinished event, whether a CR was the last byte, and how much
+ * of a byte order mark was seen.  An event that the stream's end cuts off is never given out. */
 #include "replicator/sse.h"
 
 #include <string.h>

@@ -33,7 +33,7 @@ struct replica__sse {
     int64_t retry_ms;         /* as the server asked for; -1: it did not */
     bool has_data;            /* an empty data line is data too */
     bool after_cr;            /* a LF now belongs to the CR before */
-    unsigned bom;             /* bytes of a byte order mark seen at the start; 3: no more looked for */
+    unsigned bom;             /* bytes of a byte order mark seen; 3: none is looked for any more */
     bool stopped;
 };
 

@@ -80,7 +80,8 @@ static void add_checkpoint(struct replica__buf *out, const char *checkpoint)
     }
     it = replica__json_iter(v);
     while (replica__json_next(&it)) {
-        if (!replica__json_string_is(it.name, "lwt", 3) && !replica__json_string_is(it.name, "id", 2)
+        if (!replica__json_string_is(it.name, "lwt", 3)
+            && !replica__json_string_is(it.name, "id", 2)
             && !replica__json_string_is(it.name, "limit", 5))
             add_parameter(out, it.name, it.value);
     }

@@ -1,5 +1,5 @@
-/* A reader over bytes from outside.  Invariant: start <= at <= end; a function that fails has worded
- * the error and says nothing about where `at` is left. */
+/* A reader over bytes from outside.  Invariant: start <= at <= end; a function that fails has
+ * worded the error and says nothing about where `at` is left. */
 #include "replicator/wire_skip.h"
 
 #include "base/error.h"
@@ -11,7 +11,8 @@
 /* A checkpoint is a few numbers and an id of at most 1,024 bytes, each of six at worst. */
 enum { MAX_CHECKPOINT = 16 * 1024 };
 
-int replica__wire_fail(const struct replica__wire_in *in, const char *where, const char *format, ...)
+int replica__wire_fail(const struct replica__wire_in *in, const char *where, const char *format,
+                       ...)
 {
     char text[200];
     va_list args;

@@ -40,12 +40,13 @@ int replica__wire_int(struct replica__wire_in *in, int64_t *ret_n);
 bool replica__wire_null(struct replica__wire_in *in);
 /* A string as spelled, between its quotes. */
 int replica__wire_string(struct replica__wire_in *in, struct replica__slice *ret_spelled);
-/* Does a string mean this text?  Its spelling, which nobody has checked, has its quotes around it. */
+/* Does a string mean this text?  Its spelling, which nobody has checked, has its quotes around
+ * it. */
 bool replica__wire_name_is(struct replica__slice spelled, const char *name);
 /* A string that is plain: no escapes and no control characters. */
 int replica__wire_plain(struct replica__wire_in *in, struct replica__slice *ret_text);
-/* A string or null, as a copy with a NUL in out, which must have room for it: what a string means is
- * never longer than its spelling. */
+/* A string or null, as a copy with a NUL in out, which must have room for it: what a string means
+ * is never longer than its spelling. */
 int replica__wire_text(struct replica__wire_in *in, struct replica__buf *out,
                        const char **ret_text);
 

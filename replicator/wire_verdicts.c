@@ -124,8 +124,8 @@ static int read_code(struct replica__wire_in *in, int *ret_code)
     return 0;
 }
 
-/* One member of a verdict that is an object; what it does not know it leaves, so that a verdict of a
- * later time is "not judged". */
+/* One member of a verdict that is an object; what it does not know it leaves, so that a verdict of
+ * a later time is "not judged". */
 static int read_detail(struct replica__wire_in *in, struct replica__slice name,
                        struct replica__buf *texts, replica_remote_verdict *v)
 {

@@ -16,7 +16,7 @@
 struct scripted;
 
 #define SCRIPTED_CLOSE (1u << 0)   /* close the connection after the bytes */
-#define SCRIPTED_HOLD (1u << 1)    /* keep it for scripted_push(), and take no more requests on it */
+#define SCRIPTED_HOLD (1u << 1)    /* keep it for scripted_push(); no more requests on it */
 #define SCRIPTED_SLOW (1u << 2)    /* a byte at a time */
 #define SCRIPTED_EARLY (1u << 3)   /* answer without reading the request's body, and close */
 #define SCRIPTED_SILENT (1u << 4)  /* say nothing at all */
@@ -29,7 +29,8 @@ const char *scripted_url(struct scripted *s, const char *path);
 /* The bytes as they are; len may be REPLICA_NUL. */
 void scripted_raw(struct scripted *s, const char *match, const char *bytes, size_t len,
                   unsigned flags);
-/* A whole answer with its Content-Length.  type may be several lines: "text/html\r\nRetry-After: 5". */
+/* A whole answer with its Content-Length.  type may be several lines: "text/html\r\nRetry-After:
+ * 5". */
 void scripted_answer(struct scripted *s, const char *match, int status, const char *type,
                      const char *body);
 /* More bytes on the connection that is held; waits until there is one. */

@@ -241,7 +241,8 @@ TEST(an_answer_in_small_pieces_is_one_answer)
     scripted_raw(s, "GET", "HTTP/1.1 200 OK\r\nContent-Length: 34\r\n\r\n"
                  "{\"documents\":[],\"checkpoint\":null}", REPLICA_NUL, SCRIPTED_SLOW);
     scripted_raw(s, "GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-                 "5\r\n{\"doc\r\n1d\r\numents\":[],\"checkpoint\":null}\r\n0\r\n\r\n", REPLICA_NUL, 0);
+                 "5\r\n{\"doc\r\n1d\r\numents\":[],\"checkpoint\":null}\r\n0\r\n\r\n",
+                 REPLICA_NUL, 0);
     pull(&remote, &slow);
     CHECK_STR(recorder_log(&slow), "page checkpoint - follows - at head\n");
     pull(&remote, &chunked);
@@ -328,8 +329,8 @@ TEST(a_body_that_is_refused_unread_is_a_status_and_no_broken_connection)
     replica__buf_str(&json, "\"}");
     row.json = json.data;
     row.len = json.len;
-    scripted_raw(s, "POST", "HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
-                 REPLICA_NUL, SCRIPTED_EARLY);
+    scripted_raw(s, "POST", "HTTP/1.1 413 Too Large\r\nConnection: close\r\n"
+                 "Content-Length: 0\r\n\r\n", REPLICA_NUL, SCRIPTED_EARLY);
     CHECK_RC(remote.push(remote.ctx, &call, &request), 0);
     recorder_wait(&remote, &call);
     /* The reset may overtake the status: then nothing was heard but it. */
@@ -435,7 +436,8 @@ TEST(a_redirect_to_another_server_is_an_error)
     replica_call call = { 0 };
     char type[300];
 
-    snprintf(type, sizeof(type), "text/plain\r\nLocation: %s", scripted_url(other, "/cities/0/pull"));
+    snprintf(type, sizeof(type), "text/plain\r\nLocation: %s",
+             scripted_url(other, "/cities/0/pull"));
     scripted_answer(s, "GET", 302, type, "");
     pull(&remote, &call);
     CHECK_STR(recorder_log(&call), "fail REPLICA_EHTTP 302\n");

@@ -73,9 +73,10 @@ TEST(a_stream_of_our_server_starts_at_the_checkpoint)
     CHECK_RC(remote.hello(remote.ctx, &hello), 0);
     recorder_wait(&remote, &hello);
     scripted_raw(s, "GET /_replica/1/stream?c=cities/0&lwt=4&id=ab ", HEAD
-                 "id: ab.5\ndata: {\"meta\":[[0,5,9,0,\"w.1\",null]],\"documents\":[{\"id\":\"a\"}],"
-                 "\ndata: \"follows\":{\"id\":\"ab\",\"lwt\":4},\"checkpoint\":{\"id\":\"ab\",\"lwt\":5}}"
-                 "\n\n", REPLICA_NUL, SCRIPTED_HOLD);
+                 "id: ab.5\n"
+                 "data: {\"meta\":[[0,5,9,0,\"w.1\",null]],\"documents\":[{\"id\":\"a\"}],\n"
+                 "data: \"follows\":{\"id\":\"ab\",\"lwt\":4},\n"
+                 "data: \"checkpoint\":{\"id\":\"ab\",\"lwt\":5}}\n\n", REPLICA_NUL, SCRIPTED_HOLD);
     CHECK_RC(remote.stream(remote.ctx, &call, &request), 0);
     recorder_wait_text(&remote, &call, "event [cities 5 {\"id\":\"a\"}] checkpoint "
                        "{\"id\":\"ab\",\"lwt\":5} follows {\"id\":\"ab\",\"lwt\":4}\n");
@@ -181,8 +182,8 @@ TEST(an_answer_that_is_no_stream_and_has_no_end_is_given_up)
     CHECK_RC(remote.stream(remote.ctx, &call, &from_start), 0);
     recorder_wait(&remote, &call);
     CHECK_STR(recorder_log(&call), "fail REPLICA_ETIMEOUT 28\n");
-    scripted_raw(s, "GET", "HTTP/1.1 503 Busy\r\nContent-Type: text/html\r\n\r\n<html>", REPLICA_NUL,
-                 SCRIPTED_HOLD);
+    scripted_raw(s, "GET", "HTTP/1.1 503 Busy\r\nContent-Type: text/html\r\n\r\n<html>",
+                 REPLICA_NUL, SCRIPTED_HOLD);
     CHECK_RC(remote.stream(remote.ctx, &busy, &from_start), 0);
     recorder_wait(&remote, &busy);
     CHECK_STR(recorder_log(&busy), "fail REPLICA_EHTTP 503\n");

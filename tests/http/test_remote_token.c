@@ -244,7 +244,8 @@ TEST(a_token_does_not_follow_a_redirect_to_another_server)
     replica_call call = { 0 };
     char type[300];
 
-    snprintf(type, sizeof(type), "text/plain\r\nLocation: %s", scripted_url(other, "/cities/0/pull"));
+    snprintf(type, sizeof(type), "text/plain\r\nLocation: %s",
+             scripted_url(other, "/cities/0/pull"));
     scripted_answer(s, "GET", 307, type, "");
     start(&remote, &call);
     recorder_wait(&remote, &call);

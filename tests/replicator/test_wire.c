@@ -141,7 +141,8 @@ TEST(a_broken_document_leaves_the_others_readable)
     PAGE page = { .docs = NULL };
 
     CHECK_RC(read_page(RXDB, &request,
-                       "{\"documents\":[{\"id\":\"a\",,\"x\":tru},{\"id\":\"b\",\"\\q\":1,\"id\":2},"
+                       "{\"documents\":[{\"id\":\"a\",,\"x\":tru},"
+                       "{\"id\":\"b\",\"\\q\":1,\"id\":2},"
                        "{\"id\":\"c\xff\"},{\"id\":\"d\"}],\"checkpoint\":{\"lwt\":1}}", &page), 0);
     CHECK_INT(page.page.count, 4);
     CHECK_MEM(page.page.docs[3].json, page.page.docs[3].len, "{\"id\":\"d\"}", 10);

@@ -78,7 +78,8 @@ TEST(an_assumed_state_with_a_number_goes_without_its_text)
     row.assumed_sequence = 31;
     row.assumed_deleted = 1;
     check_body(OURS, &request,
-               "{\"collections\":[\"cities/0\",\"notes/2\"],\"checkpoint\":{\"id\":\"ab\",\"lwt\":7},"
+               "{\"collections\":[\"cities/0\",\"notes/2\"],"
+               "\"checkpoint\":{\"id\":\"ab\",\"lwt\":7},"
                "\"incarnations\":[\"cd\"],\"meta\":[[0,\"op.5\",99,2,0,31,null]],"
                "\"documents\":[{\"id\":\"a\"}]}");
 }
@@ -180,8 +181,8 @@ TEST(the_server_refuses_a_document_that_is_too_large)
 {
     PUSH push = { .rows = NULL };
 
-    CHECK_RC(read_push(RXDB, "[{\"newDocumentState\":{\"id\":\"0123456789012345678901234567890123\"}}]",
-                       9, &push), REPLICA_ELIMIT);
+    CHECK_RC(read_push(RXDB, "[{\"newDocumentState\":{\"id\":"
+                       "\"0123456789012345678901234567890123\"}}]", 9, &push), REPLICA_ELIMIT);
     CHECK_INT(test_err.offset, 21);
 }
 
@@ -402,7 +403,8 @@ TEST(a_failed_allocation_fails_the_verdicts_and_nothing_else)
         int r;
 
         fault_alloc(nth);
-        r = read_verdicts(OURS, &request, "{\"verdicts\":[{\"refused\":422,\"reason\":\"\\u00e9\"}],"
+        r = read_verdicts(OURS, &request,
+                          "{\"verdicts\":[{\"refused\":422,\"reason\":\"\\u00e9\"}],"
                           "\"checkpoint\":{\"id\":\"a\",\"lwt\":1}}", &v);
         failed = fault_stop();
         CHECK(r == 0 || (failed && r == REPLICA_ENOMEM));
