@@ -35,6 +35,25 @@ void replica__pump_free(replica_db *db)
     pthread_mutex_destroy(&db->pump.mutex);
 }
 
+/* A commit is seen a moment after its last write to the WAL file, for which the file's change wakes
+ * us: look at once, and then in ever longer steps. */
+static void look_soon(replica_db *db)
+{
+    db->pump.look_delay_ms = 1;
+    db->pump.next_look_ms = now_ms(db) + 1;
+}
+
+static void look_later(replica_db *db)
+{
+    struct replica__pump *p = &db->pump;
+
+    p->look_delay_ms = p->look_delay_ms < LOOK_MS / 2 ? p->look_delay_ms * 2 : LOOK_MS;
+    if (p->watching && p->look_delay_ms == LOOK_MS)
+        p->next_look_ms = 0; /* until the file changes again */
+    else
+        p->next_look_ms = now_ms(db) + p->look_delay_ms;
+}
+
 /* The first observer: from now on the commits of others matter. */
 void replica__pump_watch(replica_db *db)
 {
@@ -46,6 +65,8 @@ void replica__pump_watch(replica_db *db)
     wal = sqlite3_mprintf("%s-wal", db->path);
     p->watching = wal && replica__poller_watch_file(p->poller, wal) >= 0;
     sqlite3_free(wal);
+    p->seen_version = db->data_version;
+    look_soon(db);
 }
 
 void replica__pump_committed(replica_db *db)
@@ -184,14 +205,17 @@ static int look_for_commits(replica_db *db, bool file_changed, bool *ret_look, r
     struct replica__pump *p = &db->pump;
     bool look = atomic_exchange(&p->committed, false);
 
-    if (p->observers > 0 && !db->memory && !look && (file_changed || now_ms(db) >= p->next_look_ms)) {
-        int64_t before = db->data_version;
+    if (file_changed)
+        look_soon(db);
+    if (p->observers > 0 && !db->memory && !look &&
+        (file_changed || (p->next_look_ms && now_ms(db) >= p->next_look_ms))) {
         int r = replica__txn_know(db, err);
 
         if (r < 0)
             return r;
-        look = db->data_version != before;
-        p->next_look_ms = now_ms(db) + LOOK_MS;
+        look = db->data_version != p->seen_version;
+        p->seen_version = db->data_version;
+        look_later(db);
     }
     *ret_look = look;
     return 0;
@@ -250,7 +274,7 @@ int replica_db_timeout(replica_db *db)
     if (has_posts(&db->pump) || atomic_load(&db->pump.committed))
         return 0;
     now = now_ms(db);
-    if (db->pump.observers > 0 && !db->pump.watching && !db->memory)
+    if (db->pump.observers > 0 && db->pump.next_look_ms && !db->memory)
         next = db->pump.next_look_ms;
     for (struct replica__guest *g = db->pump.guests; g; g = g->next) {
         int64_t at = g->next_ms ? g->next_ms(g->ctx) : -1;

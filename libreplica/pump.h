@@ -28,7 +28,9 @@ struct replica__pump {
     bool closing;
     bool watching;         /* the WAL file tells of other processes' commits */
     int observers;
-    int64_t next_look_ms;  /* monotonic: when to look at data_version again */
+    int64_t next_look_ms;  /* monotonic: when to look at data_version again; 0: not by itself */
+    int64_t look_delay_ms; /* from one look to the next */
+    int64_t seen_version;  /* data_version up to which the observers were told */
     struct replica__pump *program; /* of a sibling: the program's pump, woken by commits */
 };
 
