@@ -106,12 +106,18 @@ class Test:
             process.stderr.close()
 
 
+def too_late(number, frame):
+    raise Failure(f'not done after {TIMEOUT} s')
+
+
 def main():
+    signal.signal(signal.SIGALRM, too_late)
     print(f'1..{len(_tests)}', flush=True)
     for n, function in enumerate(_tests, 1):
         sentence = function.__name__.replace('_', ' ')
         with tempfile.TemporaryDirectory() as folder:
             t = Test(folder)
+            signal.alarm(TIMEOUT)
             try:
                 function(t)
                 print(f'ok {n} - {sentence}', flush=True)
@@ -119,5 +125,6 @@ def main():
                 print(f'not ok {n} - {sentence}')
                 print('# ' + traceback.format_exc().replace('\n', '\n# '), flush=True)
             finally:
+                signal.alarm(0)
                 t.end()
     sys.exit(0)

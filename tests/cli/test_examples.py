@@ -92,5 +92,13 @@ def members_that_one_side_changed_are_merged(t):
            b'{"id":"x","n":9007199254740993,"s":"A","o":{"p":2},"both":1,"new-a":[],"new-b":-1}\n')
 
 
+@test
+def a_transport_of_the_programs_own_carries_both_ways(t):
+    t.same(sorted(example(t, 'pipes').splitlines()),
+           ['child has {"id":"ours","text":"written by the parent"}',
+            'child has {"id":"theirs","text":"written by the child"}',
+            'parent has {"id":"theirs","text":"written by the child"}'])
+
+
 if __name__ == '__main__':
     main()

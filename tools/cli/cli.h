@@ -125,8 +125,8 @@ static inline void cli_cursor_close(replica_cursor **cursor)
 
 /* ---- input and output ------------------------------------------------------------ */
 
-/* The text of an argument, or of standard input where it is "-" or NULL; at most max bytes. */
-int cli_text(const char *arg, size_t max, struct replica__buf *ret_text, const char **ret_source);
+/* The text of an argument, or of standard input where it is "-" or NULL.  0, or an exit code. */
+int cli_text(const char *arg, struct replica__buf *ret_text, const char **ret_source);
 
 /* A document's text on one line: line breaks, which are white space in JSON, become spaces; every
  * other byte is kept. */

@@ -3,7 +3,9 @@
 
 #include <string.h>
 
-int cli_text(const char *arg, size_t max, struct replica__buf *ret_text, const char **ret_source)
+#define TEXT_MAX ((size_t)17 << 20) /* more than any document may have */
+
+int cli_text(const char *arg, struct replica__buf *ret_text, const char **ret_source)
 {
     size_t n;
 
@@ -18,7 +20,7 @@ int cli_text(const char *arg, size_t max, struct replica__buf *ret_text, const c
 
         n = room ? fread(room, 1, 65536, stdin) : 0;
         ret_text->len += n;
-    } while (n > 0 && ret_text->len <= max);
+    } while (n > 0 && ret_text->len <= TEXT_MAX);
     if (ferror(stdin) || ret_text->r == REPLICA_ENOMEM) {
         cli_complain("standard input cannot be read");
         return CLI_STORAGE;

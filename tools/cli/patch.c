@@ -27,7 +27,7 @@ int cmd_patch(int argc, char **argv)
     n = cli_parse(&command, argc, argv, &r);
     if (n < 0)
         return r;
-    r = cli_text(n > 1 ? argv[2] : NULL, (size_t)64 << 20, &text, &source);
+    r = cli_text(n > 1 ? argv[2] : NULL, &text, &source);
     if (r == 0)
         r = cli_open_collection(&store, db, REPLICA_DB_MUST_EXIST, collection);
     if (r)

@@ -45,7 +45,7 @@ int cmd_put(int argc, char **argv)
         return r;
     if (is_new && strcmp(rev, REPLICA_ANY_REV) != 0)
         return cli_usage("--new and --rev exclude each other");
-    r = cli_text(n ? argv[1] : NULL, (size_t)64 << 20, &text, &source);
+    r = cli_text(n ? argv[1] : NULL, &text, &source);
     if (r == 0)
         r = cli_create_collection(&store, db, collection, key);
     if (r)
