@@ -1,12 +1,12 @@
-/* A transport of the program's own: the remote is a struct of callbacks, and here it speaks over two
- * pipes to a child process, which plays the server.
+/* A transport of the program's own: the remote is a struct of callbacks, and here it speaks over
+ * two pipes to a child process, which plays the server.
  *
  * The words on the pipes are made up for this program; a line is a row, and documents have no line
  * breaks in them.
  *
- *     pull AFTER ROWS                  ->  page N CHECKPOINT HEAD, then N times: SEQ DELETED JSON
- *     push N, then N times:            ->  verdicts N, then N times: SEQ DELETED JSON of a conflict,
- *     ID SEQ-OF-ASSUMED DELETED JSON       or only the SEQ of a row that was taken */
+ *     pull AFTER ROWS                ->  page N CHECKPOINT HEAD, then N times: SEQ DELETED JSON
+ *     push N, then N times:          ->  verdicts N, then N times: SEQ DELETED JSON of a conflict,
+ *     ID SEQ-OF-ASSUMED DELETED JSON     or only the SEQ of a row that was taken */
 #include <replicator/replicator.h>
 
 #include <fcntl.h>

@@ -26,7 +26,10 @@ _replica_options()
                 --dialect --on-conflict --timeout --key --json
             ;;
         status | check | conflicts | rejected) echo --db --json ;;
-        serve) echo --db --listen --token-file --key ;;
+        serve)
+            echo --db --listen --token-file --key --log --max-body --max-streams --allow-remote \
+                --full-sync
+            ;;
     esac
     echo --help
 }
@@ -60,7 +63,7 @@ _replica()
             mapfile -t COMPREPLY < <(compgen -W "server-wins client-wins" -- "$cur")
             return
             ;;
-        --url | --listen | --rev | --key | --since | --limit | --count | --timeout)
+        --url | --listen | --rev | --key | --since | --limit | --count | --timeout | --max-body | --max-streams)
             return
             ;;
     esac
