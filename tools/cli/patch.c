@@ -12,8 +12,8 @@ int cmd_patch(int argc, char **argv)
     };
     const struct cli_command command = {
         "ID [JSON|-]",
-        "Change the members that a JSON merge patch (RFC 7396) names, null removes one; the others\n"
-        "keep their bytes.  Prints the new revision.  Exit 1 if the document is not there.",
+        "Change the members that a JSON merge patch (RFC 7396) names, null removes one; the\n"
+        "others keep their bytes.  Prints the new revision.  Exit 1 if there is no such document.",
         1, 2, options,
     };
     REPLICA_BUF text = REPLICA_BUF_INIT;

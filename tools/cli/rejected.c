@@ -88,10 +88,11 @@ int cmd_rejected(int argc, char **argv)
     };
     const struct cli_command command = {
         "[list | retry N | discard N]",
-        "The documents that replication set aside: number, time, document, kind (refused by the\n"
-        "server, unapplied here, or left by the conflict handler), code and reason.  retry lets one\n"
-        "go out again as it is, discard goes back to the server's state and leaves the local one in\n"
-        "the conflict log.  To edit one, put a new state: that goes out by itself.",
+        "The documents that replication set aside: number, time, document, kind (refused by\n"
+        "the server, unapplied here, or left by the conflict handler), code and reason.\n"
+        "retry lets one go out again as it is, discard goes back to the server's state and\n"
+        "leaves the local one in the conflict log.  To edit one, put a new state: that goes\n"
+        "out by itself.",
         0, 2, options,
     };
     CLI_STORE store = CLI_STORE_INIT;

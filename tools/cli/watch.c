@@ -66,8 +66,8 @@ int cmd_watch(int argc, char **argv)
     };
     const struct cli_command command = {
         NULL,
-        "Print each change as it comes, in the form of replica changes, whichever process made it,\n"
-        "until SIGINT or SIGTERM.",
+        "Print each change as it comes, in the form of replica changes, whichever process\n"
+        "made it, until SIGINT or SIGTERM.",
         0, 0, options,
     };
     CLI_STORE store = CLI_STORE_INIT;
