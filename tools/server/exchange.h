@@ -46,7 +46,6 @@ struct replica__http {
     size_t active;                  /* exchanges */
     size_t buffered;                /* bytes of bodies under way */
     struct replica__exchange *delayed;
-    bool resumed;                   /* libmicrohttpd has something to do that no descriptor shows */
     int stopping;                   /* by replica__http_stop(), atomically */
 };
 

@@ -98,9 +98,6 @@ static int turn(struct replica__http *http, int timeout, replica_error *err)
     if (http->resumed)
         ms = 0;
     http->resumed = false;
-    if (http->resumed)
-        ms = 0;
-    http->resumed = false;
     if (poll(fds, 3, ms) < 0 && errno != EINTR)
         return replica__error_set(err, REPLICA_EIO, errno, "poll: %s", strerror(errno));
     if (fds[1].revents)

@@ -12,6 +12,11 @@
 
 enum { COLLECTIONS_MAX = 1000, READ_MAX = 64, LOOK_MS = 250 };
 
+/* How long after a sign of a commit we look whether it is there, again and again: the log is
+ * written before the commit can be seen. */
+static const int look_again_ms[] = { 1, 4, 20, 100, LOOK_MS };
+enum { LOOKS = sizeof(look_again_ms) / sizeof(look_again_ms[0]) };
+
 struct replica__storage_coll {
     replica_collection *coll;
     struct replica__storage_coll *next;
@@ -26,6 +31,7 @@ struct store {
     char *wal;                           /* what other processes write to; NULL: there are none */
     struct replica__poller *poller;
     bool watching;
+    int looks;                           /* since the last sign */
 };
 
 static struct store *store_of(struct replica__storage *s)
@@ -319,7 +325,8 @@ static void store_release(struct replica__storage *s, struct replica__storage_ro
 
 /* ---- commits of others ----------------------------------------------------------- */
 
-/* The write-ahead log tells of every commit, of ours too; where it cannot be watched, we look. */
+/* The write-ahead log tells of every commit, of ours too; where it cannot be watched, we look now
+ * and then. */
 static void watch(struct store *store)
 {
     if (store->poller && !store->watching)
@@ -333,14 +340,25 @@ static int store_fd(struct replica__storage *s)
 
 static int store_timeout(struct replica__storage *s)
 {
-    return store_of(s)->poller && !store_of(s)->watching ? LOOK_MS : -1;
+    const struct store *store = store_of(s);
+
+    if (!store->poller)
+        return -1;
+    if (store->looks < LOOKS)
+        return look_again_ms[store->looks];
+    return store->watching ? -1 : LOOK_MS;
 }
 
 static int store_work(struct replica__storage *s, replica_error *err)
 {
+    struct store *store = store_of(s);
+
     (void)err;
-    replica__poller_wait(store_of(s)->poller, 0);
-    watch(store_of(s));
+    if (replica__poller_wait(store->poller, 0))
+        store->looks = 0;
+    else if (store->looks < LOOKS)
+        store->looks++;
+    watch(store);
     return 0;
 }
 
