@@ -374,6 +374,23 @@ REPLICA_API int replica_rejected_retry(replica_db *db, int64_t number, replica_e
  * entry has no local state to discard. */
 REPLICA_API int replica_rejected_discard(replica_db *db, int64_t number, replica_error *err);
 
+/* ---- replications ---------------------------------------------------------------- */
+
+/* What is stored of a replication, whether or not it runs now. */
+typedef struct replica_replication_entry {
+    const char *identifier;
+    const char *collections; /* their names, with a space between */
+    int64_t started_ms;      /* since 1970, of this machine's clock: when it was last started */
+    int64_t dirty;           /* documents that wait to be sent */
+    int64_t unsettled;       /* that wait for an answer of the conflict handler */
+    int64_t rejected;        /* that are set aside */
+} replica_replication_entry;
+/* fn for each, in the order of identifiers; stops when fn returns other than 0, and returns that.
+ * The entry lives for the call. */
+REPLICA_API int replica_replications(replica_db *db,
+                                     int (*fn)(void *ctx, const replica_replication_entry *entry),
+                                     void *ctx, replica_error *err);
+
 /* ---- the event loop -------------------------------------------------------------- */
 
 /* Poll replica_db_fd() for reading, for at most replica_db_timeout() ms (-1: forever), then

@@ -124,6 +124,19 @@ static const char *const texts[] = {
         "SELECT count(*), ifnull(sum(d.seq <= ?4), 0) FROM doc d"
         " LEFT JOIN state s ON s.doc = d.number AND s.replication = ?1"
         " WHERE d.coll = ?2 AND d.seq > ?3 AND " PUSHABLE,
+    [REPLICA__SQL_REPL_NEXT] =
+        "SELECT r.name, (SELECT group_concat(c.name, ' ') FROM replication_collection rc"
+        "  JOIN collection c ON c.id = rc.coll WHERE rc.replication = r.id), r.seen,"
+        " (SELECT count(*) FROM replication_collection rc JOIN doc d ON d.coll = rc.coll"
+        "  LEFT JOIN state s ON s.doc = d.number AND s.replication = r.id"
+        "  WHERE rc.replication = r.id AND d.seq > ifnull((SELECT min("
+        "    CASE WHEN f.sent_from < f.sent_to THEN min(f.sent_from, f.mark) ELSE f.mark END) FROM feed f"
+        "   WHERE f.replication = r.id AND f.coll IN (0, rc.coll)), 0) AND " PUSHABLE ")"
+        "  + (SELECT count(*) FROM state WHERE replication = r.id AND todo IS NOT NULL),"
+        " (SELECT count(*) FROM state s JOIN doc d ON d.number = s.doc WHERE s.replication = r.id"
+        "  AND s.unsettled IS NOT NULL AND (s.aside_seq IS NULL OR s.aside_seq <> d.seq)),"
+        " (SELECT count(*) FROM aside WHERE replication = r.id)"
+        " FROM replication r WHERE r.name > ?1 ORDER BY r.name LIMIT 1",
     [REPLICA__SQL_BACKLOG] =
         "SELECT (SELECT count(*) FROM state WHERE replication = ?1 AND todo IS NOT NULL),"
         " (SELECT count(*) FROM state s JOIN doc d ON d.number = s.doc WHERE s.replication = ?1"

@@ -75,6 +75,7 @@ enum replica__sql {
     REPLICA__SQL_FEED_DIRTY,
     REPLICA__SQL_FEED_DIRTY_COUNT,
     REPLICA__SQL_BACKLOG,
+    REPLICA__SQL_REPL_NEXT,
     /* conflict log, documents set aside */
     REPLICA__SQL_LOG_ADD,
     REPLICA__SQL_LOG_LIST,
