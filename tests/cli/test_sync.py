@@ -125,6 +125,8 @@ def the_summary_says_what_was_done(t):
     t.ok('import', *a.notes, '-', stdin=ODD)
     summary = json.loads(a.once('--json'))
     t.same((summary['in_sync'], summary['pushed'], summary['rejected']), (True, 3, 0))
+    [status] = t.lines('status', '--db', a.db, '--json')
+    t.same([r['dirty'] for r in status['replications']], [0])
     t.same(json.loads(b.once('--json'))['pulled'], 3)
 
 
@@ -197,6 +199,9 @@ def a_server_that_is_not_there_is_told_at_once_and_the_queue_stays(t):
     t.fails(3, 'not in sync', 'sync', '--db', t.db, '--url', url, '--once')
     t.same(time.monotonic() - start < 20, True)
     t.fails(3, 'the time is over', 'sync', '--db', t.db, '--url', url, '--once', '--timeout', '1')
+    [[replication]] = [s['replications'] for s in t.lines('status', '--db', t.db, '--json')]
+    t.same((replication['collections'], replication['dirty'], replication['rejected']),
+           ('notes', 1, 0))
     t.same(t.ok('ls', *t.notes), b'a\n')
 
 

@@ -52,6 +52,32 @@ static int count_rejected(void *ctx, const replica_rejected_entry *entry)
     return 0;
 }
 
+static int print_replication(void *ctx, const replica_replication_entry *e)
+{
+    struct summary *s = ctx;
+    char time[CLI_TIME];
+
+    if (!s->json) {
+        printf("%s  %s\n    %s; last started %s\n"
+               "    %lld to be sent, %lld in conflict, %lld set aside\n",
+               s->first ? "replications\n" : "", e->identifier, e->collections,
+               cli_time(e->started_ms, time), (long long)e->dirty, (long long)e->unsettled,
+               (long long)e->rejected);
+        s->first = false;
+        return 0;
+    }
+    printf("%s{\"identifier\":", s->first ? "" : ",");
+    cli_print_string(e->identifier);
+    cli_print_member("collections", e->collections);
+    cli_print_member("started", cli_time(e->started_ms, time));
+    cli_print_number("dirty", e->dirty);
+    cli_print_number("unsettled", e->unsettled);
+    cli_print_number("rejected", e->rejected);
+    putchar('}');
+    s->first = false;
+    return 0;
+}
+
 static int print_status(struct summary *s)
 {
     int64_t sequence = 0;
@@ -68,7 +94,14 @@ static int print_status(struct summary *s)
         printf("{\"sequence\":%lld,\"collections\":[", (long long)sequence);
     else
         printf("collections\n");
+    s->first = true;
     r = replica_db_collections(s->db, add_collection, s, s->err);
+    if (r < 0)
+        return r;
+    if (s->json)
+        printf("],\"replications\":[");
+    s->first = true;
+    r = replica_replications(s->db, print_replication, s, s->err);
     if (r < 0)
         return r;
     if (s->json) {
@@ -88,7 +121,7 @@ static int print_status(struct summary *s)
 int cmd_status(int argc, char **argv)
 {
     const char *db = NULL;
-    struct summary s = { .first = true };
+    struct summary s = { 0 };
     const struct cli_option options[] = {
         CLI_OPTION_DB(&db),
         CLI_OPTION_JSON(&s.json),
@@ -96,8 +129,9 @@ int cmd_status(int argc, char **argv)
     };
     const struct cli_command command = {
         NULL,
-        "Say what a database contains: collections, the last sequence number, what conflicts\n"
-        "superseded (replica conflicts) and what replication set aside (replica rejected).",
+        "Say what a database contains: collections, replications with what they still have to\n"
+        "send, the last sequence number, what conflicts superseded (replica conflicts) and what\n"
+        "replication set aside (replica rejected).",
         0, 0, options,
     };
     CLI_STORE store = CLI_STORE_INIT;
