@@ -10,6 +10,7 @@
 #include "base/os.h"
 #include "replicator/http_sigpipe.h"
 
+#include <assert.h>
 #include <curl/curl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -18,7 +19,9 @@
 enum {
     BUFFER = 256 * 1024,        /* curl's for reading: a page comes in few pieces */
     MAX_ERROR_BODY = 64 * 1024, /* of an answer that is only shown in an error */
-    BLIND_MS = 20,              /* how often to look where the poller cannot show its descriptors */
+    BLIND_MS = 20,              /* how often to look where the poller cannot show a descriptor */
+    MAX_EXCHANGES = 16,         /* a replication has three */
+    MAX_SOCKETS = 64,           /* an exchange has two addresses to try, and a name to ask for */
 };
 static const int64_t MAX_RETRY_MS = 24 * 3600 * 1000; /* no server makes us wait longer */
 
@@ -26,8 +29,10 @@ struct replica__link {
     CURLM *multi;
     struct replica__poller *poller;
     struct replica__exchange *exchanges; /* started and not stopped */
-    curl_socket_t *sockets;
-    size_t socket_count, socket_room;
+    size_t exchange_count;
+    curl_socket_t sockets[MAX_SOCKETS];
+    size_t socket_count;
+    bool blind; /* a descriptor could not be watched: look at all of them often */
     int64_t timer_at_ms; /* curl's; -1: none */
     int64_t down, up;
 };
@@ -47,23 +52,14 @@ static int64_t now_ms(void)
 
 /* ---- what curl tells -------------------------------------------------------------- */
 
-static int remember_socket(struct replica__link *link, curl_socket_t fd)
+static void remember_socket(struct replica__link *link, curl_socket_t fd)
 {
     for (size_t i = 0; i < link->socket_count; i++) {
         if (link->sockets[i] == fd)
-            return 0;
+            return;
     }
-    if (link->socket_count == link->socket_room) {
-        size_t room = link->socket_room ? link->socket_room * 2 : 8;
-        curl_socket_t *sockets = replica__realloc(link->sockets, room, sizeof(*sockets));
-
-        if (!sockets)
-            return -1;
-        link->sockets = sockets;
-        link->socket_room = room;
-    }
+    assert(link->socket_count < MAX_SOCKETS);
     link->sockets[link->socket_count++] = fd;
-    return 0;
 }
 
 static void forget_socket(struct replica__link *link, curl_socket_t fd)
@@ -71,11 +67,13 @@ static void forget_socket(struct replica__link *link, curl_socket_t fd)
     for (size_t i = 0; i < link->socket_count; i++) {
         if (link->sockets[i] == fd) {
             link->sockets[i] = link->sockets[--link->socket_count];
+            link->blind = link->blind && link->socket_count > 0;
             return;
         }
     }
 }
 
+/* Never -1: that would be the end of the whole multi handle. */
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *socket_ctx)
 {
     struct replica__link *link = ctx;
@@ -87,9 +85,10 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *so
         replica__poller_watch_fd(link->poller, fd, 0);
         return 0;
     }
-    if (remember_socket(link, fd) < 0)
-        return -1;
-    return replica__poller_watch_fd(link->poller, fd, events) < 0 ? -1 : 0;
+    remember_socket(link, fd);
+    if (replica__poller_watch_fd(link->poller, fd, events) < 0)
+        link->blind = true;
+    return 0;
 }
 
 static int on_timer(CURLM *multi, long ms, void *ctx)
@@ -183,7 +182,6 @@ void replica__link_close(struct replica__link *link)
     curl_multi_cleanup(link->multi); /* says goodbye on TLS connections */
     replica__sigpipe_release(&guard);
     replica__poller_close(link->poller);
-    replica__free(link->sockets);
     replica__free(link);
 }
 
@@ -216,7 +214,7 @@ int replica__link_timeout(struct replica__link *link)
 
     for (const struct replica__exchange *x = link->exchanges; x; x = x->next)
         at = sooner(at, give_up_at(x));
-    if (link->socket_count > 0 && !replica__poller_shows_all())
+    if (link->socket_count > 0 && (link->blind || !replica__poller_shows_all()))
         at = sooner(at, now_ms() + BLIND_MS);
     if (at < 0)
         return -1;
@@ -313,6 +311,8 @@ static void forget_answer(struct replica__exchange *x)
 
 int replica__exchange_start(struct replica__link *link, struct replica__exchange *x)
 {
+    if (link->exchange_count == MAX_EXCHANGES)
+        return REPLICA_ELIMIT;
     forget_answer(x);
     x->words = replica__alloc_zero(1, CURL_ERROR_SIZE);
     x->easy = curl_easy_init();
@@ -330,6 +330,7 @@ int replica__exchange_start(struct replica__link *link, struct replica__exchange
     x->link = link;
     x->next = link->exchanges;
     link->exchanges = x;
+    link->exchange_count++;
     return 0;
 }
 
@@ -338,6 +339,7 @@ static void unlink_exchange(struct replica__exchange *x)
     for (struct replica__exchange **at = &x->link->exchanges; *at; at = &(*at)->next) {
         if (*at == x) {
             *at = x->next;
+            x->link->exchange_count--;
             break;
         }
     }

@@ -49,7 +49,7 @@ int replica__link_timeout(struct replica__link *link); /* ms; -1: none */
 void replica__link_work(struct replica__link *link);
 void replica__link_bytes(struct replica__link *link, int64_t *ret_down, int64_t *ret_up);
 
-/* 0, or REPLICA_ENOMEM. */
+/* 0, REPLICA_ENOMEM, or REPLICA_ELIMIT: too many at once. */
 int replica__exchange_start(struct replica__link *link, struct replica__exchange *x);
 /* Forget it, done or not, started or not; x can be filled in and started again. */
 void replica__exchange_stop(struct replica__exchange *x);

@@ -176,7 +176,11 @@ int replica__http_task_send(struct replica__http_task *t)
 
 void replica__http_task_send_later(struct replica__http_task *t)
 {
+    int r;
+
     t->waiting = false;
-    if (replica__http_task_send(t) < 0)
-        replica__http_task_fail(t, REPLICA_ENOMEM, 0, "out of memory");
+    r = replica__http_task_send(t);
+    if (r < 0)
+        replica__http_task_fail(t, r, 0, r == REPLICA_ENOMEM ? "out of memory"
+                                                             : "too many requests at once");
 }

@@ -68,7 +68,7 @@ void replica__http_task_fail(struct replica__http_task *t, int code, int detail,
 
 /* Make a push's body smaller, where that is worth while and the server can read it. */
 int replica__http_task_pack(struct replica__http_task *t);
-int replica__http_task_send(struct replica__http_task *t); /* 0 or REPLICA_ENOMEM */
+int replica__http_task_send(struct replica__http_task *t); /* 0, REPLICA_ENOMEM, REPLICA_ELIMIT */
 /* The same, where it is too late for a result: a failure is the call's answer. */
 void replica__http_task_send_later(struct replica__http_task *t);
 /* May it stand in a line of a head?  What could end the line may not. */

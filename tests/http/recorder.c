@@ -111,6 +111,11 @@ const char *recorder_log(replica_call *call)
     return call->log.data ? call->log.data : "";
 }
 
+void recorder_free(replica_call *call)
+{
+    replica__buf_free(&call->log);
+}
+
 /* What a runner does between two works. */
 static void wait_and_work(const replica_remote *remote, int64_t until_us)
 {

@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-/* One call; lives as long as the test. */
+/* One call. */
 struct replica_call {
     bool ended;
     int answers;              /* more than one is a bug, streams aside */
@@ -26,5 +26,9 @@ void recorder_wait_text(const replica_remote *remote, replica_call *call, const 
 /* Work for as long as there is something to do at once. */
 void recorder_settle(const replica_remote *remote);
 const char *recorder_log(replica_call *call); /* "" at first */
+void recorder_free(replica_call *call);
+
+/* CALL call = { 0 };  ... forgotten at the end of the scope. */
+#define CALL __attribute__((cleanup(recorder_free))) replica_call
 
 #endif

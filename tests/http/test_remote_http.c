@@ -1,9 +1,9 @@
 /* The HTTP remote against a server that says what the test wrote down. */
 #include "replicator/remote_http.h"
 
-#include "base/alloc.h"
 #include "tests/http/recorder.h"
 #include "tests/http/scripted_server.h"
+#include "tests/support/fault.h"
 #include "tests/support/test.h"
 
 #include <stdio.h>
@@ -43,10 +43,10 @@ static const replica_push_request push_a = { &cities, 1, NULL, &row_a, 1 };
 
 static void say_hello(replica_remote *remote)
 {
-    replica_call *call = replica__alloc_zero(1, sizeof(*call));
+    CALL call = { 0 };
 
-    CHECK_RC(remote->hello(remote->ctx, call), 0);
-    recorder_wait(remote, call);
+    CHECK_RC(remote->hello(remote->ctx, &call), 0);
+    recorder_wait(remote, &call);
 }
 
 /* A remote that found our dialect. */
@@ -72,18 +72,23 @@ static void push(replica_remote *remote, replica_call *call)
     recorder_wait(remote, call);
 }
 
+struct failure {
+    replica_error error;
+    int64_t retry_ms;
+};
+
 /* Ask once with pull, and look at the failure. */
-static replica_call failed_pull(int status, const char *type, const char *body, const char *log)
+static struct failure failed_pull(int status, const char *type, const char *body, const char *log)
 {
     SCRIPTED s = scripted_start();
     REMOTE remote = remote_to(s);
-    replica_call call = { 0 };
+    CALL call = { 0 };
 
     scripted_answer(s, "GET /cities/0/pull", status, type, body);
     pull(&remote, &call);
     CHECK_STR(recorder_log(&call), log);
     CHECK_INT(call.answers, 1);
-    return call;
+    return (struct failure){ call.error, call.retry_ms };
 }
 
 /* ---- hello ----------------------------------------------------------------------- */
@@ -92,7 +97,7 @@ static void check_hello(int status, const char *type, const char *body, const ch
 {
     SCRIPTED s = scripted_start();
     REMOTE remote = remote_to(s);
-    replica_call call = { 0 };
+    CALL call = { 0 };
 
     scripted_answer(s, HELLO, status, type, body);
     CHECK_RC(remote.hello(remote.ctx, &call), 0);
@@ -131,7 +136,7 @@ TEST(a_captive_portal_is_shown_in_the_error)
 {
     SCRIPTED s = scripted_start();
     REMOTE remote = remote_to(s);
-    replica_call call = { 0 };
+    CALL call = { 0 };
 
     scripted_answer(s, HELLO, 200, "text/html", "<html>\n  <b>Welcome\x01 to caf\xc3\xa9");
     CHECK_RC(remote.hello(remote.ctx, &call), 0);
@@ -145,7 +150,7 @@ TEST(a_remote_that_is_told_the_dialect_does_not_ask)
 {
     SCRIPTED s = scripted_start();
     REMOTE remote = remote_with((struct replica__http_options){ .rxdb_only = true }, s);
-    replica_call call = { 0 };
+    CALL call = { 0 };
 
     CHECK_RC(remote.hello(remote.ctx, &call), 0);
     CHECK(!call.ended);
@@ -160,7 +165,7 @@ TEST(a_page_of_a_stock_server_arrives)
 {
     SCRIPTED s = scripted_start();
     REMOTE remote = remote_to(s);
-    replica_call call = { 0 };
+    CALL call = { 0 };
 
     scripted_answer(s, "GET /cities/0/pull?lwt=0&id=&limit=2 HTTP/1.1\r\n", 200, JSON,
                     "{\"documents\":[{\"id\":\"a\"}],\"checkpoint\":{\"id\":\"a\",\"lwt\":1.04}}");
@@ -176,7 +181,7 @@ TEST(a_push_to_a_stock_server_is_judged)
 {
     SCRIPTED s = scripted_start();
     REMOTE remote = remote_to(s);
-    replica_call taken = { 0 }, conflict = { 0 };
+    CALL taken = { 0 }, conflict = { 0 };
     const char *body;
     size_t len;
 
@@ -197,7 +202,7 @@ TEST(our_dialect_names_what_it_uses)
 {
     SCRIPTED s = scripted_start();
     REMOTE remote = our_remote((struct replica__http_options){ 0 }, s, HELLO_BODY);
-    replica_call page = { 0 }, verdicts = { 0 };
+    CALL page = { 0 }, verdicts = { 0 };
 
     scripted_answer(s, "GET /_replica/1/pull?c=cities/0&lwt=0&id=&rows=2&bytes=4096 ", 200, WIRE,
                     "{\"documents\":[],\"meta\":[],\"checkpoint\":{\"id\":\"ab\",\"lwt\":0},"
@@ -222,7 +227,7 @@ TEST(the_endpoint_may_be_called_otherwise_by_the_program)
     {
         REMOTE remote = remote_with((struct replica__http_options){ .url = url,
                                                                     .collection = "cities" }, s);
-        replica_call call = { 0 };
+        CALL call = { 0 };
 
         scripted_answer(s, "GET /api/v2/towns/3/pull?", 200, JSON,
                         "{\"documents\":[{\"id\":\"a\"}],\"checkpoint\":{}}");
@@ -236,7 +241,7 @@ TEST(an_answer_in_small_pieces_is_one_answer)
 {
     SCRIPTED s = scripted_start();
     REMOTE remote = remote_to(s);
-    replica_call slow = { 0 }, chunked = { 0 };
+    CALL slow = { 0 }, chunked = { 0 };
 
     scripted_raw(s, "GET", "HTTP/1.1 200 OK\r\nContent-Length: 34\r\n\r\n"
                  "{\"documents\":[],\"checkpoint\":null}", REPLICA_NUL, SCRIPTED_SLOW);
@@ -253,8 +258,8 @@ TEST(an_answer_in_small_pieces_is_one_answer)
 
 TEST(the_status_counts_before_the_body)
 {
-    replica_call call = failed_pull(503, JSON, "{\"documents\":[],\"checkpoint\":null}",
-                                    "fail REPLICA_EHTTP 503\n");
+    struct failure call = failed_pull(503, JSON, "{\"documents\":[],\"checkpoint\":null}",
+                                      "fail REPLICA_EHTTP 503\n");
 
     CHECK_STR(call.error.message,
               "503: the server is busy: {\"documents\":[],\"checkpoint\":null}");
@@ -279,8 +284,8 @@ TEST(each_status_has_its_code)
 
 TEST(a_body_that_is_no_page_is_an_error_that_shows_it)
 {
-    replica_call call = failed_pull(200, "text/html", "<html>\r\nplease pay",
-                                    "fail REPLICA_EHTTP 200\n");
+    struct failure call = failed_pull(200, "text/html", "<html>\r\nplease pay",
+                                      "fail REPLICA_EHTTP 200\n");
 
     CHECK_STR(call.error.message,
               "200, but a page must be an object at byte 0: <html> please pay");
@@ -302,7 +307,7 @@ TEST(a_lost_timeline_is_told_in_our_dialect)
 {
     SCRIPTED s = scripted_start();
     REMOTE remote = our_remote((struct replica__http_options){ 0 }, s, HELLO_BODY);
-    replica_call lost = { 0 }, other = { 0 };
+    CALL lost = { 0 }, other = { 0 };
 
     scripted_answer(s, "GET", 409, WIRE,
                     "{\"error\":\"timeline\",\"common\":{\"id\":\"ab\",\"lwt\":77}}");
@@ -318,7 +323,7 @@ TEST(a_body_that_is_refused_unread_is_a_status_and_no_broken_connection)
     enum { BIG = 8 * 1024 * 1024 };
     SCRIPTED s = scripted_start();
     REMOTE remote = remote_to(s);
-    replica_call call = { 0 };
+    CALL call = { 0 };
     REPLICA_BUF json = REPLICA_BUF_INIT;
     replica_remote_row row = { .id = "a" };
     replica_push_request request = { &cities, 1, NULL, &row, 1 };
@@ -344,7 +349,7 @@ TEST(a_server_that_is_not_there_is_a_network_error)
 {
     SCRIPTED s = scripted_start();
     REMOTE remote = remote_to(s);
-    replica_call call = { 0 };
+    CALL call = { 0 };
 
     scripted_stop(s);
     s = NULL;
@@ -356,7 +361,7 @@ TEST(an_answer_that_breaks_off_is_a_network_error)
 {
     SCRIPTED s = scripted_start();
     REMOTE remote = remote_to(s);
-    replica_call cut = { 0 }, nothing = { 0 }, chunk = { 0 };
+    CALL cut = { 0 }, nothing = { 0 }, chunk = { 0 };
 
     scripted_raw(s, "GET", "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"documents\":[]",
                  REPLICA_NUL, SCRIPTED_CLOSE);
@@ -375,7 +380,7 @@ TEST(a_server_that_says_nothing_is_given_up)
 {
     SCRIPTED s = scripted_start();
     REMOTE remote = remote_with((struct replica__http_options){ .request_timeout_ms = 100 }, s);
-    replica_call head = { 0 }, body = { 0 }, stream = { 0 };
+    CALL head = { 0 }, body = { 0 }, stream = { 0 };
 
     scripted_raw(s, "GET /cities/0/pull?", "", 0, SCRIPTED_SILENT);
     pull(&remote, &head);
@@ -395,7 +400,7 @@ TEST(an_answer_that_is_too_large_is_refused)
 {
     SCRIPTED s = scripted_start();
     REMOTE remote = remote_with((struct replica__http_options){ .max_answer = 40 }, s);
-    replica_call large = { 0 }, fits = { 0 };
+    CALL large = { 0 }, fits = { 0 };
 
     scripted_answer(s, "GET", 200, JSON, "{\"documents\":[{}     ],\"checkpoint\":{}  }");
     scripted_answer(s, "GET", 200, JSON, "{\"documents\":[{}    ],\"checkpoint\":{}  }");
@@ -412,7 +417,7 @@ TEST(a_redirect_on_the_same_server_is_followed)
 {
     SCRIPTED s = scripted_start();
     REMOTE remote = remote_to(s);
-    replica_call got = { 0 }, sent = { 0 };
+    CALL got = { 0 }, sent = { 0 };
     const char *body;
     size_t len;
 
@@ -433,7 +438,7 @@ TEST(a_redirect_to_another_server_is_an_error)
     SCRIPTED s = scripted_start();
     SCRIPTED other = scripted_start();
     REMOTE remote = remote_to(s);
-    replica_call call = { 0 };
+    CALL call = { 0 };
     char type[300];
 
     snprintf(type, sizeof(type), "text/plain\r\nLocation: %s",
@@ -448,7 +453,7 @@ TEST(a_post_never_becomes_a_get)
 {
     SCRIPTED s = scripted_start();
     REMOTE remote = remote_to(s);
-    replica_call call = { 0 };
+    CALL call = { 0 };
 
     scripted_answer(s, "POST", 302, "text/plain\r\nLocation: /login", "");
     push(&remote, &call);
@@ -460,7 +465,7 @@ TEST(redirects_in_a_circle_end)
 {
     SCRIPTED s = scripted_start();
     REMOTE remote = remote_to(s);
-    replica_call call = { 0 };
+    CALL call = { 0 };
 
     for (int i = 0; i < 9; i++)
         scripted_answer(s, "GET", 301, "text/plain\r\nLocation: /cities/0/pull", "");
@@ -475,7 +480,7 @@ TEST(a_cancelled_call_is_never_answered)
 {
     SCRIPTED s = scripted_start();
     REMOTE remote = remote_to(s);
-    replica_call gone = { 0 }, call = { 0 };
+    CALL gone = { 0 }, call = { 0 };
 
     scripted_answer(s, "POST", 200, JSON, "[]");
     scripted_answer(s, "GET", 200, JSON, "{\"documents\":[]}");
@@ -499,7 +504,7 @@ TEST(an_answer_may_cancel_another_call)
 {
     SCRIPTED s = scripted_start();
     REMOTE remote = remote_to(s);
-    replica_call first = { 0 }, second = { 0 };
+    CALL first = { 0 }, second = { 0 };
     void *ctx[2] = { &remote, &second };
 
     scripted_answer(s, "POST", 200, JSON, "[]");
@@ -524,7 +529,7 @@ TEST(an_answer_may_start_the_next_call)
 {
     SCRIPTED s = scripted_start();
     REMOTE remote = remote_to(s);
-    replica_call first = { 0 }, second = { 0 };
+    CALL first = { 0 }, second = { 0 };
     void *ctx[2] = { &remote, &second };
 
     scripted_answer(s, "GET", 200, JSON, "{\"documents\":[]}");
@@ -574,7 +579,7 @@ TEST(the_programs_headers_go_along)
     REMOTE remote = remote_with((struct replica__http_options){ .headers = headers }, s);
     struct replica__http_options o = { .url = scripted_url(s, "/cities/0"), .headers = bad };
     replica_remote other = REPLICA_REMOTE_INIT;
-    replica_call call = { 0 };
+    CALL call = { 0 };
 
     CHECK_RC(replica__remote_http_new(&o, &other, &test_err), REPLICA_EINVAL);
     o.headers = none;
@@ -589,7 +594,7 @@ TEST(a_password_in_the_url_is_used_and_never_shown)
 {
     SCRIPTED s = scripted_start();
     char url[600];
-    replica_call call = { 0 };
+    CALL call = { 0 };
 
     snprintf(url, sizeof(url), "http://ann:s3cret@%s", scripted_url(s, "/cities/0") + 7);
     {
@@ -607,7 +612,7 @@ TEST(bytes_are_counted_both_ways)
 {
     SCRIPTED s = scripted_start();
     REMOTE remote = remote_to(s);
-    replica_call call = { 0 };
+    CALL call = { 0 };
     int64_t down = -1, up = -1;
 
     replica__remote_http_bytes(&remote, &down, &up);
@@ -617,4 +622,47 @@ TEST(bytes_are_counted_both_ways)
     replica__remote_http_bytes(&remote, &down, &up);
     CHECK_INT(down, 7);
     CHECK_INT(up, 50);
+}
+
+/* ---- memory --------------------------------------------------------------------------- */
+
+/* Hello, a pull and a push; every failure must be told, as a result or as an answer. */
+static int whole_session(struct scripted *s, int nth)
+{
+    REMOTE remote = remote_to(s);
+    replica_call calls[3] = { { 0 } };
+    int r = 0;
+
+    for (int i = 0; i < 3; i++)
+        replica__buf_reserve(&calls[i].log, 4096); /* the recorder's own does not count */
+    fault_alloc(nth);
+    for (int i = 0; i < 3 && r == 0; i++) {
+        r = i == 0 ? remote.hello(remote.ctx, &calls[i])
+            : i == 1 ? remote.pull(remote.ctx, &calls[i], &first_pull)
+                     : remote.push(remote.ctx, &calls[i], &push_a);
+        if (r < 0)
+            break;
+        recorder_wait(&remote, &calls[i]);
+        r = calls[i].error.code;
+    }
+    for (int i = 0; i < 3; i++)
+        replica__buf_free(&calls[i].log);
+    return r;
+}
+
+TEST(a_failed_allocation_is_told_and_the_remote_goes_on)
+{
+    for (int nth = 0, failed = 1; failed; nth++) {
+        SCRIPTED s = scripted_start();
+        int r;
+
+        scripted_answer(s, HELLO, 404, "text/html", "");
+        scripted_answer(s, "GET /cities/0/pull", 200, JSON,
+                        "{\"documents\":[{\"id\":\"\\u00e9\"}],\"checkpoint\":{\"lwt\":1}}");
+        scripted_answer(s, "POST", 200, JSON, "[{\"id\":\"\\u0061\"}]");
+        r = whole_session(s, nth);
+        failed = fault_stop();
+        CHECK(r == 0 || (failed && r == REPLICA_ENOMEM));
+        CHECK(nth < 1000);
+    }
 }

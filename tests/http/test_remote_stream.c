@@ -49,7 +49,7 @@ TEST(events_arrive_one_by_one)
 {
     SCRIPTED s = scripted_start();
     REMOTE remote = remote_to(s);
-    replica_call call = { 0 };
+    CALL call = { 0 };
 
     open_stream(&remote, s, &call);
     CHECK(strstr(scripted_request(s, 0), "\r\nAccept: text/event-stream\r\n"));
@@ -67,7 +67,7 @@ TEST(a_stream_of_our_server_starts_at_the_checkpoint)
     SCRIPTED s = scripted_start();
     REMOTE remote = remote_to(s);
     replica_pull_request request = { &cities, 1, "{\"id\":\"ab\",\"lwt\":4}", 2, 4096 };
-    replica_call hello = { 0 }, call = { 0 };
+    CALL hello = { 0 }, call = { 0 };
 
     scripted_answer(s, "GET /_replica/1/hello ", 200, WIRE, "{\"replica\":1}");
     CHECK_RC(remote.hello(remote.ctx, &hello), 0);
@@ -86,7 +86,7 @@ TEST(a_heartbeat_shows_that_the_stream_lives)
 {
     SCRIPTED s = scripted_start();
     REMOTE remote = remote_to(s);
-    replica_call call = { 0 };
+    CALL call = { 0 };
     int before;
 
     open_stream(&remote, s, &call);
@@ -101,7 +101,7 @@ TEST(resync_is_told_in_all_its_forms)
 {
     SCRIPTED s = scripted_start();
     REMOTE remote = remote_to(s);
-    replica_call call = { 0 };
+    CALL call = { 0 };
 
     open_stream(&remote, s, &call);
     scripted_push(s, "event: resync\ndata: {}\n\n");
@@ -114,7 +114,7 @@ TEST(an_event_that_cannot_be_read_asks_for_a_pull)
 {
     SCRIPTED s = scripted_start();
     REMOTE remote = remote_to(s);
-    replica_call call = { 0 };
+    CALL call = { 0 };
 
     open_stream(&remote, s, &call);
     scripted_push(s, "data: {\"documents\":\n\n" EVENT);
@@ -125,7 +125,7 @@ TEST(events_of_an_unknown_name_are_left)
 {
     SCRIPTED s = scripted_start();
     REMOTE remote = remote_to(s);
-    replica_call call = { 0 };
+    CALL call = { 0 };
 
     open_stream(&remote, s, &call);
     scripted_push(s, "event: command\ndata: {}\n\n" EVENT);
@@ -136,7 +136,7 @@ TEST(the_end_of_a_stream_is_a_network_error)
 {
     SCRIPTED s = scripted_start();
     REMOTE remote = remote_to(s);
-    replica_call cut = { 0 }, ended = { 0 };
+    CALL cut = { 0 }, ended = { 0 };
 
     open_stream(&remote, s, &cut);
     scripted_push(s, EVENT);
@@ -154,7 +154,7 @@ static void check_no_stream(int status, const char *type, const char *log)
 {
     SCRIPTED s = scripted_start();
     REMOTE remote = remote_to(s);
-    replica_call call = { 0 };
+    CALL call = { 0 };
 
     scripted_answer(s, "GET", status, type, "{\"error\":true}");
     CHECK_RC(remote.stream(remote.ctx, &call, &from_start), 0);
@@ -175,7 +175,7 @@ TEST(an_answer_that_is_no_stream_and_has_no_end_is_given_up)
 {
     SCRIPTED s = scripted_start();
     REMOTE remote = remote_with((struct replica__http_options){ .request_timeout_ms = 100 }, s);
-    replica_call call = { 0 }, busy = { 0 };
+    CALL call = { 0 }, busy = { 0 };
 
     scripted_raw(s, "GET", "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html>", REPLICA_NUL,
                  SCRIPTED_HOLD);
@@ -193,7 +193,7 @@ TEST(an_open_stream_may_be_silent)
 {
     SCRIPTED s = scripted_start();
     REMOTE remote = remote_with((struct replica__http_options){ .request_timeout_ms = 50 }, s);
-    replica_call stream = { 0 }, pull = { 0 };
+    CALL stream = { 0 }, pull = { 0 };
 
     open_stream(&remote, s, &stream);
     scripted_raw(s, "GET /cities/0/pull?", "", 0, SCRIPTED_SILENT);
@@ -207,7 +207,7 @@ TEST(an_event_that_is_too_large_ends_the_stream)
 {
     SCRIPTED s = scripted_start();
     REMOTE remote = remote_with((struct replica__http_options){ .max_answer = 300 }, s);
-    replica_call call = { 0 };
+    CALL call = { 0 };
     char line[256];
 
     open_stream(&remote, s, &call);
@@ -233,7 +233,7 @@ TEST(a_stream_may_be_cancelled_inside_its_event)
 {
     SCRIPTED s = scripted_start();
     REMOTE remote = remote_to(s);
-    replica_call call = { .then = cancel_itself, .ctx = &remote };
+    CALL call = { .then = cancel_itself, .ctx = &remote };
 
     scripted_raw(s, "GET", HEAD EVENT EVENT EVENT, REPLICA_NUL, SCRIPTED_HOLD);
     CHECK_RC(remote.stream(remote.ctx, &call, &from_start), 0);
@@ -247,7 +247,7 @@ TEST(a_stream_and_requests_go_side_by_side)
 {
     SCRIPTED s = scripted_start();
     REMOTE remote = remote_to(s);
-    replica_call stream = { 0 }, pull = { 0 };
+    CALL stream = { 0 }, pull = { 0 };
 
     open_stream(&remote, s, &stream);
     scripted_answer(s, "GET /cities/0/pull?", 200, "application/json", "{\"documents\":[]}");
@@ -264,7 +264,7 @@ TEST(on_the_loopback_nothing_is_compressed)
 {
     SCRIPTED s = scripted_start();
     REMOTE remote = remote_to(s);
-    replica_call call = { 0 };
+    CALL call = { 0 };
 
     scripted_answer(s, "GET", 200, "application/json", "{\"documents\":[]}");
     CHECK_RC(remote.pull(remote.ctx, &call, &from_start), 0);
@@ -280,7 +280,7 @@ static void push_sized(struct scripted *s, const char *hello, size_t n, struct r
     REMOTE remote = remote_with((struct replica__http_options){ .compress_loopback = true }, s);
     replica_remote_row row = { .id = "a" };
     replica_push_request request = { &cities, 1, NULL, &row, 1 };
-    replica_call first = { 0 }, call = { 0 };
+    CALL first = { 0 }, call = { 0 };
 
     replica__buf_str(json, "{\"id\":\"a\",\"x\":\"");
     memset(replica__buf_reserve(json, n), 'x', n);

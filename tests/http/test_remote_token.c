@@ -66,7 +66,7 @@ TEST(a_token_goes_along_with_each_request_and_is_asked_for_once)
     SCRIPTED s = scripted_start();
     struct program p = { 1, "t0ken", 0, 0 };
     REMOTE remote = remote_of(&p, s);
-    replica_call a = { 0 }, b = { 0 };
+    CALL a = { 0 }, b = { 0 };
 
     scripted_answer(s, "GET", 200, JSON, PAGE);
     scripted_answer(s, "GET", 200, JSON, PAGE);
@@ -84,7 +84,7 @@ TEST(a_program_without_a_token_sends_none)
     SCRIPTED s = scripted_start();
     struct program p = { 0, NULL, 0, 0 };
     REMOTE remote = remote_of(&p, s);
-    replica_call call = { 0 };
+    CALL call = { 0 };
 
     scripted_answer(s, "GET", 200, JSON, PAGE);
     start(&remote, &call);
@@ -97,7 +97,7 @@ TEST(requests_wait_for_a_token_that_comes_later)
     SCRIPTED s = scripted_start();
     struct program p = { REPLICA__TOKEN_LATER, NULL, 0, 0 };
     REMOTE remote = remote_of(&p, s);
-    replica_call a = { 0 }, b = { 0 };
+    CALL a = { 0 }, b = { 0 };
 
     scripted_answer(s, "GET", 200, JSON, PAGE);
     scripted_answer(s, "GET", 200, JSON, PAGE);
@@ -120,7 +120,7 @@ TEST(without_credentials_nothing_is_sent)
     SCRIPTED s = scripted_start();
     struct program p = { -1, NULL, 0, 0 };
     REMOTE remote = remote_of(&p, s);
-    replica_call at_once = { 0 }, later = { 0 };
+    CALL at_once = { 0 }, later = { 0 };
 
     start(&remote, &at_once);
     CHECK(!at_once.ended);
@@ -140,7 +140,7 @@ TEST(after_a_401_another_token_is_asked_for_and_tried)
     SCRIPTED s = scripted_start();
     struct program p = { 1, "old", 0, 0 };
     REMOTE remote = remote_of(&p, s);
-    replica_call call = { 0 };
+    CALL call = { 0 };
 
     scripted_answer(s, "GET", 401, JSON, "{}");
     scripted_answer(s, "GET", 200, JSON, PAGE);
@@ -158,7 +158,7 @@ TEST(a_second_401_is_the_answer)
     SCRIPTED s = scripted_start();
     struct program p = { 1, "old", 0, 0 };
     REMOTE remote = remote_of(&p, s);
-    replica_call call = { 0 };
+    CALL call = { 0 };
 
     scripted_answer(s, "GET", 401, JSON, "{}");
     scripted_answer(s, "GET", 401, JSON, "{}");
@@ -190,6 +190,7 @@ TEST(all_requests_in_flight_ask_once)
         recorder_wait(&remote, &calls[i]);
         CHECK_STR(recorder_log(&calls[i]), AT_HEAD);
         CHECK(sent_token(s, 3 + i, "new"));
+        recorder_free(&calls[i]);
     }
     CHECK_INT(p.asked, 2);
 }
@@ -199,7 +200,7 @@ TEST(a_cancelled_call_is_not_sent_when_the_token_comes)
     SCRIPTED s = scripted_start();
     struct program p = { REPLICA__TOKEN_LATER, NULL, 0, 0 };
     REMOTE remote = remote_of(&p, s);
-    replica_call gone = { 0 };
+    CALL gone = { 0 };
 
     start(&remote, &gone);
     remote.cancel(remote.ctx, &gone);
@@ -214,7 +215,7 @@ TEST(a_token_that_would_break_its_line_is_none)
     SCRIPTED s = scripted_start();
     struct program p = { 1, "x\r\nEvil: 1", 0, 0 };
     REMOTE remote = remote_of(&p, s);
-    replica_call call = { 0 };
+    CALL call = { 0 };
 
     start(&remote, &call);
     recorder_wait(&remote, &call);
@@ -227,7 +228,7 @@ TEST(an_error_does_not_show_the_token)
     SCRIPTED s = scripted_start();
     struct program p = { 1, "t0ken", 0, 0 };
     REMOTE remote = remote_of(&p, s);
-    replica_call call = { 0 };
+    CALL call = { 0 };
 
     scripted_answer(s, "GET", 500, "text/plain", "you sent 't0ken', and t0kent0ken");
     start(&remote, &call);
@@ -241,7 +242,7 @@ TEST(a_token_does_not_follow_a_redirect_to_another_server)
     SCRIPTED other = scripted_start();
     struct program p = { 1, "t0ken", 0, 0 };
     REMOTE remote = remote_of(&p, s);
-    replica_call call = { 0 };
+    CALL call = { 0 };
     char type[300];
 
     snprintf(type, sizeof(type), "text/plain\r\nLocation: %s",
