@@ -1,0 +1,95 @@
+/* Everything that `replica serve` opens, in its order. */
+#include "tests/http/served.h"
+
+#include "tests/support/test.h"
+#include "tests/support/tmp.h"
+#include "tools/server/http.h"
+#include "tools/server/listener.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct served {
+    replica_db *db;
+    struct replica__storage *storage;
+    struct replica__service *service;
+    struct replica__http *http;
+    pthread_t thread;
+    int port;
+    char url[256];
+};
+
+static void *run(void *arg)
+{
+    struct served *s = arg;
+    replica_error err;
+
+    if (replica__http_run(s->http, &err) < 0)
+        test_fail(__FILE__, __LINE__, "the server ended: %s", err.message);
+    return NULL;
+}
+
+static void open_all(struct served *s)
+{
+    struct replica__http_options options = { 0 };
+    struct replica__service_options service_options = { 0 };
+    struct replica__listener listener;
+    char address[40];
+
+    snprintf(address, sizeof(address), "127.0.0.1:%d", s->port);
+    CHECK_RC(replica__listener_open(address, true, &listener, &test_err), 0);
+    s->port = listener.port;
+    CHECK_RC(replica_db_open(tmp_path("server.db"), NULL, &s->db, &test_err), 0);
+    CHECK_RC(replica__storage_store_open(s->db, tmp_path("server.db"), NULL, 0, &s->storage,
+                                         &test_err), 0);
+    CHECK_RC(replica__service_open(s->storage, &service_options, &s->service, &test_err), 0);
+    CHECK_RC(replica__http_open(s->service, s->storage, listener.fd, &options, &s->http,
+                                &test_err), 0);
+    CHECK(pthread_create(&s->thread, NULL, run, s) == 0);
+}
+
+static void close_all(struct served *s)
+{
+    replica__http_stop(s->http);
+    pthread_join(s->thread, NULL);
+    replica__http_close(s->http);
+    replica__service_close(s->service);
+    s->storage->ops->close(s->storage);
+    replica_db_close(s->db);
+}
+
+struct served *served_start(void)
+{
+    struct served *s = calloc(1, sizeof(*s));
+
+    CHECK(s != NULL);
+    open_all(s);
+    return s;
+}
+
+void served_stop(struct served *s)
+{
+    if (!s)
+        return;
+    close_all(s);
+    free(s);
+}
+
+void served_stop_ptr(struct served **s)
+{
+    served_stop(*s);
+    *s = NULL;
+}
+
+void served_restart(struct served *s)
+{
+    close_all(s);
+    open_all(s);
+}
+
+const char *served_url(struct served *s, const char *path)
+{
+    snprintf(s->url, sizeof(s->url), "http://127.0.0.1:%d%s", s->port, path);
+    return s->url;
+}

@@ -1,0 +1,18 @@
+/* Our own server in a thread of the test, on a database in the test's folder. */
+#ifndef TESTS_HTTP_SERVED_H
+#define TESTS_HTTP_SERVED_H
+
+struct served;
+
+/* Listens on 127.0.0.1, at a port of its own. */
+struct served *served_start(void);
+void served_stop(struct served *s); /* NULL is fine */
+/* Stop it and start it anew on the same database, at the same port. */
+void served_restart(struct served *s);
+/* "http://127.0.0.1:<port>" and the path; lives as long as the server. */
+const char *served_url(struct served *s, const char *path);
+
+#define SERVED __attribute__((cleanup(served_stop_ptr))) struct served *
+void served_stop_ptr(struct served **s);
+
+#endif
