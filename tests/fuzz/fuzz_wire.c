@@ -1,6 +1,6 @@
-/* Bodies of both dialects: what a decoder hands out lies inside the body, what it refuses it refuses
- * at a byte of it, and a push that was read is read the same after it was written again.  The first
- * byte picks the decoder. */
+/* Bodies of both dialects: what a decoder hands out lies inside the body, what it refuses it
+ * refuses at a byte of it, and a push that was read is read the same after it was written again.
+ * The first byte picks the decoder. */
 #include "replicator/wire.h"
 
 #include <stdlib.h>

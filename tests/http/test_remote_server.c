@@ -102,7 +102,8 @@ TEST(a_stock_clients_dialect_is_spoken_too)
     replica_remote_row other = ROW("a", "{\"id\":\"a\",\"n\":2}", NULL);
 
     check_push(&remote, &row, 1, "verdicts 1\n");
-    check_push(&remote, &other, 1, "verdicts 3 [cities 0 {\"id\":\"a\",\"n\":1,\"_deleted\":false}]");
+    check_push(&remote, &other, 1,
+               "verdicts 3 [cities 0 {\"id\":\"a\",\"n\":1,\"_deleted\":false}]");
     other.assumed = row.json;
     other.assumed_len = row.len;
     other.deleted = 1;
