@@ -54,6 +54,11 @@ char *replica__arena_copy(struct replica__arena *a, const char *text, size_t len
     return to;
 }
 
+char *replica__arena_text(struct replica__arena *a, const char *text)
+{
+    return text ? replica__arena_copy(a, text, strlen(text)) : NULL;
+}
+
 void replica__arena_free(struct replica__arena *a)
 {
     struct replica__arena_chunk *next;

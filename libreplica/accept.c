@@ -2,15 +2,17 @@
 
 #include <string.h>
 
-/* The limits of an id hold on both sides, so that what one accepts the other can store. */
+/* The limits of an id hold on both sides, so that what one accepts the other can store.  Offsets
+ * count from text. */
 static int accept_id(const replica_collection *coll, const struct replica__json_doc *doc,
-                     struct replica__accepted *a, replica_error *err)
+                     const char *text, struct replica__accepted *a, replica_error *err)
 {
     if (!doc->key.data)
-        return replica__error_at(err, REPLICA_EJSON, 0, "no string field '%s', the primary key",
-                                 coll->key);
+        return replica__error_at(err, REPLICA_EJSON, doc->text.data - text,
+                                 "no string field '%s', the primary key", coll->key);
     if (doc->key.len == 0)
-        return replica__error_set(err, REPLICA_EJSON, 0, "the primary key '%s' is empty", coll->key);
+        return replica__error_at(err, REPLICA_EJSON, doc->key.data - text,
+                                 "the primary key '%s' is empty", coll->key);
     if (doc->key_escaped)
         replica__json_unescape(doc->key, &a->id_text);
     else
@@ -18,28 +20,28 @@ static int accept_id(const replica_collection *coll, const struct replica__json_
     if (a->id_text.r < 0)
         return replica__error_set(err, a->id_text.r, 0, "primary key");
     if (a->id_text.len > coll->db->max_key)
-        return replica__error_at(err, REPLICA_ELIMIT, doc->key.data - doc->text.data,
+        return replica__error_at(err, REPLICA_ELIMIT, doc->key.data - text,
                                  "a primary key of %zu bytes, more than %zu", a->id_text.len,
                                  coll->db->max_key);
     if (memchr(a->id_text.data, '\0', a->id_text.len))
-        return replica__error_at(err, REPLICA_EJSON, doc->key.data - doc->text.data,
+        return replica__error_at(err, REPLICA_EJSON, doc->key.data - text,
                                  "U+0000 in the primary key");
     a->id = a->id_text.data;
     a->id_len = a->id_text.len;
     return 0;
 }
 
-static int refuse_reserved(const struct replica__json_doc *doc, const char *text,
-                           replica_error *err)
+int replica__accept_no_reserved(const char *text, size_t len, replica_error *err)
 {
-    struct replica__json_iter it =
-        replica__json_iter(replica__json_value(doc->text.data, doc->text.len));
+    struct replica__json_iter it = replica__json_iter(replica__json_value(text, len));
 
     while (replica__json_next(&it)) {
         struct replica__buf name = REPLICA_BUF_INIT;
         bool reserved;
 
         replica__json_unescape(it.name, &name);
+        if (name.r < 0)
+            return replica__enomem(err);
         reserved = name.len > 0 && name.data[0] == '_';
         replica__buf_free(&name);
         if (reserved)
@@ -47,7 +49,7 @@ static int refuse_reserved(const struct replica__json_doc *doc, const char *text
                                      "'%.*s': names with a leading underscore are reserved",
                                      (int)(it.name.len < 100 ? it.name.len : 100), it.name.data);
     }
-    return replica__enomem(err); /* the name was found before, so it could not be unescaped now */
+    return 0;
 }
 
 int replica__accept(const replica_collection *coll, const char *json, size_t len,
@@ -68,8 +70,8 @@ int replica__accept(const replica_collection *coll, const char *json, size_t len
     if (pos < len)
         return replica__error_at(err, REPLICA_EJSON, (int64_t)pos, "text behind the object");
     if (doc.reserved)
-        return refuse_reserved(&doc, json, err);
-    r = accept_id(coll, &doc, &a, err);
+        return replica__accept_no_reserved(json, len, err);
+    r = accept_id(coll, &doc, json, &a, err);
     if (r < 0) {
         replica__accepted_free(&a);
         return r;
@@ -84,7 +86,7 @@ int replica__accept_scanned(const replica_collection *coll, const struct replica
                             struct replica__accepted *ret, replica_error *err)
 {
     struct replica__accepted a = { 0 };
-    int r = accept_id(coll, doc, &a, err);
+    int r = accept_id(coll, doc, doc->text.data, &a, err);
 
     a.json = doc->text.data;
     a.len = doc->text.len;

@@ -24,6 +24,9 @@ int replica__accept(const replica_collection *coll, const char *json, size_t len
 /* One that was scanned with the collection's key and limits already. */
 int replica__accept_scanned(const replica_collection *coll, const struct replica__json_doc *doc,
                             struct replica__accepted *ret, replica_error *err);
+/* An object that passed the gate has no reserved names at top level: else REPLICA_EJSON where the
+ * first one stands. */
+int replica__accept_no_reserved(const char *text, size_t len, replica_error *err);
 void replica__accepted_free(struct replica__accepted *a);
 
 #endif

@@ -211,7 +211,7 @@ static int let_in(replica_db *db, const struct target *t, replica_error *err)
     if (r <= 0 || s.aside_seq != row.seq)
         return r;
     s.aside_seq = s.rounds = 0;
-    s.todo = 1;
+    s.todo = REPLICA__TODO_NOW;
     return replica__state_put(db, &s, err);
 }
 

@@ -1,58 +1,87 @@
 /* What a replication has left to do, and where one document stands. */
 #include "libreplica/replication.h"
 #include "libreplica/txn.h"
-#include "replicator/replicator.h" /* the names of a document's states */
 
 #include <string.h>
 
-static int count_feed(struct replica__replication *repl, const struct replica__feed *feed,
+struct counted_feed {
+    int64_t coll, mark, sent_from, sent_to;
+};
+
+static int count_feed(replica_db *db, int64_t replication, const struct counted_feed *feed,
                       struct replica__backlog *b, replica_error *err)
 {
     bool out = feed->sent_from < feed->sent_to;
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(db, REPLICA__SQL_FEED_DIRTY_COUNT, &stmt, err);
 
-    for (size_t i = 0; i < feed->n; i++) {
-        REPLICA_STMT stmt = NULL;
-        int rc = SQLITE_OK;
-        int r = replica__sql_get(repl->db, REPLICA__SQL_FEED_DIRTY_COUNT, &stmt, err);
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, replication, &rc);
+    replica__bind_int(stmt, 2, feed->coll, &rc);
+    replica__bind_int(stmt, 3, out ? feed->sent_from : feed->mark, &rc);
+    replica__bind_int(stmt, 4, out ? feed->sent_to : 0, &rc);
+    r = replica__sql_step(db, stmt, rc, err);
+    if (r < 0)
+        return r;
+    b->dirty += sqlite3_column_int64(stmt, 0);
+    b->sent += sqlite3_column_int64(stmt, 1);
+    return 0;
+}
 
+static int count_rows(replica_db *db, int64_t replication, struct replica__backlog *b,
+                      replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(db, REPLICA__SQL_BACKLOG, &stmt, err);
+
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, replication, &rc);
+    r = replica__sql_step(db, stmt, rc, err);
+    if (r < 0)
+        return r;
+    b->dirty += sqlite3_column_int64(stmt, 0);
+    b->unsettled = sqlite3_column_int64(stmt, 1);
+    b->aside = sqlite3_column_int64(stmt, 2);
+    return 0;
+}
+
+static int count(replica_db *db, int64_t replication, struct replica__backlog *ret,
+                 replica_error *err)
+{
+    struct replica__backlog b = { 0 };
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(db, REPLICA__SQL_FEED_COLLS, &stmt, err);
+
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, replication, &rc);
+    while ((r = replica__sql_step(db, stmt, rc, err)) > 0) {
+        const struct counted_feed feed = { .coll = sqlite3_column_int64(stmt, 0),
+                                           .mark = sqlite3_column_int64(stmt, 1),
+                                           .sent_from = sqlite3_column_int64(stmt, 2),
+                                           .sent_to = sqlite3_column_int64(stmt, 3) };
+
+        r = count_feed(db, replication, &feed, &b, err);
         if (r < 0)
             return r;
-        replica__bind_int(stmt, 1, repl->number, &rc);
-        replica__bind_int(stmt, 2, feed->colls[i]->number, &rc);
-        replica__bind_int(stmt, 3, out ? feed->sent_from : feed->mark, &rc);
-        replica__bind_int(stmt, 4, out ? feed->sent_to : 0, &rc);
-        r = replica__sql_step(repl->db, stmt, rc, err);
-        if (r < 0)
-            return r;
-        b->dirty += sqlite3_column_int64(stmt, 0);
-        b->sent += sqlite3_column_int64(stmt, 1);
     }
+    if (r >= 0)
+        r = count_rows(db, replication, &b, err);
+    if (r < 0)
+        return r;
+    *ret = b;
     return 0;
 }
 
 int replica__replication_backlog(struct replica__replication *repl, struct replica__backlog *ret,
                                  replica_error *err)
 {
-    struct replica__backlog b = { 0 };
-    REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = 0;
-
-    for (size_t i = 0; r >= 0 && i < repl->feed_count; i++)
-        r = count_feed(repl, &repl->feeds[i], &b, err);
-    if (r >= 0)
-        r = replica__sql_get(repl->db, REPLICA__SQL_BACKLOG, &stmt, err);
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, repl->number, &rc);
-    r = replica__sql_step(repl->db, stmt, rc, err);
-    if (r < 0)
-        return r;
-    b.dirty += sqlite3_column_int64(stmt, 0);
-    b.unsettled = sqlite3_column_int64(stmt, 1);
-    b.aside = sqlite3_column_int64(stmt, 2);
-    *ret = b;
-    return 0;
+    return count(repl->db, repl->number, ret, err);
 }
 
 /* Does a statement of (replication, after, limit) find anything? */
@@ -117,6 +146,20 @@ static int replication_number(replica_db *db, const char *name, int64_t *ret, re
     if (r > 0)
         *ret = sqlite3_column_int64(stmt, 0);
     return r;
+}
+
+int replica__backlog_of(replica_db *db, const char *name, struct replica__backlog *ret,
+                        replica_error *err)
+{
+    REPLICA_READ read = NULL;
+    int64_t number = 0;
+    int r = replica__read_begin(db, &read, err);
+
+    if (r >= 0)
+        r = replication_number(db, name, &number, err);
+    if (r == 0)
+        *ret = (struct replica__backlog){ 0 };
+    return r <= 0 ? r : count(db, number, ret, err);
 }
 
 int replica__doc_state(replica_collection *coll, const char *id, const char *replication,

@@ -1,5 +1,6 @@
 #include "libreplica/collection.h"
 
+#include "base/options.h"
 #include "libreplica/txn.h"
 
 #include <string.h>
@@ -162,14 +163,16 @@ int replica_db_collection(replica_db *db, const char *name, const replica_collec
     replica_collection_options o = { 0 };
     replica_collection *coll = NULL;
     bool known = false;
-    int r = 0;
+    int r = replica__options(opts, opts ? opts->size : 0, &o, sizeof o, err);
 
-    if (!db || !name || !ret_coll)
+    if (o.handler) { /* whatever fails below, its destroy is called */
+        int taken = replica__options(o.handler, o.handler->size, &handler, sizeof handler,
+                                     r < 0 ? NULL : err);
+
+        r = r < 0 ? r : taken;
+    }
+    if (r >= 0 && (!db || !name || !ret_coll))
         r = replica__error_set(err, REPLICA_EINVAL, 0, "no database, name or place");
-    if (r >= 0)
-        r = replica__options(opts, opts ? opts->size : 0, &o, sizeof o, err);
-    if (r >= 0 && o.handler)
-        r = replica__options(o.handler, o.handler->size, &handler, sizeof handler, err);
     if (r >= 0)
         r = check_options(name, &o, err);
     for (coll = r < 0 ? NULL : db->collections; coll && strcmp(coll->name, name) != 0;)

@@ -4,11 +4,6 @@
 
 #include "libreplica/db.h"
 
-/* Take an options struct of any size that starts with it; what this library does not know must be
- * zero. */
-REPLICA_INTERNAL int replica__options(const void *given, size_t given_size, void *known,
-                                      size_t known_size, replica_error *err);
-
 /* Open on `to` what is open on `from`, with the same handlers; `from` goes on owning them. */
 int replica__collections_copy(replica_db *from, replica_db *to, replica_error *err);
 void replica__collections_free(replica_db *db);

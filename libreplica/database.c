@@ -1,4 +1,5 @@
 /* Opening and closing. */
+#include "base/options.h"
 #include "libreplica/bundle.h"
 #include "libreplica/collection.h"
 #include "libreplica/cursor.h"
@@ -15,30 +16,11 @@
 #define MAX_KEY 1024
 #define MAX_DEPTH 100
 #define MAX_BUNDLE 1000
+#define KNOWN_FLAGS (REPLICA_DB_MUST_EXIST | REPLICA_DB_FULL_SYNC | REPLICA_DB_READ_ONLY)
 
 const char *replica_version(void)
 {
     return REPLICA_PROJECT_VERSION;
-}
-
-/* Fields that this library does not know must be zero: the program means something by them. */
-int replica__options(const void *given, size_t given_size, void *known, size_t known_size,
-                     replica_error *err)
-{
-    const char *bytes = given;
-
-    memset(known, 0, known_size);
-    if (!given)
-        return 0;
-    if (given_size < sizeof(size_t))
-        return replica__error_set(err, REPLICA_EINVAL, 0, "options without their size");
-    for (size_t i = known_size; i < given_size; i++) {
-        if (bytes[i])
-            return replica__error_set(err, REPLICA_EINVAL, 0,
-                                      "options of a newer header than this library");
-    }
-    memcpy(known, given, given_size < known_size ? given_size : known_size);
-    return 0;
 }
 
 static int wal_written(void *ctx, sqlite3 *sqlite, const char *schema, int pages)
@@ -82,10 +64,10 @@ static int open_sqlite(replica_db *db, replica_error *err)
         return replica__sql_error(db, rc, err);
     sqlite3_extended_result_codes(db->sqlite, 1);
     sqlite3_busy_handler(db->sqlite, busy, db);
+    sqlite3_wal_hook(db->sqlite, wal_written, db);
     r = replica__format_open(db, err);
     if (r < 0)
         return r;
-    sqlite3_wal_hook(db->sqlite, wal_written, db);
     /* Cache: reads of a large file were 1.9 times as fast with 64 MB as with 2; half of it is what
      * stays within the memory that a replication may take. */
     return replica__sql_script(db,
@@ -155,8 +137,8 @@ int replica_db_open(const char *path, const replica_db_options *opts, replica_db
     if (!path || !*path || !ret_db)
         return replica__error_set(err, REPLICA_EINVAL, 0, "no path, or no place for the database");
     r = replica__options(opts, opts ? opts->size : 0, &o, sizeof o, err);
-    if (r >= 0 && (o.max_depth < 0 || o.max_bundle < 0))
-        r = replica__error_set(err, REPLICA_EINVAL, 0, "a limit below zero");
+    if (r >= 0 && (o.max_depth < 0 || o.max_bundle < 0 || o.flags & ~KNOWN_FLAGS))
+        r = replica__error_set(err, REPLICA_EINVAL, 0, "a limit below zero, or an unknown flag");
     if (r >= 0)
         r = db_new(path, &o, &db, err);
     if (r < 0)
@@ -193,8 +175,11 @@ int replica__db_open_sibling(replica_db *of, replica_db **ret_sibling, replica_e
         .max_depth = of->limits.max_depth,
         .max_bundle = of->max_bundle,
     };
-    int r = db_new(of->path, &o, &db, err);
+    int r;
 
+    if (of->memory)
+        return replica__error_set(err, REPLICA_ENOTSUP, 0, "a database in memory has one handle");
+    r = db_new(of->path, &o, &db, err);
     if (r < 0)
         return r;
     db->sibling = true;

@@ -76,8 +76,7 @@ struct replica_db {
     struct replica__pump pump;
     replica_cursor *cursors; /* open ones, to be told of the close */
     replica_bundle *bundles;
-    void (*on_commit)(void *ctx);
-    void *on_commit_ctx;
+    int64_t looked_version; /* data_version at the last replica__db_changed() */
 };
 
 #define REPLICA__FLAG_DELETED 1

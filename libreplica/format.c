@@ -102,17 +102,19 @@ static int create(replica_db *db, replica_error *err)
 
 int replica__format_open(replica_db *db, replica_error *err)
 {
-    int r = look(db, err);
+    int found = look(db, err);
+    int r = found;
 
-    if (r != 0 || (db->flags & REPLICA_DB_READ_ONLY))
-        return r > 0 ? 0 : r < 0 ? r : replica__error_set(err, REPLICA_ECORRUPT, 0, "an empty file");
-    /* Page size and WAL are set outside a transaction; two programs may be first at once, and the
-     * second finds the tables when it gets the lock. */
-    if (!db->memory) {
+    if (r == 0 && db->flags & REPLICA_DB_READ_ONLY)
+        return replica__error_set(err, REPLICA_ECORRUPT, 0, "an empty file");
+    if (r < 0 || db->flags & REPLICA_DB_READ_ONLY)
+        return r < 0 ? r : 0;
+    /* Copies that SQLite makes are in another mode.  It is set outside a transaction; two programs
+     * may be first at once, and the second finds the tables when it gets the lock. */
+    if (!db->memory)
         r = replica__sql_script(db, "PRAGMA journal_mode = WAL", err);
-        if (r < 0)
-            return r;
-    }
+    if (r < 0 || found > 0)
+        return r < 0 ? r : 0;
     r = replica__sql_script(db, "BEGIN IMMEDIATE", err);
     if (r < 0)
         return r;

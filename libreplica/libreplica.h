@@ -391,6 +391,29 @@ REPLICA_API int replica_replications(replica_db *db,
                                      int (*fn)(void *ctx, const replica_replication_entry *entry),
                                      void *ctx, replica_error *err);
 
+/* ---- words of replication, for both libraries ------------------------------------ */
+
+/* Where a document is on its way to the server. */
+enum {
+    REPLICA_DOC_ABSENT = 0,     /* never stored here, or not part of this replication */
+    REPLICA_DOC_IN_SYNC = 1,    /* the server has this state */
+    REPLICA_DOC_DIRTY = 2,      /* waits to be sent */
+    REPLICA_DOC_SENT = 3,       /* sent, no verdict yet */
+    REPLICA_DOC_UNSETTLED = 4,  /* in conflict, waits for the handler */
+    REPLICA_DOC_REJECTED = 5    /* set aside; see replica_rejected() */
+};
+
+/* What a server says of a row that was pushed. */
+enum {
+    REPLICA_VERDICT_NONE = 0,     /* not judged: ask again */
+    REPLICA_VERDICT_TAKEN = 1,
+    REPLICA_VERDICT_ALREADY = 2,  /* this very revision was taken before */
+    REPLICA_VERDICT_CONFLICT = 3, /* real is the real master state */
+    REPLICA_VERDICT_REFUSED = 4,  /* code and reason say why; asking again is of no use */
+    REPLICA_VERDICT_LOCKED = 5,   /* reason names the holder; asked again after retry_ms */
+    REPLICA_VERDICT_LATER = 6     /* asked again after retry_ms */
+};
+
 /* ---- the event loop -------------------------------------------------------------- */
 
 /* Poll replica_db_fd() for reading, for at most replica_db_timeout() ms (-1: forever), then

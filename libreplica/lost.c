@@ -36,7 +36,7 @@ static int forget(struct replica__replication *repl, int64_t number, replica_err
     if (r < 0)
         return r;
     s.clean_seq = s.incarnation = s.server_seq = 0;
-    s.todo = 1;
+    s.todo = REPLICA__TODO_NOW;
     return replica__state_put(db, &s, err);
 }
 

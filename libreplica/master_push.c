@@ -7,9 +7,7 @@
 #include "libreplica/master.h"
 #include "libreplica/txn.h"
 #include "libreplica/write.h"
-#include "replicator/remote.h" /* the verdicts' names */
 
-#include <stdio.h>
 #include <string.h>
 
 struct operation {
@@ -21,7 +19,7 @@ static int refuse(struct replica__master_row *row, int code, const char *why)
 {
     row->verdict = REPLICA_VERDICT_REFUSED;
     row->code = code;
-    snprintf(row->reason, sizeof row->reason, "%s", why);
+    sqlite3_snprintf(sizeof row->reason, row->reason, "%s", why);
     return 0;
 }
 

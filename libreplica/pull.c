@@ -275,6 +275,18 @@ static int apply(struct replica__pulling *p, struct replica__pulled *doc, replic
                               err);
 }
 
+int replica__doc_of_pulled(const struct replica__pulled *pulled, const char *id,
+                           replica_doc **ret_doc, replica_error *err)
+{
+    REPLICA_ACCEPTED a = { 0 };
+    int r = replica__accept_scanned(pulled->coll, &pulled->doc, &a, err);
+
+    if (r < 0)
+        return r;
+    return replica__doc_new(pulled->coll, id, a.json, a.len, pulled->deleted || a.deleted, ret_doc,
+                            err);
+}
+
 int replica__pull_apply(struct replica__replication *repl, size_t feed,
                         struct replica__pulled *docs, size_t n, const char *incarnation,
                         const char *checkpoint, replica_error *err)

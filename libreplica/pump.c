@@ -76,6 +76,8 @@ void replica__pump_committed(replica_db *db)
     /* The program's own commits wake nobody who does not listen; a round costs nothing then. */
     if (!atomic_exchange(&program->committed, true))
         replica__poller_wake(program->poller);
+    for (struct replica__guest *g = db->pump.guests; g; g = g->next)
+        g->committed(g->ctx);
 }
 
 /* ---- posts ----------------------------------------------------------------------- */
@@ -190,10 +192,35 @@ bool replica__db_dispatching(const replica_db *db)
     return db->pump.dispatching > 0;
 }
 
-void replica__db_on_commit(replica_db *db, void (*fn)(void *ctx), void *ctx)
+bool replica__db_has_guest(const replica_db *db, const char *name)
 {
-    db->on_commit = fn;
-    db->on_commit_ctx = ctx;
+    for (const struct replica__guest *g = db->pump.guests; g; g = g->next) {
+        if (strcmp(g->name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool replica__db_watch(replica_db *db)
+{
+    replica__pump_watch(db);
+    return db->pump.watching;
+}
+
+int replica__db_changed(replica_db *db, replica_error *err)
+{
+    int64_t before = db->looked_version;
+    int r = db->memory ? 0 : replica__txn_know(db, err);
+
+    if (r < 0)
+        return r;
+    db->looked_version = db->data_version;
+    return db->looked_version != before;
+}
+
+void replica__db_set_busy(replica_db *db, int busy_ms)
+{
+    db->busy_ms = busy_ms;
 }
 
 /* ---- the program's loop ---------------------------------------------------------- */

@@ -226,6 +226,8 @@ static int is_due(struct page *p, int64_t number, replica_error *err)
     r = replica__state_get(db, number, p->repl->number, &s, err);
     if (r < 0)
         return r;
+    if (s.todo == REPLICA__TODO_LATER && !p->feed->with_later)
+        return 0;
     if (s.sent_seq)
         return 1;
     return s.clean_seq != seq && !s.unsettled && s.aside_seq != seq;
@@ -308,8 +310,8 @@ static int add_feed(struct page *p, bool again, int64_t *mark, replica_error *er
 {
     REPLICA_FREE int64_t(*found)[2] = NULL;
     int64_t limit = again ? p->feed->again_to : INT64_MAX;
-    int64_t end;
-    size_t n;
+    int64_t end = 0;
+    size_t n = 0;
     int r = find_dirty(p, *mark, p->max_rows - p->out.n, &found, &n, &end, err);
 
     if (r < 0)
@@ -382,11 +384,12 @@ int replica__push_next(struct replica__replication *repl, size_t feed, size_t ro
     return 1;
 }
 
-void replica__push_again(struct replica__replication *repl, size_t feed)
+void replica__push_again(struct replica__replication *repl, size_t feed, bool with_later)
 {
     struct replica__feed *f = &repl->feeds[feed];
 
     f->todo_after = -1;
+    f->with_later = with_later;
     if (f->sent_from < f->sent_to) {
         f->mark = f->sent_from; /* the file has it, too: opening it does the same */
         f->again_to = f->sent_to;

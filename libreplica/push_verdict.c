@@ -2,7 +2,6 @@
 #include "libreplica/aside.h"
 #include "libreplica/pull.h"
 #include "libreplica/txn.h"
-#include "replicator/remote.h" /* the verdicts' names */
 
 #include <string.h>
 
@@ -66,7 +65,7 @@ static int taken_but_moved_on(struct replica__pulling *p, struct judged *j, repl
     s->incarnation = j->verdict->sequence ? p->incarnation : 0;
     s->server_seq = j->verdict->sequence;
     s->rounds = 0;
-    s->todo = 1;
+    s->todo = REPLICA__TODO_NOW;
     return replica__state_put(db, s, err);
 }
 
@@ -113,7 +112,7 @@ static int refused(struct replica__pulling *p, struct judged *j, int kind, int c
 
     if (r < 0)
         return r;
-    s->todo = j->moved_on; /* another state than the refused one may be welcome */
+    s->todo = j->moved_on ? REPLICA__TODO_NOW : 0; /* another state than the refused one may be welcome */
     s->aside_seq = j->moved_on ? 0 : j->seq;
     if (!j->moved_on)
         r = replica__aside_put(p->repl->db,
@@ -148,12 +147,12 @@ static int judge(struct replica__pulling *p, struct judged *j, replica_error *er
     case REPLICA_VERDICT_LOCKED:
     case REPLICA_VERDICT_LATER:
         r = replica__state_drop_sent(db, &j->state, err);
-        j->state.todo = 1;
+        j->state.todo = REPLICA__TODO_LATER;
         return r < 0 ? r : replica__state_put(db, &j->state, err);
     default: /* no verdict: it is asked about by itself from now on */
         if (!j->state.sent_seq)
             j->state.sent_seq = j->row->sequence;
-        j->state.todo = 1;
+        j->state.todo = REPLICA__TODO_LATER;
         return replica__state_put(db, &j->state, err);
     }
 }
@@ -180,6 +179,12 @@ static int apply(struct replica__pulling *p, const struct replica__push_row *row
     return r < 0 ? r : judge(p, &j, err);
 }
 
+static bool comes_later(const struct replica__verdict *v)
+{
+    return v->verdict == REPLICA_VERDICT_LOCKED || v->verdict == REPLICA_VERDICT_LATER ||
+           v->verdict == REPLICA_VERDICT_NONE;
+}
+
 int replica__push_apply(struct replica__replication *repl, size_t feed,
                         const struct replica__push_page *page,
                         const struct replica__verdict *verdicts, const char *incarnation,
@@ -196,8 +201,11 @@ int replica__push_apply(struct replica__replication *repl, size_t feed,
     r = replica__txn_begin(repl->db, &txn, err);
     if (r >= 0)
         r = replica__pulling_begin(&p, repl, incarnation, err);
-    for (size_t i = 0; r >= 0 && i < page->n; i++)
+    for (size_t i = 0; r >= 0 && i < page->n; i++) {
         r = apply(&p, &page->rows[i], &verdicts[i], err);
+        if (comes_later(&verdicts[i]) && moved.todo_after < page->rows[i].doc)
+            moved.todo_after = page->rows[i].doc; /* not again in this pass */
+    }
     if (moved.sent_from < page->to)
         moved.sent_from = page->to;
     if (moved.sent_from >= moved.sent_to)

@@ -207,7 +207,7 @@ static int rebase(struct settling *t, replica_error *err)
     t->s.clean_seq = t->s.aside_seq = 0;
     t->s.incarnation = t->real_seq ? t->p->incarnation : 0;
     t->s.server_seq = t->real_seq;
-    t->s.todo = 1;
+    t->s.todo = REPLICA__TODO_NOW;
     return replica__state_put(db, &t->s, err);
 }
 

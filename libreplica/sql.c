@@ -116,6 +116,10 @@ static const char *const texts[] = {
         "INSERT OR REPLACE INTO feed(replication, coll, checkpoint, mark, sent_from, sent_to)"
         " VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
     [REPLICA__SQL_FEED_RESET] = "UPDATE feed SET checkpoint = NULL WHERE replication = ?1",
+    [REPLICA__SQL_FEED_COLLS] =
+        "SELECT c.coll, f.mark, f.sent_from, f.sent_to FROM feed f"
+        " JOIN replication_collection c ON c.replication = f.replication"
+        " AND (f.coll = 0 OR f.coll = c.coll) WHERE f.replication = ?1",
     [REPLICA__SQL_FEED_DIRTY] =
         "SELECT d.seq, d.number FROM doc d"
         " LEFT JOIN state s ON s.doc = d.number AND s.replication = ?1"

@@ -118,7 +118,7 @@ static int capture_for(replica_db *db, struct replica__state *s, const struct re
     } else {
         s->sent_seq = row->seq;
         s->sent = *kept;
-        s->todo = 1;
+        s->todo = REPLICA__TODO_NOW;
     }
     return replica__state_put(db, s, err);
 }

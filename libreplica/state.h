@@ -17,9 +17,11 @@ struct replica__state {
     int64_t sent;                    /* kept: that state, if the document has moved on */
     int64_t unsettled;               /* kept */
     int64_t rounds;                  /* of conflicts since it was clean */
-    int64_t todo;                    /* to be pushed, though the feed's mark has passed it */
+    int64_t todo;                    /* to be pushed, though the feed's mark has passed it: TODO_ */
     int64_t aside_seq;               /* the local state that is set aside */
 };
+
+enum { REPLICA__TODO_NOW = 1, REPLICA__TODO_LATER = 2 };
 
 int replica__state_get(replica_db *db, int64_t doc, int64_t replication,
                        struct replica__state *ret, replica_error *err); /* 1; 0: none, zeroed */

@@ -55,6 +55,8 @@ REPLICA_INTERNAL int replica__db_post(replica_db *db, replica__post_fn fn, void 
 
 /* Something of the library that works in dispatch, and ends when db closes. */
 struct replica__guest {
+    const char *name;
+    void (*committed)(void *ctx);           /* this handle has committed; be quick */
     int64_t (*next_ms)(void *ctx);          /* monotonic time of the next work; -1: none */
     void (*work)(void *ctx);                /* in dispatch, when fd is ready or the time has come */
     void (*closing)(void *ctx);             /* the database closes: end now */
@@ -66,9 +68,14 @@ REPLICA_INTERNAL void replica__db_remove_guest(replica_db *db, struct replica__g
 REPLICA_INTERNAL struct replica__poller *replica__db_poller(replica_db *db);
 /* Inside a callback of this database now? */
 REPLICA_INTERNAL bool replica__db_dispatching(const replica_db *db);
-/* fn is called by commits of this handle, on its thread, after the commit: wakes the runner.  Only
- * thread-safe and quick things; NULL forgets it. */
-REPLICA_INTERNAL void replica__db_on_commit(replica_db *db, void (*fn)(void *ctx), void *ctx);
+/* Is there a guest of this name? */
+REPLICA_INTERNAL bool replica__db_has_guest(const replica_db *db, const char *name);
+/* Make the poller wake when other processes write to the file; false where the system cannot. */
+REPLICA_INTERNAL bool replica__db_watch(replica_db *db);
+/* Has another connection committed since the last call?  1, 0. */
+REPLICA_INTERNAL int replica__db_changed(replica_db *db, replica_error *err);
+/* How long this handle waits for a lock. */
+REPLICA_INTERNAL void replica__db_set_busy(replica_db *db, int busy_ms);
 
 /* ---- replications ---------------------------------------------------------------- */
 
@@ -138,6 +145,10 @@ REPLICA_INTERNAL int replica__feed_lost(struct replica__replication *repl, size_
 
 /* ---- pushing --------------------------------------------------------------------- */
 
+/* The state that was pulled, as a document. */
+REPLICA_INTERNAL int replica__doc_of_pulled(const struct replica__pulled *pulled, const char *id,
+                                            replica_doc **ret_doc, replica_error *err);
+
 struct replica__push_row {
     replica_collection *coll;
     size_t coll_index;   /* in the feed's collections */
@@ -187,8 +198,10 @@ REPLICA_INTERNAL int replica__push_apply(struct replica__replication *repl, size
                                          const struct replica__verdict *verdicts,
                                          const char *incarnation, const char *checkpoint,
                                          replica_error *err);
-/* Begin a pass.  Rows of pages that are out, whose answer never came, are taken again first. */
-REPLICA_INTERNAL void replica__push_again(struct replica__replication *repl, size_t feed);
+/* Begin a pass.  Rows of pages that are out, whose answer never came, are taken again first; those that
+ * were told to come later only if with_later. */
+REPLICA_INTERNAL void replica__push_again(struct replica__replication *repl, size_t feed,
+                                          bool with_later);
 
 /* ---- settling -------------------------------------------------------------------- */
 
@@ -244,6 +257,9 @@ REPLICA_INTERNAL int replica__replication_backlog(struct replica__replication *r
 /* Is there anything to push, under way or unsettled?  1, 0: cheaper than counting. */
 REPLICA_INTERNAL int replica__replication_pending(struct replica__replication *repl,
                                                   replica_error *err);
+/* The same counts for the replication called name, from any handle on the file; zero if there is none. */
+REPLICA_INTERNAL int replica__backlog_of(replica_db *db, const char *name,
+                                         struct replica__backlog *ret, replica_error *err);
 /* State of one document for the replication called name: REPLICA_DOC_... of replicator.h. */
 REPLICA_INTERNAL int replica__doc_state(replica_collection *coll, const char *id,
                                         const char *replication, int *ret_state,

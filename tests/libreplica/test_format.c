@@ -1,0 +1,115 @@
+/* The file's own version, and files that are not ours. */
+#include "libreplica/format.h"
+#include "tests/support/store.h"
+#include "tests/support/test.h"
+#include "tests/support/tmp.h"
+
+#include <stdio.h>
+
+static int open_file(const char *path)
+{
+    replica_db *db = NULL;
+    int r = replica_db_open(path, NULL, &db, &test_err);
+
+    replica_db_close(db);
+    return r;
+}
+
+TEST(a_file_says_whose_it_is_and_of_which_version)
+{
+    STORE s = store_empty();
+
+    CHECK_INT(store_sql_int(&s, "PRAGMA application_id"), REPLICA__APPLICATION_ID);
+    CHECK_INT(store_sql_int(&s, "PRAGMA user_version"), REPLICA__FORMAT_VERSION);
+}
+
+TEST(a_newer_format_is_refused_and_not_touched)
+{
+    STORE s = store_with("{\"id\":\"a\"}");
+    size_t len, after_len;
+    char *before, *after;
+
+    store_close(&s);
+    store_sql(&s, "PRAGMA user_version = 2");
+    before = tmp_read("test.db", &len);
+    CHECK_RC(open_file(s.path), REPLICA_EVERSION);
+    CHECK_INT(test_err.detail, 2);
+    CHECK_STR(test_err.where, s.path);
+    after = tmp_read("test.db", &after_len);
+    CHECK_MEM(after, after_len, before, len);
+}
+
+TEST(a_database_of_somebody_else_is_refused_and_not_touched)
+{
+    struct store s = { .path = tmp_path("theirs.db") };
+    size_t len, after_len;
+    char *before, *after;
+
+    store_sql(&s, "CREATE TABLE t(x); INSERT INTO t VALUES(1)");
+    before = tmp_read("theirs.db", &len);
+    CHECK_RC(open_file(s.path), REPLICA_ECORRUPT);
+    after = tmp_read("theirs.db", &after_len);
+    CHECK_MEM(after, after_len, before, len);
+}
+
+TEST(a_file_that_is_no_database_is_refused_and_not_touched)
+{
+    const char *text = "this is a letter to my aunt, and she keeps her letters for many years; "
+                       "it is longer than the header of a database";
+    const char *path = tmp_write("letter.txt", text, REPLICA_NUL);
+
+    CHECK_RC(open_file(path), REPLICA_ECORRUPT);
+    CHECK_STR(tmp_read("letter.txt", NULL), text);
+}
+
+TEST(an_empty_file_becomes_a_database)
+{
+    STORE s = store_open(tmp_write("empty.db", "", 0), NULL);
+
+    store_put(&s, "{\"id\":\"a\"}");
+    store_sound(&s);
+}
+
+TEST(a_damaged_file_is_corrupt)
+{
+    STORE s = store_empty();
+    FILE *f;
+
+    for (int i = 0; i < 200; i++) {
+        char text[400];
+
+        snprintf(text, sizeof text, "{\"id\":\"k%d\",\"t\":\"%0300d\"}", i, i);
+        store_put(&s, text);
+    }
+    store_close(&s);
+    f = fopen(s.path, "r+b");
+    for (long at = 8192; at < 40000; at++) {
+        fseek(f, at, SEEK_SET);
+        fputc('x', f);
+    }
+    fclose(f);
+    replica_db *db = NULL;
+    int r = replica_db_open(s.path, NULL, &db, &test_err);
+
+    if (r == 0) {
+        r = replica_check(db, NULL, NULL, &test_err);
+        CHECK(r > 0 || r == REPLICA_ECORRUPT);
+    } else {
+        CHECK_RC(r, REPLICA_ECORRUPT);
+    }
+    replica_db_close(db);
+}
+
+TEST(a_copy_made_by_sqlite_goes_back_to_a_write_ahead_log)
+{
+    STORE s = store_with("{\"id\":\"a\"}");
+    char sql[600];
+
+    snprintf(sql, sizeof sql, "VACUUM INTO '%s'", tmp_path("copy.db"));
+    store_sql(&s, sql);
+    STORE copy = store_open(tmp_path("copy.db"), NULL);
+    CHECK_STR(store_json(&copy, "a"), "{\"id\":\"a\"}");
+    store_put(&copy, "{\"id\":\"b\"}");
+    CHECK_INT(store_sql_int(&copy, "SELECT journal_mode = 'wal' FROM pragma_journal_mode"), 1);
+    store_sound(&copy);
+}
