@@ -51,15 +51,7 @@ typedef struct replica_remote_page {
 #define REPLICA_REMOTE_PAGE_INIT \
     { sizeof(replica_remote_page), NULL, 0, NULL, NULL, NULL, 0, -1, 0 }
 
-enum {
-    REPLICA_VERDICT_NONE = 0,     /* not judged: ask again */
-    REPLICA_VERDICT_TAKEN = 1,
-    REPLICA_VERDICT_ALREADY = 2,  /* this very revision was taken before */
-    REPLICA_VERDICT_CONFLICT = 3, /* real is the real master state */
-    REPLICA_VERDICT_REFUSED = 4,  /* code and reason say why; asking again is of no use */
-    REPLICA_VERDICT_LOCKED = 5,   /* reason names the holder; asked again after retry_ms */
-    REPLICA_VERDICT_LATER = 6     /* asked again after retry_ms */
-};
+/* The judgement of one row; what the kinds mean is said in libreplica.h. */
 typedef struct replica_remote_verdict {
     int verdict;
     int64_t sequence;       /* TAKEN, ALREADY: the server's number of that state; 0: unknown */

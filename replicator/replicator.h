@@ -134,15 +134,7 @@ REPLICA_API int replica_sync_resync(replica_sync *sync, replica_error *err);
  * is returned too. */
 REPLICA_API int replica_sync_wait_in_sync(replica_sync *sync, int timeout_ms, replica_error *err);
 
-/* Where a document is on its way to the server. */
-enum {
-    REPLICA_DOC_ABSENT = 0,     /* never stored here, or not part of this replication */
-    REPLICA_DOC_IN_SYNC = 1,    /* the server has this state */
-    REPLICA_DOC_DIRTY = 2,      /* waits to be sent */
-    REPLICA_DOC_SENT = 3,       /* sent, no verdict yet */
-    REPLICA_DOC_UNSETTLED = 4,  /* in conflict, waits for the handler */
-    REPLICA_DOC_REJECTED = 5    /* set aside; see replica_rejected() */
-};
+/* Where a document is on its way to the server: REPLICA_DOC_... */
 REPLICA_API int replica_sync_doc_state(replica_sync *sync, replica_collection *coll, const char *id,
                                        int *ret_state, replica_error *err);
 /* Dispatch until the state that is stored now is on the server (1) or superseded; 0: the time is

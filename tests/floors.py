@@ -17,7 +17,7 @@ FLOORS = {
     'base/': ['base/'] + STORE_PUBLIC,
     'schema/': ['schema/', 'base/'] + STORE_PUBLIC,
     'libreplica/': ['libreplica/', 'schema/', 'base/'],
-    'replicator/': ['replicator/', 'base/', 'libreplica/store.h'] + STORE_PUBLIC,
+    'replicator/': ['replicator/', 'base/', 'libreplica/store.h', 'libreplica/conflict.h'] + STORE_PUBLIC,
     'tools/': ['tools/', 'base/'] + PUBLIC,
     'tools/server/': ['tools/server/', 'base/', 'libreplica/master.h', 'libreplica/store.h',
                       'replicator/wire.h'] + PUBLIC,

@@ -1,0 +1,36 @@
+/* Conflicts that were put to the program, and its answers.
+ *
+ * The session asks, the program's thread runs the handler, any thread may answer.  The session keeps the
+ * states of each question until it is answered; a conflict that the program holds for days holds nothing
+ * else up. */
+#ifndef REPLICATOR_ASKING_H
+#define REPLICATOR_ASKING_H
+
+#include "libreplica/conflict.h"
+
+struct replica__asking;
+struct replica__session_hooks;
+
+struct replica__asking *replica__asking_new(const struct replica__session_hooks *hooks);
+/* No answer is taken from now on; what is asked is forgotten.  The last conflict frees the rest. */
+void replica__asking_close(struct replica__asking *a);
+
+/* Is this document asked about as it stands? */
+bool replica__asking_has(struct replica__asking *a, const struct replica__unsettled *u);
+/* May more be asked, or do too many questions wait for the program's thread? */
+bool replica__asking_ready(struct replica__asking *a);
+/* Ask; takes over the states of u on success. */
+int replica__asking_ask(struct replica__asking *a, replica_db *db, struct replica__unsettled *u);
+
+struct replica__asked {
+    struct replica__unsettled of;
+    struct replica__answer answer; /* texts are owned, see free */
+    char *text;
+};
+/* The next answer: 1, or 0. */
+int replica__asking_take(struct replica__asking *a, struct replica__asked *ret);
+void replica__asked_free(struct replica__asked *asked);
+/* Questions that wait for their answer. */
+size_t replica__asking_count(struct replica__asking *a);
+
+#endif

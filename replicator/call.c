@@ -1,0 +1,86 @@
+/* The answers of a remote, as they come: each goes to the side that asked.
+ *
+ * A remote may answer a call that was cancelled meanwhile; such an answer is dropped. */
+#include "replicator/session_state.h"
+
+static bool take(replica_call *call)
+{
+    bool open = call->open;
+
+    call->open = false;
+    return open;
+}
+
+void replica_call_page(replica_call *call, const replica_remote_page *page)
+{
+    if (!take(call))
+        return;
+    call->session->busy = true;
+    pull_answer(call->session, page);
+    call->session->busy = false;
+}
+
+void replica_call_verdicts(replica_call *call, const replica_remote_verdicts *answer)
+{
+    if (!take(call))
+        return;
+    call->session->busy = true;
+    push_answer(call->session, answer);
+    call->session->busy = false;
+}
+
+void replica_call_open(replica_call *call)
+{
+    if (call->open)
+        stream_opened(call->session, call->feed);
+}
+
+void replica_call_event(replica_call *call, const replica_remote_page *page)
+{
+    if (call->open)
+        stream_event(call->session, call->feed, page);
+}
+
+void replica_call_resync(replica_call *call)
+{
+    if (!call->open)
+        return;
+    stream_heard(call->session, call->feed);
+    call->session->feeds[call->feed].wanted = true;
+}
+
+void replica_call_alive(replica_call *call)
+{
+    if (call->open)
+        stream_heard(call->session, call->feed);
+}
+
+void replica_call_fail(replica_call *call, const replica_error *error, int64_t retry_ms)
+{
+    struct replica__session *s = call->session;
+
+    if (!take(call))
+        return;
+    switch (call->kind) {
+    case CALL_HELLO: session_fail(s, error, retry_ms); break;
+    case CALL_PULL: pull_failed(s, error, retry_ms); break;
+    case CALL_PUSH: push_failed(s, error, retry_ms); break;
+    case CALL_STREAM: stream_failed(s, call->feed, error, retry_ms); break;
+    }
+}
+
+void replica_call_lost(replica_call *call, const char *incarnation, int64_t common)
+{
+    struct replica__session *s = call->session;
+    replica_error error = { .offset = -1 };
+
+    if (!take(call))
+        return;
+    if (call->kind == CALL_STREAM) {
+        replica__error_set(&error, REPLICA_EHTTP, 409, "the stream's checkpoint is not known");
+        stream_failed(s, call->feed, &error, 0);
+        s->feeds[call->feed].wanted = true; /* the pull finds out what is lost */
+    } else {
+        pull_lost(s, call->feed, incarnation, common);
+    }
+}

@@ -1,0 +1,324 @@
+/* Pulling: iteration until the head as of the request.
+ *
+ * When a page comes, the next one is asked for before this one is applied, so that both sides work; two
+ * pages are in memory at most. */
+#include "replicator/session_state.h"
+
+#define MIN_ROWS 1
+
+/* ---- copying a page --------------------------------------------------------------- */
+
+static replica_collection *collection_of(struct replica__session *s, size_t feed, const char *name)
+{
+    replica_collection *const *colls;
+    size_t n = replica__feed_collections(s->repl, feed, &colls);
+
+    for (size_t i = 0; i < n; i++) {
+        if (name ? strcmp(replica_collection_name(colls[i]), name) == 0 : n == 1)
+            return colls[i];
+    }
+    return NULL;
+}
+
+/* Scan the copy: what is no document is noted as a problem of this document alone. */
+static void scan(struct replica__session *s, struct replica__pulled *doc, const char *json,
+                 size_t len, struct replica__arena *arena)
+{
+    struct replica__json_limits limits;
+    replica_error why = { .offset = -1 };
+    size_t max_key, pos = 0;
+
+    replica__db_limits(s->db, &limits, &max_key);
+    doc->problem = replica__json_scan(json, len, &pos, replica_collection_key(doc->coll), &limits,
+                                      &doc->doc, &why);
+    if (doc->problem < 0) {
+        doc->doc.text = (struct replica__slice){ json, len };
+        doc->reason = replica__arena_text(arena, why.message);
+    }
+}
+
+int copy_doc(struct replica__session *s, size_t feed, const replica_remote_doc *from,
+             struct replica__arena *arena, struct replica__pulled *ret, replica_error *err)
+{
+    struct replica__pulled doc = {
+        .coll = collection_of(s, feed, from->collection),
+        .deleted = from->deleted != 0,
+        .sequence = from->sequence,
+        .stamp = from->stamp,
+        .writer = replica__arena_text(arena, from->writer),
+        .bundle = replica__arena_text(arena, from->bundle),
+    };
+    const char *json = replica__arena_copy(arena, from->json, from->len);
+
+    if (!doc.coll)
+        return replica__error_set(err, REPLICA_EHTTP, 0,
+                                  "a document of collection '%.60s', which was not asked for",
+                                  from->collection ? from->collection : "");
+    if (!json)
+        return replica__enomem(err);
+    scan(s, &doc, json, from->len, arena);
+    *ret = doc;
+    return 0;
+}
+
+int page_copy(struct replica__session *s, size_t feed, const replica_remote_page *from,
+              struct arrived *ret, replica_error *err)
+{
+    struct arrived page = { .n = from->count,
+                            .head = from->head,
+                            .remaining = from->remaining,
+                            .at_head = from->at_head != 0 };
+    int r = 0;
+
+    page.arena = replica__arena_new(64 * 1024);
+    page.docs = replica__alloc_zero(from->count, sizeof *page.docs);
+    if (!page.arena || !page.docs)
+        r = replica__enomem(err);
+    for (size_t i = 0; r >= 0 && i < from->count; i++)
+        r = copy_doc(s, feed, &from->docs[i], page.arena, &page.docs[i], err);
+    if (r >= 0) {
+        page.checkpoint = replica__arena_text(page.arena, from->checkpoint);
+        page.follows = replica__arena_text(page.arena, from->follows);
+        page.incarnation = replica__arena_text(page.arena, from->incarnation);
+        if (page.arena->failed)
+            r = replica__enomem(err);
+    }
+    if (r < 0) {
+        page_free(&page);
+        return r;
+    }
+    *ret = page;
+    return 0;
+}
+
+void page_free(struct arrived *page)
+{
+    for (size_t i = 0; page->docs && i < page->n; i++)
+        replica__free(page->docs[i].id);
+    replica__free(page->docs);
+    replica__arena_free(page->arena);
+    *page = (struct arrived){ 0 };
+}
+
+/* ---- applying --------------------------------------------------------------------- */
+
+static void tell_received(struct replica__session *s, const struct arrived *page)
+{
+    for (size_t i = 0; i < page->n; i++) {
+        const struct replica__pulled *doc = &page->docs[i];
+        replica_sync_event event = { .collection = replica_collection_name(doc->coll),
+                                     .id = doc->id ? doc->id : "" };
+
+        if (doc->outcome == REPLICA__PULLED_WRITTEN) {
+            s->status.pulled++;
+            event.kind = REPLICA_EVENT_RECEIVED;
+        } else if (doc->outcome == REPLICA__PULLED_ASIDE) {
+            event.kind = REPLICA_EVENT_REJECTED;
+            event.code = doc->problem;
+            event.reason = doc->reason;
+        } else {
+            s->unsettled |= doc->outcome == REPLICA__PULLED_UNSETTLED;
+            continue;
+        }
+        session_event(s, &event);
+    }
+    session_touch(s);
+}
+
+int page_apply(struct replica__session *s, size_t feed, struct arrived *page,
+               const char *checkpoint, replica_error *err)
+{
+    int r = replica__pull_apply(s->repl, feed, page->docs, page->n, page->incarnation, checkpoint,
+                                err);
+
+    if (r >= 0)
+        tell_received(s, page);
+    return r;
+}
+
+/* ---- iterating -------------------------------------------------------------------- */
+
+static bool ask(struct replica__session *s, const char *checkpoint)
+{
+    char *copy = replica__strdup(checkpoint);
+    replica_error error = { .offset = -1 };
+
+    if (checkpoint && !copy) {
+        replica__enomem(&error);
+        session_fail(s, &error, 0);
+        return false;
+    }
+    replica__free(s->asked_from);
+    s->asked_from = copy;
+    return session_begin_call(s, &s->pull, CALL_PULL, s->feed);
+}
+
+void pull_begin(struct replica__session *s, size_t feed)
+{
+    replica_error error = { .offset = -1 };
+
+    s->feed = feed;
+    s->feeds[feed].wanted = false;
+    s->last_page = false;
+    session_move(s, PULLING);
+    if (s->feeds[feed].from_start) {
+        if (replica__feed_reset(s->repl, feed, &error) < 0) {
+            s->feeds[feed].wanted = true;
+            session_fail(s, &error, 0);
+            return;
+        }
+        s->feeds[feed].from_start = false;
+    }
+    ask(s, replica__feed_checkpoint(s->repl, feed));
+}
+
+/* Pages grow again after they had to shrink. */
+static void grow(struct replica__session *s)
+{
+    if (s->pull_rows < s->o.rows)
+        s->pull_rows = s->pull_rows * 2 < s->o.rows ? s->pull_rows * 2 : s->o.rows;
+}
+
+static void reached_head(struct replica__session *s)
+{
+    struct feed *feed = &s->feeds[s->feed];
+
+    feed->at_head = true;
+    feed->remaining = 0;
+    s->poll_at = 0;
+    session_move(s, IDLE);
+}
+
+static void count_remaining(struct replica__session *s)
+{
+    int64_t total = 0;
+
+    for (size_t i = 0; i < s->feed_count; i++)
+        total = s->feeds[i].remaining < 0 || total < 0 ? -1 : total + s->feeds[i].remaining;
+    s->status.pull_remaining = total;
+    session_touch(s);
+}
+
+/* Apply the page that came.  false: the session has failed. */
+static bool apply_arrived(struct replica__session *s)
+{
+    replica_error error = { .offset = -1 };
+    struct arrived page = s->page;
+    int r;
+
+    s->page = (struct arrived){ 0 };
+    s->has_page = false;
+    r = page_apply(s, s->feed, &page, page.checkpoint, &error);
+    if (r >= 0) {
+        s->feeds[s->feed].remaining = s->last_page ? 0 : page.remaining;
+        if (page.head)
+            s->status.head = page.head;
+    }
+    page_free(&page);
+    if (r < 0) {
+        s->feeds[s->feed].wanted = true;
+        session_fail(s, &error, 0);
+        return false;
+    }
+    grow(s);
+    count_remaining(s);
+    return true;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return (!a && !b) || (a && b && strcmp(a, b) == 0);
+}
+
+/* Does the page end the iteration?  A short page proves nothing; one that is empty and stays where it
+ * was does.  A page with documents that does not move would come for ever. */
+static int judge_page(struct replica__session *s, const struct arrived *page, replica_error *err)
+{
+    bool moved = page->checkpoint && !same_text(page->checkpoint, s->asked_from);
+
+    if (page->at_head)
+        return 1;
+    if (page->n == 0 && !moved)
+        return 1;
+    if (!moved)
+        return replica__error_set(err, REPLICA_EHTTP, 200,
+                                  "a page of %zu documents whose checkpoint does not move", page->n);
+    return 0;
+}
+
+void pull_answer(struct replica__session *s, const replica_remote_page *page)
+{
+    replica_error error = { .offset = -1 };
+    int r;
+
+    if (s->has_page && !apply_arrived(s)) /* two answers in one turn: the first page comes first */
+        return;
+    r = page_copy(s, s->feed, page, &s->page, &error);
+    if (r >= 0) {
+        s->has_page = true;
+        r = judge_page(s, &s->page, &error);
+    }
+    if (r < 0) {
+        pull_failed(s, &error, 0);
+        return;
+    }
+    session_succeeded(s);
+    s->last_page = r > 0;
+    if (!s->last_page)
+        ask(s, s->page.checkpoint);
+}
+
+void pull_step(struct replica__session *s)
+{
+    if (s->has_page && apply_arrived(s) && !s->pull.open)
+        reached_head(s);
+}
+
+void pull_failed(struct replica__session *s, const replica_error *error, int64_t retry_ms)
+{
+    s->feeds[s->feed].wanted = true;
+    s->feeds[s->feed].at_head = false;
+    if (error->code == REPLICA_ELIMIT && s->pull_rows > MIN_ROWS) {
+        s->pull_rows /= 2; /* the server, or our own ceiling, found the page too large */
+        pull_stop(s);
+        session_move(s, IDLE);
+        return;
+    }
+    session_fail(s, error, retry_ms);
+}
+
+void pull_lost(struct replica__session *s, size_t feed, const char *incarnation, int64_t common)
+{
+    REPLICA_BUF checkpoint = REPLICA_BUF_INIT;
+    replica_error error = { .offset = -1 };
+    bool none = !incarnation || !*incarnation;
+    int r;
+
+    pull_stop(s);
+    push_stop(s);
+    if (!none)
+        replica__buf_printf(&checkpoint, "{\"id\":\"%s\",\"lwt\":%lld}", incarnation,
+                            (long long)common);
+    r = checkpoint.r;
+    if (r >= 0)
+        r = replica__feed_lost(s->repl, feed, incarnation, none ? 0 : common, checkpoint.data,
+                               &error);
+    s->feeds[feed].wanted = true;
+    s->feeds[feed].at_head = false;
+    s->dirty = true;
+    if (r < 0)
+        session_fail(s, &error, 0);
+    else
+        session_move(s, IDLE);
+}
+
+void pull_stop(struct replica__session *s)
+{
+    session_cancel_call(s, &s->pull);
+    page_free(&s->page);
+    s->has_page = false;
+    if (s->state == PULLING)
+        s->feeds[s->feed].wanted = true;
+    replica__free(s->asked_from);
+    s->asked_from = NULL;
+}

@@ -1,0 +1,455 @@
+/* Pushing: pages of rows, and what becomes of them.
+ *
+ * A pass begins with what went out before and has no verdict, and goes through the feeds one by one.
+ * While a page is out the next one is made; it leaves before the verdicts of the first are written.
+ *
+ * A server without verdicts by row can only refuse a page: it is halved until the row is found.  When
+ * three rows in succession are refused alone and none was taken, the refusal is meant for everything:
+ * pushing pauses, and nothing is rejected. */
+#include "replicator/retry.h"
+#include "replicator/session_state.h"
+
+#include <stdio.h>
+
+static void free_answer(struct answered *a)
+{
+    replica__free(a->verdicts);
+    replica__arena_free(a->arena);
+    *a = (struct answered){ 0 };
+}
+
+static void drop_suspects(struct replica__session *s)
+{
+    for (size_t i = 0; i < s->suspect_count; i++)
+        replica__push_page_free(&s->suspects[i].page);
+    s->suspect_count = 0;
+}
+
+static void drop_pages(struct replica__session *s)
+{
+    session_cancel_call(s, &s->push);
+    replica__push_page_free(&s->judged);
+    replica__push_page_free(&s->sent);
+    replica__push_page_free(&s->ready);
+    s->has_ready = false;
+    free_answer(&s->verdicts);
+    s->has_verdicts = false;
+}
+
+void push_stop(struct replica__session *s)
+{
+    if (s->state == PUSHING)
+        s->dirty = true;
+    drop_pages(s);
+    drop_suspects(s);
+}
+
+static void fail(struct replica__session *s, const replica_error *error)
+{
+    s->dirty = true;
+    session_fail(s, error, 0);
+}
+
+/* ---- sending --------------------------------------------------------------------- */
+
+static void fill_row(const struct replica__push_row *from, replica_remote_row *to)
+{
+    *to = (replica_remote_row){
+        .collection = from->coll_index,
+        .id = from->id,
+        .json = from->json,
+        .len = from->len,
+        .deleted = from->deleted,
+        .operation = from->operation,
+        .stamp = from->stamp,
+        .bundle = from->bundle,
+        .assumed = from->assumed,
+        .assumed_len = from->assumed_len,
+        .assumed_deleted = from->assumed_deleted,
+        .assumed_incarnation = from->assumed_incarnation,
+        .assumed_sequence = from->assumed_sequence,
+    };
+}
+
+/* Send the page that is in s->sent. */
+static bool send_page(struct replica__session *s)
+{
+    REPLICA_FREE replica_remote_row *rows = replica__alloc_zero(s->sent.n, sizeof *rows);
+    replica_push_request request = { .checkpoint = replica__feed_checkpoint(s->repl, s->feed) };
+    replica_error error = { .offset = -1 };
+    int r;
+
+    if (!rows) {
+        replica__enomem(&error);
+        fail(s, &error);
+        return false;
+    }
+    for (size_t i = 0; i < s->sent.n; i++)
+        fill_row(&s->sent.rows[i], &rows[i]);
+    request.count = session_feed_request(s, s->feed, &request.collections);
+    request.rows = rows;
+    request.row_count = s->sent.n;
+    s->push = (replica_call){ .session = s,
+                              .kind = CALL_PUSH,
+                              .feed = s->feed,
+                              .open = true,
+                              .deadline = session_now(s) + 5 * 60 * 1000 };
+    r = s->remote.push(s->remote.ctx, &s->push, &request);
+    if (r >= 0)
+        return true;
+    s->push.open = false;
+    replica__error_set(&error, r, 0, "the remote could not start a push");
+    fail(s, &error);
+    return false;
+}
+
+/* Take the next page: 1, 0: nothing is left in this feed, < 0: the session has failed. */
+static int take_page(struct replica__session *s, struct replica__push_page *ret)
+{
+    replica_error error = { .offset = -1 };
+    int r = replica__push_next(s->repl, s->feed, s->push_rows, (size_t)s->o.bytes, ret, &error);
+
+    if (r < 0)
+        fail(s, &error);
+    return r;
+}
+
+/* The page that was made ready goes out. */
+static void send_ready(struct replica__session *s)
+{
+    s->sent = s->ready;
+    s->ready = (struct replica__push_page){ 0 };
+    s->has_ready = false;
+    send_page(s);
+}
+
+static void begin_feed(struct replica__session *s, size_t feed)
+{
+    s->feed = feed;
+    replica__push_again(s->repl, feed, s->with_later);
+}
+
+void push_begin(struct replica__session *s)
+{
+    s->with_later = session_now(s) >= s->later_at;
+    s->delayed = s->told_apart = s->searching = false;
+    if (s->with_later)
+        s->later_at = 0;
+    begin_feed(s, 0);
+    session_move(s, PUSHING);
+}
+
+/* Also what is out goes again, in smaller pages. */
+static void begin_anew(struct replica__session *s)
+{
+    drop_pages(s);
+    replica__push_again(s->repl, s->feed, false);
+}
+
+/* ---- refusals of whole pages ------------------------------------------------------ */
+
+/* Give this row of its own page a verdict. */
+static int judge_alone(struct replica__session *s, const struct replica__push_page *page,
+                       size_t feed, int verdict, int code, const char *reason)
+{
+    const struct replica__verdict v = { .verdict = verdict, .code = code, .reason = reason };
+    const struct replica__push_row *row = &page->rows[0];
+    replica_error error = { .offset = -1 };
+    int r = replica__push_apply(s->repl, feed, page, &v, NULL, NULL, &error);
+
+    if (r < 0) {
+        fail(s, &error);
+        return r;
+    }
+    if (verdict == REPLICA_VERDICT_REFUSED)
+        session_event(s, &(replica_sync_event){ .kind = REPLICA_EVENT_REJECTED,
+                                                .collection = replica_collection_name(row->coll),
+                                                .id = row->id,
+                                                .code = code,
+                                                .reason = reason });
+    return 0;
+}
+
+/* It is known that others are taken: the suspects were refused for what they are. */
+static int reject_suspects(struct replica__session *s)
+{
+    int r = 0;
+
+    for (size_t i = 0; r >= 0 && i < s->suspect_count; i++) {
+        struct suspect *suspect = &s->suspects[i];
+
+        r = judge_alone(s, &suspect->page, suspect->feed, REPLICA_VERDICT_REFUSED, suspect->code,
+                        suspect->reason);
+    }
+    drop_suspects(s);
+    return r;
+}
+
+/* A single row was refused, and no other was taken yet. */
+static void suspect_row(struct replica__session *s, const replica_error *error)
+{
+    struct suspect *suspect = &s->suspects[s->suspect_count];
+
+    if (s->suspect_count + 1 == SUSPECTS) {
+        session_log(s, REPLICA_LOG_WARNING, "the server refuses every document: pushing pauses");
+        s->dirty = true;
+        session_halt(s, error);
+        return;
+    }
+    if (judge_alone(s, &s->sent, s->feed, REPLICA_VERDICT_LATER, 0, NULL) < 0)
+        return;
+    *suspect = (struct suspect){ .page = s->sent, .feed = s->feed, .code = error->detail };
+    snprintf(suspect->reason, sizeof suspect->reason, "%.*s", (int)sizeof suspect->reason - 1,
+             error->message);
+    s->sent = (struct replica__push_page){ 0 };
+    s->suspect_count++;
+}
+
+static void refused_alone(struct replica__session *s, const replica_error *error)
+{
+    s->searching = false;
+    if (!s->told_apart && error->code != REPLICA_ELIMIT) {
+        suspect_row(s, error);
+        return;
+    }
+    s->push_rows = s->o.rows;
+    if (judge_alone(s, &s->sent, s->feed, REPLICA_VERDICT_REFUSED, error->detail,
+                    error->message) >= 0)
+        replica__push_page_free(&s->sent);
+}
+
+void push_failed(struct replica__session *s, const replica_error *error, int64_t retry_ms)
+{
+    bool refusal = error->code == REPLICA_EHTTP && (error->detail == 403 || error->detail == 422);
+    bool too_large = error->code == REPLICA_ELIMIT;
+
+    if (!refusal && !too_large) {
+        s->dirty = true;
+        session_fail(s, error, retry_ms);
+        return;
+    }
+    s->busy = true;
+    if (s->sent.n > 1) {
+        s->push_rows = s->sent.n / 2;
+        if (too_large)
+            s->o.rows = s->push_rows; /* what was too large once is too large again */
+        else
+            s->searching = true;
+        begin_anew(s);
+    } else {
+        refused_alone(s, error);
+        if (s->state == PUSHING && s->has_ready)
+            send_ready(s);
+    }
+    s->busy = false;
+}
+
+/* ---- verdicts -------------------------------------------------------------------- */
+
+static int copy_verdict(struct replica__session *s, const replica_remote_verdict *from,
+                        struct replica__arena *arena, struct replica__verdict *to,
+                        replica_error *err)
+{
+    *to = (struct replica__verdict){ .verdict = from->verdict,
+                                     .sequence = from->sequence,
+                                     .code = from->code };
+    to->reason = replica__arena_text(arena, from->reason);
+    if (from->verdict == REPLICA_VERDICT_LOCKED || from->verdict == REPLICA_VERDICT_LATER ||
+        from->verdict == REPLICA_VERDICT_NONE) {
+        s->delayed = true;
+        if (s->later_at < session_now(s) + from->retry_ms)
+            s->later_at = session_now(s) + from->retry_ms;
+    }
+    return from->verdict == REPLICA_VERDICT_CONFLICT
+               ? copy_doc(s, s->feed, &from->real, arena, &to->real, err)
+               : 0;
+}
+
+static int copy_answer(struct replica__session *s, const replica_remote_verdicts *from,
+                       struct answered *ret, replica_error *err)
+{
+    struct answered a = { .arena = replica__arena_new(16 * 1024) };
+    int r = 0;
+
+    if (from->count != s->sent.n)
+        r = replica__error_set(err, REPLICA_EHTTP, 200, "%zu verdicts for %zu rows", from->count,
+                               s->sent.n);
+    a.verdicts = r < 0 ? NULL : replica__alloc_zero(from->count, sizeof *a.verdicts);
+    if (r >= 0 && (!a.arena || !a.verdicts))
+        r = replica__enomem(err);
+    for (size_t i = 0; r >= 0 && i < from->count; i++) {
+        replica_remote_verdict v = from->verdicts[i];
+
+        if (!v.real.collection && v.verdict == REPLICA_VERDICT_CONFLICT)
+            v.real.collection = replica_collection_name(s->sent.rows[i].coll);
+        r = copy_verdict(s, &v, a.arena, &a.verdicts[i], err);
+    }
+    if (r >= 0) {
+        a.incarnation = replica__arena_text(a.arena, from->incarnation);
+        a.follows = replica__arena_text(a.arena, from->follows);
+        a.checkpoint = replica__arena_text(a.arena, from->checkpoint);
+        if (a.arena->failed)
+            r = replica__enomem(err);
+    }
+    if (r < 0) {
+        free_answer(&a);
+        return r;
+    }
+    *ret = a;
+    return 0;
+}
+
+/* Without operation ids, a row that went out before and now conflicts with exactly what it says was
+ * taken the first time. */
+static void recognise_own(struct replica__session *s)
+{
+    if (s->features & REPLICA_REMOTE_OPERATIONS)
+        return;
+    for (size_t i = 0; i < s->judged.n; i++) {
+        const struct replica__push_row *row = &s->judged.rows[i];
+        struct replica__verdict *v = &s->verdicts.verdicts[i];
+        replica_doc *sent = NULL, *real = NULL;
+
+        if (v->verdict != REPLICA_VERDICT_CONFLICT || !row->again || v->real.problem)
+            continue;
+        if (replica__doc_new(row->coll, row->id, row->json, row->len, row->deleted, &sent, NULL) >= 0 &&
+            replica__doc_of_pulled(&v->real, row->id, &real, NULL) >= 0 &&
+            replica__states_equal(row->coll, sent, real)) {
+            v->verdict = REPLICA_VERDICT_TAKEN;
+            v->sequence = v->real.sequence;
+        }
+        replica_doc_unref(sent);
+        replica_doc_unref(real);
+    }
+}
+
+static void tell_judged(struct replica__session *s)
+{
+    for (size_t i = 0; i < s->judged.n; i++) {
+        const struct replica__push_row *row = &s->judged.rows[i];
+        const struct replica__verdict *v = &s->verdicts.verdicts[i];
+        replica_sync_event event = { .collection = replica_collection_name(row->coll),
+                                     .id = row->id,
+                                     .code = v->code,
+                                     .reason = v->reason };
+
+        switch (v->verdict) {
+        case REPLICA_VERDICT_TAKEN:
+        case REPLICA_VERDICT_ALREADY:
+            s->status.pushed++;
+            s->told_apart = true;
+            event.kind = REPLICA_EVENT_SENT;
+            break;
+        case REPLICA_VERDICT_CONFLICT:
+            s->told_apart = true;
+            s->unsettled = true;
+            continue;
+        case REPLICA_VERDICT_REFUSED:
+            event.kind = REPLICA_EVENT_REJECTED;
+            break;
+        default:
+            continue;
+        }
+        session_event(s, &event);
+    }
+    session_touch(s);
+}
+
+static void apply_verdicts(struct replica__session *s)
+{
+    const char *stored = replica__feed_checkpoint(s->repl, s->feed);
+    replica_error error = { .offset = -1 };
+    bool moves;
+    int r;
+
+    recognise_own(s);
+    moves = s->o.pull && (s->features & REPLICA_REMOTE_ORDER) && s->feeds[s->feed].at_head &&
+            checkpoint_extends(stored, s->verdicts.follows, s->verdicts.checkpoint);
+    r = replica__push_apply(s->repl, s->feed, &s->judged, s->verdicts.verdicts,
+                            s->verdicts.incarnation, moves ? s->verdicts.checkpoint : NULL, &error);
+    if (r < 0) {
+        fail(s, &error);
+        return;
+    }
+    tell_judged(s);
+    replica__push_page_free(&s->judged);
+    free_answer(&s->verdicts);
+    s->has_verdicts = false;
+    if (s->told_apart && reject_suspects(s) < 0)
+        return;
+    if (!s->searching && s->push_rows < s->o.rows)
+        s->push_rows = s->o.rows;
+}
+
+void push_answer(struct replica__session *s, const replica_remote_verdicts *answer)
+{
+    replica_error error = { .offset = -1 };
+
+    if (s->has_verdicts) /* two answers in one turn: the first page's come first */
+        apply_verdicts(s);
+    if (s->state != PUSHING)
+        return;
+    if (copy_answer(s, answer, &s->verdicts, &error) < 0) {
+        fail(s, &error);
+        return;
+    }
+    session_succeeded(s);
+    s->has_verdicts = true;
+    s->judged = s->sent;
+    s->sent = (struct replica__push_page){ 0 };
+    if (s->has_ready)
+        send_ready(s); /* the server has work while we write what it said */
+}
+
+/* ---- stepping -------------------------------------------------------------------- */
+
+/* The pass is over; what comes later has its turn after a while. */
+static void end_pass(struct replica__session *s)
+{
+    const struct replica__world *world = replica__db_world(s->db);
+
+    if (reject_suspects(s) < 0)
+        return;
+    if (s->delayed) {
+        int64_t soonest = session_now(s) +
+                          replica__retry_delay(++s->delays, world->random(world->ctx), 100);
+
+        if (s->later_at < soonest)
+            s->later_at = soonest;
+    } else if (s->with_later) {
+        s->delays = 0;
+    }
+    session_move(s, IDLE);
+}
+
+static void next_page(struct replica__session *s)
+{
+    int r = take_page(s, &s->sent);
+
+    if (r > 0) {
+        send_page(s);
+    } else if (r == 0 && s->feed + 1 < s->feed_count) {
+        begin_feed(s, s->feed + 1);
+    } else if (r == 0) {
+        end_pass(s);
+    }
+}
+
+void push_step(struct replica__session *s)
+{
+    if (s->has_verdicts) {
+        apply_verdicts(s);
+    } else if (s->push.open) {
+        if (!s->has_ready && s->push_rows == s->o.rows && s->sent.more) {
+            int r = take_page(s, &s->ready);
+
+            s->has_ready = r > 0;
+            s->sent.more = r > 0 && s->ready.more; /* ask once */
+        }
+    } else if (s->suspect_count == 0 && (s->unsettled || s->feeds[s->feed].wanted)) {
+        s->dirty = true; /* settle or pull between two pages; another pass goes on after that */
+        end_pass(s);
+    } else {
+        next_page(s);
+    }
+}

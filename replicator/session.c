@@ -1,0 +1,566 @@
+#include "replicator/session.h"
+
+#include "replicator/retry.h"
+#include "replicator/session_state.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#define TO(state) (1u << (state))
+static const struct {
+    const char *name;
+    unsigned next; /* the states that may follow */
+    int shown;
+} states[SESSION_STATES] = {
+    [HELLO]   = { "hello", TO(IDLE) | TO(WAITING) | TO(PAUSED), REPLICA_SYNC_STARTING },
+    [IDLE]    = { "idle", TO(PULLING) | TO(PUSHING) | TO(WAITING) | TO(PAUSED) | TO(DONE) | TO(HELLO),
+                  REPLICA_SYNC_IDLE },
+    [PULLING] = { "pulling", TO(IDLE) | TO(WAITING) | TO(PAUSED), REPLICA_SYNC_PULLING },
+    [PUSHING] = { "pushing", TO(IDLE) | TO(WAITING) | TO(PAUSED), REPLICA_SYNC_PUSHING },
+    [WAITING] = { "waiting", TO(IDLE) | TO(HELLO) | TO(PAUSED), REPLICA_SYNC_WAITING },
+    [PAUSED]  = { "paused", TO(IDLE) | TO(HELLO), REPLICA_SYNC_PAUSED },
+    [DONE]    = { "done", 0, REPLICA_SYNC_STOPPED },
+};
+
+/* A question that is not answered for so long is asked again: the remote has deadlines of its own, this
+ * is for one that has not. */
+#define WATCHDOG_MS (5 * 60 * 1000)
+/* Without a stream the server is asked so often. */
+#define POLL_MS 30000
+
+int64_t session_now(const struct replica__session *s)
+{
+    const struct replica__world *world = replica__db_world(s->db);
+
+    return world->monotonic_ms(world->ctx);
+}
+
+void session_log(const struct replica__session *s, int level, const char *format, ...)
+{
+    char line[400];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    replica__db_log(s->db, level, s->o.identifier, "%s", line);
+}
+
+void session_touch(struct replica__session *s)
+{
+    s->status_changed = true;
+}
+
+void session_move(struct replica__session *s, enum session_state to)
+{
+    if (s->state == to)
+        return;
+    assert(states[s->state].next & TO(to));
+    session_log(s, REPLICA_LOG_DEBUG, "%s -> %s", states[s->state].name, states[to].name);
+    s->state = to;
+    s->status.state = states[to].shown;
+    s->status.retry_ms = to == WAITING ? s->wait_until : 0;
+    session_touch(s);
+}
+
+void session_event(struct replica__session *s, const replica_sync_event *event)
+{
+    if (s->hooks->event)
+        s->hooks->event(s->hooks->ctx, event);
+}
+
+/* ---- failing --------------------------------------------------------------------- */
+
+/* Everything that is under way with the server ends; what was sent is asked about again. */
+static void stop_work(struct replica__session *s)
+{
+    session_cancel_call(s, &s->hello);
+    pull_stop(s);
+    push_stop(s);
+}
+
+static void note_error(struct replica__session *s, const replica_error *error)
+{
+    s->status.error = *error;
+    session_log(s, REPLICA_LOG_WARNING, "%s: %s (%s)", replica_error_name(error->code),
+                error->message, error->where);
+    if (s->hooks->error)
+        s->hooks->error(s->hooks->ctx, error);
+    session_touch(s);
+}
+
+void session_halt(struct replica__session *s, const replica_error *error)
+{
+    note_error(s, error);
+    stop_work(s);
+    s->wait_until = 0;
+    session_move(s, PAUSED);
+}
+
+void session_fail(struct replica__session *s, const replica_error *error, int64_t retry_ms)
+{
+    const struct replica__world *world = replica__db_world(s->db);
+    int64_t delay;
+
+    if (error->code == REPLICA_EAUTH || error->code == REPLICA_EVERSION) {
+        session_halt(s, error);
+        return;
+    }
+    note_error(s, error);
+    stop_work(s);
+    delay = replica__retry_delay(++s->failures, world->random(world->ctx), retry_ms);
+    s->wait_until = session_now(s) + delay;
+    session_log(s, REPLICA_LOG_INFO, "attempt %d failed, the next one in %lld ms", s->failures,
+                (long long)delay);
+    session_move(s, WAITING);
+}
+
+void session_succeeded(struct replica__session *s)
+{
+    if (s->failures == 0 && s->status.error.code == 0)
+        return;
+    s->failures = 0;
+    s->status.error = (replica_error){ .offset = -1 };
+    session_touch(s);
+}
+
+/* ---- calls ----------------------------------------------------------------------- */
+
+size_t session_feed_request(struct replica__session *s, size_t feed,
+                            const replica_remote_collection **ret)
+{
+    replica_collection *const *colls;
+    size_t n = replica__feed_collections(s->repl, feed, &colls);
+
+    /* Feeds have their collections in the session's order: one each, or all. */
+    *ret = n == s->o.count ? s->named : &s->named[feed];
+    return n;
+}
+
+static int start_call(struct replica__session *s, replica_call *call)
+{
+    replica_remote *remote = &s->remote;
+    replica_pull_request request = {
+        .checkpoint = NULL,
+        .rows = (int)s->pull_rows,
+        .bytes = s->o.bytes,
+    };
+
+    if (call->kind == CALL_HELLO)
+        return remote->hello(remote->ctx, call);
+    request.checkpoint = call->kind == CALL_PULL ? s->asked_from
+                                                 : replica__feed_checkpoint(s->repl, call->feed);
+    request.count = session_feed_request(s, call->feed, &request.collections);
+    return call->kind == CALL_PULL ? remote->pull(remote->ctx, call, &request)
+                                   : remote->stream(remote->ctx, call, &request);
+}
+
+bool session_begin_call(struct replica__session *s, replica_call *call, enum call_kind kind,
+                        size_t feed)
+{
+    replica_error error = { .offset = -1 };
+    int r;
+
+    assert(!call->open);
+    *call = (replica_call){ .session = s,
+                            .kind = kind,
+                            .feed = feed,
+                            .open = true,
+                            .deadline = session_now(s) + WATCHDOG_MS };
+    r = start_call(s, call);
+    if (r >= 0)
+        return true;
+    call->open = false;
+    replica__error_set(&error, r, 0, "the remote could not start a request");
+    if (kind == CALL_STREAM)
+        stream_failed(s, feed, &error, 0);
+    else
+        session_fail(s, &error, 0);
+    return false;
+}
+
+void session_cancel_call(struct replica__session *s, replica_call *call)
+{
+    if (!call->open)
+        return;
+    call->open = false;
+    if (s->remote.cancel)
+        s->remote.cancel(s->remote.ctx, call);
+}
+
+static void watch_call(struct replica__session *s, replica_call *call, const char *what)
+{
+    replica_error error = { .offset = -1 };
+
+    if (!call->open || session_now(s) < call->deadline)
+        return;
+    session_cancel_call(s, call);
+    replica__error_set(&error, REPLICA_ETIMEOUT, 0,
+                       "watchdog: %s had no answer for %d s, and is asked again", what,
+                       WATCHDOG_MS / 1000);
+    session_fail(s, &error, 0);
+}
+
+/* ---- deciding -------------------------------------------------------------------- */
+
+static void greet(struct replica__session *s)
+{
+    if (!s->hello.open)
+        session_begin_call(s, &s->hello, CALL_HELLO, 0);
+}
+
+static bool all_at_head(const struct replica__session *s)
+{
+    if (!s->o.pull)
+        return true;
+    for (size_t i = 0; i < s->feed_count; i++) {
+        if (!s->feeds[i].at_head || s->feeds[i].wanted)
+            return false;
+    }
+    return true;
+}
+
+/* In sync is said only when it was looked at, in the file. */
+static void judge_sync(struct replica__session *s)
+{
+    replica_error error = { .offset = -1 };
+    int pending = 1;
+
+    if (all_at_head(s) && !s->unsettled && !s->rounding) {
+        pending = s->o.push ? replica__replication_pending(s->repl, &error)
+                            : replica__asking_count(s->asking) > 0;
+        if (pending < 0) {
+            session_fail(s, &error, 0);
+            return;
+        }
+    }
+    if (s->status.in_sync != !pending) {
+        s->status.in_sync = !pending;
+        session_touch(s);
+    }
+}
+
+/* Which feed has something to be pulled, or -1. */
+static int wanted_feed(const struct replica__session *s)
+{
+    for (size_t i = 0; s->o.pull && i < s->feed_count; i++) {
+        if (s->feeds[i].wanted)
+            return (int)i;
+    }
+    return -1;
+}
+
+static bool poll_is_due(struct replica__session *s)
+{
+    return s->o.live && s->o.pull && !s->status.streaming && s->poll_at &&
+           session_now(s) >= s->poll_at;
+}
+
+static void want_all(struct replica__session *s)
+{
+    for (size_t i = 0; i < s->feed_count; i++)
+        s->feeds[i].wanted = true;
+}
+
+/* What is next?  true: something was done at once. */
+static bool decide(struct replica__session *s)
+{
+    int feed;
+
+    if (settle_step(s))
+        return true;
+    if (s->state != IDLE) /* settling failed */
+        return false;
+    if (poll_is_due(s)) {
+        s->poll_at = 0;
+        want_all(s);
+    }
+    feed = wanted_feed(s);
+    if (feed >= 0) {
+        pull_begin(s, (size_t)feed);
+        return true;
+    }
+    if (s->o.push && (s->dirty || (s->later_at && session_now(s) >= s->later_at))) {
+        s->dirty = false;
+        push_begin(s);
+        return true;
+    }
+    judge_sync(s);
+    if (s->state != IDLE)
+        return true;
+    if (!s->o.live && s->status.in_sync) {
+        session_move(s, DONE);
+        return false;
+    }
+    if (!s->poll_at && s->o.live && s->o.pull)
+        s->poll_at = session_now(s) + POLL_MS;
+    return false;
+}
+
+static bool step_state(struct replica__session *s)
+{
+    enum session_state before = s->state;
+
+    switch (s->state) {
+    case HELLO:
+        greet(s);
+        break;
+    case IDLE:
+        return decide(s);
+    case PULLING:
+        pull_step(s);
+        break;
+    case PUSHING:
+        push_step(s);
+        break;
+    case WAITING:
+        if (session_now(s) >= s->wait_until)
+            session_move(s, s->greeted ? IDLE : HELLO);
+        break;
+    case PAUSED:
+    case DONE:
+    case SESSION_STATES:
+        break;
+    }
+    return s->state != before;
+}
+
+static void tell_status(struct replica__session *s)
+{
+    if (!s->status_changed)
+        return;
+    s->status_changed = false;
+    if (s->hooks->status)
+        s->hooks->status(s->hooks->ctx, &s->status);
+}
+
+bool replica__session_step(struct replica__session *s)
+{
+    bool again;
+
+    s->busy = true;
+    watch_call(s, &s->hello, "hello");
+    watch_call(s, &s->pull, "a pull");
+    watch_call(s, &s->push, "a push");
+    if (s->hooks->ready && !s->hooks->ready(s->hooks->ctx)) {
+        tell_status(s); /* the program does not keep up with its events: wait for it */
+        s->busy = false;
+        return false;
+    }
+    again = step_state(s);
+    stream_step(s);
+    tell_status(s);
+    s->busy = false;
+    return again || s->has_page || s->has_verdicts;
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a <= 0 ? b : b <= 0 ? a : a < b ? a : b;
+}
+
+int64_t replica__session_next(const struct replica__session *s)
+{
+    int64_t next = stream_next(s);
+
+    if (s->state == WAITING)
+        next = earlier(next, s->wait_until);
+    if (s->state == IDLE && s->o.push)
+        next = earlier(next, s->later_at);
+    if (s->state == IDLE && s->o.live && !s->status.streaming)
+        next = earlier(next, s->poll_at);
+    if (s->hello.open)
+        next = earlier(next, s->hello.deadline);
+    if (s->pull.open)
+        next = earlier(next, s->pull.deadline);
+    if (s->push.open)
+        next = earlier(next, s->push.deadline);
+    return next > 0 ? next : -1;
+}
+
+/* ---- what others tell ------------------------------------------------------------- */
+
+void replica__session_changed(struct replica__session *s)
+{
+    if (s->busy)
+        return; /* our own commit, in the program's loop */
+    s->dirty = true;
+    s->unsettled = true; /* a document that was set aside may have been let in again */
+    if (s->status.in_sync) {
+        s->status.in_sync = 0;
+        session_touch(s);
+    }
+}
+
+void replica__session_pause(struct replica__session *s, bool paused)
+{
+    if (s->state == DONE)
+        return;
+    if (paused && s->state != PAUSED) {
+        stop_work(s);
+        stream_stop(s);
+        session_move(s, PAUSED);
+    } else if (!paused && s->state == PAUSED) {
+        session_succeeded(s);
+        want_all(s);
+        s->dirty = s->unsettled = true;
+        session_move(s, s->greeted ? IDLE : HELLO);
+    } else if (!paused) {
+        replica__session_now(s);
+    }
+}
+
+void replica__session_now(struct replica__session *s)
+{
+    if (s->state == WAITING)
+        s->wait_until = session_now(s);
+    for (size_t i = 0; i < s->feed_count; i++) {
+        s->feeds[i].wanted = true;
+        if (!s->feeds[i].stream.open)
+            s->feeds[i].stream_at = session_now(s);
+    }
+    s->later_at = s->later_at ? session_now(s) : 0;
+    s->dirty = true;
+}
+
+void replica__session_resync(struct replica__session *s)
+{
+    for (size_t i = 0; i < s->feed_count; i++) {
+        s->feeds[i].wanted = s->feeds[i].from_start = true;
+        s->feeds[i].at_head = false;
+    }
+    s->status.in_sync = 0;
+    session_touch(s);
+}
+
+bool replica__session_busy(const struct replica__session *s)
+{
+    return s->busy;
+}
+
+void replica__session_status(const struct replica__session *s, replica_sync_status *ret)
+{
+    *ret = s->status;
+}
+
+replica_collection *replica__session_collection(const struct replica__session *s, const char *name)
+{
+    for (size_t i = 0; i < s->o.count; i++) {
+        if (strcmp(s->named[i].name, name) == 0)
+            return s->colls[i];
+    }
+    return NULL;
+}
+
+/* ---- hello ----------------------------------------------------------------------- */
+
+static int make_feeds(struct replica__session *s, replica_error *err)
+{
+    bool one_feed = s->features & REPLICA_REMOTE_ONE_FEED;
+    bool before;
+    int n;
+
+    if (replica__replication_mode(s->repl, &before) && before && !one_feed && !s->o.may_downgrade)
+        return replica__error_set(err, REPLICA_ENOTSUP, 0,
+                                  "the server spoke the replica dialect before, and does not now");
+    n = replica__replication_feeds(s->repl, one_feed, err);
+    if (n < 0)
+        return n;
+    replica__free(s->feeds);
+    s->feeds = replica__alloc_zero((size_t)n, sizeof *s->feeds);
+    if (!s->feeds)
+        return replica__enomem(err);
+    s->feed_count = (size_t)n;
+    return 0;
+}
+
+void replica_call_hello(replica_call *call, unsigned features)
+{
+    struct replica__session *s = call->session;
+    replica_error error = { .offset = -1 };
+
+    if (!call->open)
+        return;
+    call->open = false;
+    s->features = features;
+    if (make_feeds(s, &error) < 0) {
+        session_fail(s, &error, 0);
+        return;
+    }
+    s->greeted = true;
+    session_succeeded(s);
+    want_all(s);
+    s->dirty = s->unsettled = true;
+    s->later_at = session_now(s); /* what an earlier session put off */
+    session_move(s, IDLE);
+}
+
+/* ---- the beginning and the end ---------------------------------------------------- */
+
+static int name_collections(struct replica__session *s, replica_error *err)
+{
+    s->named = replica__alloc_zero(s->o.count, sizeof *s->named);
+    s->colls = replica__alloc_zero(s->o.count, sizeof(replica_collection *));
+    if (!s->named || !s->colls)
+        return replica__enomem(err);
+    for (size_t i = 0; i < s->o.count; i++) {
+        replica_collection *coll = s->o.collections[i];
+
+        s->colls[i] = coll;
+        s->named[i] = (replica_remote_collection){ .name = replica_collection_name(coll),
+                                                   .key = replica_collection_key(coll),
+                                                   .version = replica_collection_version(coll) };
+    }
+    return 0;
+}
+
+int replica__session_new(replica_db *db, const struct replica__session_options *o,
+                         const replica_remote *remote, const struct replica__session_hooks *hooks,
+                         struct replica__session **ret_session, replica_error *err)
+{
+    struct replica__session *s = replica__alloc_zero(1, sizeof *s);
+    int r;
+
+    if (!s)
+        return replica__enomem(err);
+    s->db = db;
+    s->o = *o;
+    s->hooks = hooks;
+    s->state = o->paused ? PAUSED : HELLO;
+    s->status = (replica_sync_status){ .size = sizeof s->status,
+                                       .state = states[s->state].shown,
+                                       .pull_remaining = -1,
+                                       .error = { .offset = -1 } };
+    s->pull_rows = s->push_rows = o->rows;
+    r = name_collections(s, err);
+    if (r >= 0)
+        r = replica__replication_open(db, o->identifier, s->colls, o->count, &s->repl, err);
+    if (r >= 0) {
+        s->asking = replica__asking_new(hooks);
+        r = s->asking ? 0 : replica__enomem(err);
+    }
+    if (r < 0) {
+        replica__session_free(s);
+        return r;
+    }
+    s->remote = *remote; /* from here on it is ours to destroy */
+    *ret_session = s;
+    return 0;
+}
+
+void replica__session_free(struct replica__session *s)
+{
+    if (!s)
+        return;
+    stop_work(s);
+    stream_stop(s);
+    replica__asking_close(s->asking);
+    if (s->remote.destroy)
+        s->remote.destroy(s->remote.ctx);
+    replica__replication_close(s->repl);
+    replica__free(s->feeds);
+    replica__free(s->named);
+    replica__free(s->colls);
+    replica__free(s);
+}

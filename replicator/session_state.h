@@ -1,0 +1,182 @@
+/* The session's inside, shared by its files: session.c decides, pull_side, push_side, stream_side and
+ * settle_side do, call.c takes the answers. */
+#ifndef REPLICATOR_SESSION_STATE_H
+#define REPLICATOR_SESSION_STATE_H
+
+#include "base/alloc.h"
+#include "base/arena.h"
+#include "base/error.h"
+#include "replicator/asking.h"
+#include "replicator/session.h"
+
+#include <string.h>
+
+enum session_state { HELLO, IDLE, PULLING, PUSHING, WAITING, PAUSED, DONE, SESSION_STATES };
+
+/* A question that was put to the remote.  The remote knows it by its address. */
+enum call_kind { CALL_HELLO, CALL_PULL, CALL_PUSH, CALL_STREAM };
+struct replica_call {
+    struct replica__session *session;
+    enum call_kind kind;
+    size_t feed;
+    bool open;        /* started, and not answered */
+    int64_t deadline; /* monotonic ms: the watchdog's */
+};
+
+/* A page that came, copied, and waits to be applied. */
+struct arrived {
+    struct replica__pulled *docs;
+    size_t n;
+    struct replica__arena *arena;
+    char *checkpoint, *follows, *incarnation; /* of the arena; NULL: none */
+    int64_t head, remaining;
+    bool at_head;
+};
+
+struct answered { /* verdicts that came */
+    struct replica__verdict *verdicts;
+    struct replica__arena *arena;
+    char *checkpoint, *follows, *incarnation;
+};
+
+/* A row that the server refused alone, and of which is not known yet whether the refusal was meant for
+ * it or for everything. */
+#define SUSPECTS 3
+struct suspect {
+    struct replica__push_page page; /* of this one row */
+    size_t feed;
+    int code;
+    char reason[200];
+};
+
+struct feed {
+    bool at_head;       /* the last iteration reached it, and nothing is known to have come since */
+    bool wanted;        /* pull it */
+    bool from_start;    /* resync: forget the checkpoint first */
+    int64_t remaining;
+    replica_call stream;
+    bool streaming;     /* it is open */
+    int64_t heard;      /* monotonic ms: when the stream last said anything */
+    int64_t stream_at;  /* when to open it (again) */
+    int stream_failures;
+};
+
+struct replica__session {
+    replica_db *db;
+    struct replica__replication *repl;
+    replica_remote remote;
+    const struct replica__session_hooks *hooks;
+    struct replica__session_options o;
+    replica_remote_collection *named; /* the collections, as the remote is told */
+    replica_collection **colls;
+    enum session_state state;
+    unsigned features;
+    bool greeted;
+    bool busy;              /* inside a step: commits of the loop's own handle are ours */
+
+    struct feed *feeds;
+    size_t feed_count;
+    size_t feed;            /* the one being pulled or pushed */
+
+    replica_call hello, pull, push;
+    size_t pull_rows, push_rows; /* halved when pages are too large, and grown again */
+    struct arrived page;    /* came, and is applied in the next step */
+    bool has_page;
+    char *asked_from;       /* checkpoint of the pull that is out */
+    bool last_page;         /* the page that came ends the iteration */
+
+    bool dirty;             /* there may be something to push */
+    bool unsettled;         /* there may be something to settle */
+    bool rounding;          /* a round over them has begun, */
+    int64_t settled_to;     /* and looked at documents up to this number */
+    /* Pages: judged has its verdicts, sent is out, ready is the next one. */
+    struct replica__push_page judged, sent, ready;
+    bool has_ready;
+    struct answered verdicts;
+    bool has_verdicts;
+    bool searching;         /* a page was refused: halving until the row is found */
+    bool delayed;           /* rows of this pass come later */
+    int delays;             /* passes in a row that had such */
+    int64_t later_at;       /* when what was put off has its turn; 0: nothing was */
+    bool with_later;        /* this pass takes it */
+    struct suspect suspects[SUSPECTS];
+    size_t suspect_count;
+    bool told_apart;        /* a row was taken: refusals are meant for their rows */
+
+    struct replica__asking *asking;
+    int failures;           /* in a row */
+    int64_t wait_until;     /* WAITING; PAUSED by a refusal: 0 */
+    int64_t poll_at;        /* ask the server without being told */
+    replica_sync_status status;
+    bool status_changed;
+};
+
+/* ---- session.c ------------------------------------------------------------------- */
+
+int64_t session_now(const struct replica__session *s);
+void session_move(struct replica__session *s, enum session_state to);
+/* An attempt failed: what it means for the whole session. */
+void session_fail(struct replica__session *s, const replica_error *error, int64_t retry_ms);
+/* The program must mend this: pause with this error. */
+void session_halt(struct replica__session *s, const replica_error *error);
+void session_succeeded(struct replica__session *s); /* a request was answered as it should be */
+void session_log(const struct replica__session *s, int level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Start a question; false: it failed at once, and the session has been told. */
+bool session_begin_call(struct replica__session *s, replica_call *call, enum call_kind kind,
+                        size_t feed);
+void session_cancel_call(struct replica__session *s, replica_call *call);
+void session_touch(struct replica__session *s); /* the status changed */
+void session_event(struct replica__session *s, const replica_sync_event *event);
+size_t session_feed_request(struct replica__session *s, size_t feed,
+                            const replica_remote_collection **ret);
+
+/* ---- pull_side.c ----------------------------------------------------------------- */
+
+void pull_begin(struct replica__session *s, size_t feed);
+void pull_step(struct replica__session *s); /* PULLING: apply what came */
+void pull_answer(struct replica__session *s, const replica_remote_page *page);
+void pull_failed(struct replica__session *s, const replica_error *error, int64_t retry_ms);
+void pull_lost(struct replica__session *s, size_t feed, const char *incarnation, int64_t common);
+void pull_stop(struct replica__session *s);
+/* Copy a page, so that it outlives its answer. */
+int page_copy(struct replica__session *s, size_t feed, const replica_remote_page *from,
+              struct arrived *ret, replica_error *err);
+void page_free(struct arrived *page);
+/* Apply it; checkpoint NULL: it does not move. */
+int page_apply(struct replica__session *s, size_t feed, struct arrived *page,
+               const char *checkpoint, replica_error *err);
+int copy_doc(struct replica__session *s, size_t feed, const replica_remote_doc *from,
+             struct replica__arena *arena, struct replica__pulled *ret, replica_error *err);
+
+/* ---- push_side.c ----------------------------------------------------------------- */
+
+void push_begin(struct replica__session *s);
+void push_step(struct replica__session *s);
+void push_answer(struct replica__session *s, const replica_remote_verdicts *answer);
+void push_failed(struct replica__session *s, const replica_error *error, int64_t retry_ms);
+void push_stop(struct replica__session *s);
+
+/* ---- stream_side.c --------------------------------------------------------------- */
+
+void stream_step(struct replica__session *s);
+int64_t stream_next(const struct replica__session *s);
+void stream_opened(struct replica__session *s, size_t feed);
+void stream_event(struct replica__session *s, size_t feed, const replica_remote_page *page);
+void stream_heard(struct replica__session *s, size_t feed);
+void stream_failed(struct replica__session *s, size_t feed, const replica_error *error,
+                   int64_t retry_ms);
+void stream_stop(struct replica__session *s);
+
+/* ---- settle_side.c --------------------------------------------------------------- */
+
+/* Settle what can be, ask the program about the rest.  true: something was done. */
+bool settle_step(struct replica__session *s);
+
+/* ---- checkpoint.c ---------------------------------------------------------------- */
+
+/* Where a page or answer stands against the checkpoint that is stored: may it be moved there? */
+bool checkpoint_extends(const char *stored, const char *follows, const char *next);
+bool checkpoint_covers(const char *stored, const char *next);
+
+#endif

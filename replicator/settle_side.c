@@ -1,0 +1,199 @@
+/* Settling conflicts: what a handler is asked, and what is done with its answer.
+ *
+ * The rules come first: a clean document simply takes the newer state; states that the handler finds
+ * equal are settled, unless it counts; a re-creation over a tombstone needs no handler.  The default
+ * handler is applied here; the program's is asked on its own thread, and only that document waits. */
+#include "replicator/session_state.h"
+
+#include <stdio.h>
+
+#define BATCH 256
+#define MAX_ROUNDS 10
+
+struct batch {
+    struct replica__unsettled of[BATCH];
+    struct replica__settled answers[BATCH];
+    struct replica__asked asked[BATCH]; /* whose answers these are */
+    size_t n;
+};
+
+/* ---- the rules -------------------------------------------------------------------- */
+
+/* 0: the program must be asked. */
+static int rule_for(const struct replica__unsettled *u, const char **ret_rule)
+{
+    const replica_conflict_handler *handler = replica__collection_handler(u->coll);
+    bool counts = handler->flags & REPLICA_HANDLER_ADDITIVE;
+
+    *ret_rule = NULL;
+    if (u->clean)
+        return REPLICA__SETTLE_REAL;
+    if (!counts && replica__states_equal(u->coll, u->real, u->local))
+        return REPLICA__SETTLE_CLEAN;
+    if (!u->assumed && replica_doc_deleted(u->real) && !replica_doc_deleted(u->local))
+        return REPLICA__SETTLE_LOCAL;
+    if (handler->resolve)
+        return 0;
+    *ret_rule = "server-wins";
+    return REPLICA__SETTLE_REAL;
+}
+
+static void tell_settled(struct replica__session *s, const struct replica__settled *a)
+{
+    const struct replica__unsettled *u = a->of;
+    replica_sync_event event = { .kind = REPLICA_EVENT_CONFLICT,
+                                 .collection = replica_collection_name(u->coll),
+                                 .id = replica_doc_id(u->local),
+                                 .assumed = u->assumed,
+                                 .real = u->real,
+                                 .local = u->local,
+                                 .rule = a->rule };
+    replica_doc *merged = NULL;
+
+    s->status.conflicts += a->rule != NULL;
+    if (a->how == REPLICA__SETTLE_ASIDE) {
+        event.kind = REPLICA_EVENT_REJECTED;
+        event.code = a->code;
+        event.reason = a->reason;
+    } else if (!a->rule) {
+        return; /* nobody lost anything */
+    } else if (a->how == REPLICA__SETTLE_REAL) {
+        event.result = u->real;
+    } else if (a->how == REPLICA__SETTLE_LOCAL) {
+        event.result = u->local;
+    } else if (s->hooks->event) {
+        bool deleted = a->how == REPLICA__SETTLE_DELETE;
+
+        if (replica__doc_new(u->coll, event.id, deleted ? "{}" : a->json, deleted ? 2 : a->len,
+                             deleted, &merged, NULL) >= 0)
+            event.result = merged;
+    }
+    session_event(s, &event);
+    replica_doc_unref(merged);
+}
+
+/* Write the answers.  false: the session has failed. */
+static bool write_answers(struct replica__session *s, struct batch *b)
+{
+    replica_error error = { .offset = -1 };
+
+    if (b->n == 0)
+        return true;
+    if (replica__settle(s->repl, b->answers, b->n, &error) < 0) {
+        s->unsettled = true;
+        session_fail(s, &error, 0);
+        return false;
+    }
+    for (size_t i = 0; i < b->n; i++) {
+        if (!b->answers[i].done) {
+            s->unsettled = true; /* it moved on: met again */
+            continue;
+        }
+        tell_settled(s, &b->answers[i]);
+        s->dirty |= b->answers[i].how != REPLICA__SETTLE_REAL &&
+                    b->answers[i].how != REPLICA__SETTLE_CLEAN;
+    }
+    session_touch(s);
+    return true;
+}
+
+/* ---- answers of the program -------------------------------------------------------- */
+
+static bool take_answers(struct replica__session *s)
+{
+    struct batch b = { .n = 0 };
+    bool fine;
+
+    while (b.n < BATCH && replica__asking_take(s->asking, &b.asked[b.n]) > 0) {
+        const struct replica__asked *asked = &b.asked[b.n];
+
+        b.answers[b.n++] = (struct replica__settled){
+            .of = &asked->of,
+            .how = asked->answer.how,
+            .json = asked->answer.json,
+            .len = asked->answer.len,
+            .rule = "handler",
+            .code = asked->answer.code,
+            .reason = asked->answer.reason,
+        };
+    }
+    fine = write_answers(s, &b);
+    for (size_t i = 0; i < b.n; i++)
+        replica__asked_free(&b.asked[i]);
+    return fine && b.n > 0;
+}
+
+/* ---- a round ---------------------------------------------------------------------- */
+
+/* One document: an answer at once, or a question. */
+static void consider(struct replica__session *s, struct replica__unsettled *u, struct batch *b)
+{
+    struct replica__settled answer = { .of = u };
+    replica_error error = { .offset = -1 };
+
+    answer.how = rule_for(u, &answer.rule);
+    if (answer.how != REPLICA__SETTLE_CLEAN && !u->clean && u->rounds > MAX_ROUNDS) {
+        answer.how = REPLICA__SETTLE_ASIDE;
+        answer.code = REPLICA_ECONFLICT;
+        answer.reason = "the conflict came again after each answer";
+    }
+    if (answer.how) {
+        b->answers[b->n++] = answer;
+        return;
+    }
+    if (replica__asking_ask(s->asking, s->db, u) < 0) {
+        replica__enomem(&error);
+        s->unsettled = true;
+        session_fail(s, &error, 0);
+    }
+}
+
+static bool round_step(struct replica__session *s)
+{
+    struct batch b = { .n = 0 };
+    replica_error error = { .offset = -1 };
+    int n;
+
+    if (!s->rounding) { /* what becomes unsettled from here on is for the next round */
+        s->rounding = true;
+        s->unsettled = false;
+        s->settled_to = -1;
+    }
+    n = replica__unsettled_next(s->repl, s->settled_to, b.of, BATCH, &error);
+    if (n < 0) {
+        s->unsettled = true;
+        session_fail(s, &error, 0);
+        return false;
+    }
+    s->rounding = n == BATCH;
+    if (n > 0)
+        s->settled_to = b.of[n - 1].doc;
+    for (int i = 0; i < n && s->state == IDLE; i++) {
+        if (!replica__asking_has(s->asking, &b.of[i]))
+            consider(s, &b.of[i], &b);
+    }
+    if (s->state == IDLE)
+        write_answers(s, &b);
+    replica__unsettled_free(b.of, (size_t)n);
+    return s->state == IDLE && (s->rounding || b.n > 0);
+}
+
+static void count_unsettled(struct replica__session *s)
+{
+    int64_t waiting = (int64_t)replica__asking_count(s->asking);
+
+    if (s->status.unsettled != waiting) {
+        s->status.unsettled = waiting;
+        session_touch(s);
+    }
+}
+
+bool settle_step(struct replica__session *s)
+{
+    bool done = take_answers(s);
+
+    if (s->state == IDLE && (s->unsettled || s->rounding) && replica__asking_ready(s->asking))
+        done |= round_step(s);
+    count_unsettled(s);
+    return done && s->state == IDLE;
+}

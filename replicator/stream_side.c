@@ -1,0 +1,173 @@
+/* The stream: changes of the server as they happen.
+ *
+ * A server that tells the order of its pages has a stream that begins at a checkpoint; its events
+ * follow one another, and may move the checkpoint.  Elsewhere events are hints: they are applied, and
+ * the next iteration moves the checkpoint.  Silence is noticed: such a server is asked again, and
+ * one with heartbeats is called anew. */
+#include "replicator/retry.h"
+#include "replicator/session_state.h"
+
+#define HEARTBEAT_MS 15000
+#define SILENCE_MS (2 * HEARTBEAT_MS)
+
+static bool has_order(const struct replica__session *s)
+{
+    return s->features & REPLICA_REMOTE_ORDER;
+}
+
+static bool wants_stream(const struct replica__session *s)
+{
+    return s->o.live && s->o.pull && s->remote.stream && (s->features & REPLICA_REMOTE_STREAM) &&
+           s->greeted && s->state != PAUSED && s->state != DONE && s->state != HELLO;
+}
+
+static void count_streams(struct replica__session *s)
+{
+    bool all = s->feed_count > 0;
+
+    for (size_t i = 0; i < s->feed_count; i++)
+        all = all && s->feeds[i].streaming;
+    if (s->status.streaming != all) {
+        s->status.streaming = all;
+        session_touch(s);
+    }
+}
+
+static void close_stream(struct replica__session *s, size_t feed)
+{
+    session_cancel_call(s, &s->feeds[feed].stream);
+    s->feeds[feed].streaming = false;
+    count_streams(s);
+}
+
+/* Nothing was heard for too long. */
+static void silent(struct replica__session *s, size_t i)
+{
+    struct feed *feed = &s->feeds[i];
+
+    feed->wanted = true;
+    feed->heard = session_now(s);
+    if (!has_order(s))
+        return;
+    session_log(s, REPLICA_LOG_WARNING, "watchdog: the stream is silent, calling anew");
+    close_stream(s, i);
+    feed->stream_at = session_now(s);
+}
+
+void stream_step(struct replica__session *s)
+{
+    if (!wants_stream(s))
+        return;
+    for (size_t i = 0; i < s->feed_count; i++) {
+        struct feed *feed = &s->feeds[i];
+        int64_t now = session_now(s);
+
+        if (feed->stream.open) {
+            if (now - feed->heard >= SILENCE_MS)
+                silent(s, i);
+        } else if (feed->at_head && now >= feed->stream_at) {
+            feed->heard = now; /* the answer has the same time as a heartbeat */
+            session_begin_call(s, &feed->stream, CALL_STREAM, i);
+        }
+    }
+}
+
+int64_t stream_next(const struct replica__session *s)
+{
+    int64_t next = -1;
+
+    if (!wants_stream(s))
+        return -1;
+    for (size_t i = 0; i < s->feed_count; i++) {
+        const struct feed *feed = &s->feeds[i];
+        int64_t at = -1;
+
+        if (feed->stream.open)
+            at = feed->heard + SILENCE_MS;
+        else if (feed->at_head)
+            at = feed->stream_at ? feed->stream_at : 1; /* at once */
+        if (at > 0 && (next < 0 || at < next))
+            next = at;
+    }
+    return next;
+}
+
+void stream_opened(struct replica__session *s, size_t i)
+{
+    s->feeds[i].streaming = true;
+    s->feeds[i].stream_failures = 0;
+    stream_heard(s, i);
+    if (!has_order(s))
+        s->feeds[i].wanted = true; /* what happened before it was open */
+    count_streams(s);
+}
+
+void stream_heard(struct replica__session *s, size_t i)
+{
+    s->feeds[i].heard = session_now(s);
+}
+
+/* The documents are applied whatever the order; the checkpoint moves only without a gap. */
+static int apply_event(struct replica__session *s, size_t i, struct arrived *page,
+                       replica_error *err)
+{
+    const char *stored = replica__feed_checkpoint(s->repl, i);
+    bool extends = has_order(s) && s->feeds[i].at_head &&
+                   checkpoint_extends(stored, page->follows, page->checkpoint);
+    int r = page_apply(s, i, page, extends ? page->checkpoint : NULL, err);
+
+    if (r >= 0 && page->head && extends)
+        s->status.head = page->head;
+    if (has_order(s) && !extends && !checkpoint_covers(stored, page->checkpoint))
+        s->feeds[i].wanted = true;
+    return r;
+}
+
+void stream_event(struct replica__session *s, size_t i, const replica_remote_page *from)
+{
+    replica_error error = { .offset = -1 };
+    struct arrived page;
+    int r;
+
+    stream_heard(s, i);
+    /* Without an order, what comes while a push is out may be older than what was pushed. */
+    if (!has_order(s) && (s->state == PUSHING || s->state == WAITING)) {
+        s->feeds[i].wanted = true;
+        return;
+    }
+    if (s->state == PAUSED)
+        return;
+    s->busy = true;
+    r = page_copy(s, i, from, &page, &error);
+    if (r >= 0) {
+        r = apply_event(s, i, &page, &error);
+        page_free(&page);
+    }
+    s->busy = false;
+    if (r < 0) {
+        s->feeds[i].wanted = true;
+        if (s->state == IDLE)
+            session_fail(s, &error, 0);
+    }
+}
+
+void stream_failed(struct replica__session *s, size_t i, const replica_error *error,
+                   int64_t retry_ms)
+{
+    const struct replica__world *world = replica__db_world(s->db);
+    struct feed *feed = &s->feeds[i];
+
+    session_log(s, REPLICA_LOG_INFO, "stream: %s", error->message);
+    feed->streaming = false;
+    feed->stream_failures++;
+    feed->stream_at = session_now(s) + replica__retry_delay(feed->stream_failures,
+                                                            world->random(world->ctx), retry_ms);
+    feed->wanted = true; /* if the server is gone, the pull finds out */
+    count_streams(s);
+}
+
+void stream_stop(struct replica__session *s)
+{
+    for (size_t i = 0; i < s->feed_count; i++)
+        close_stream(s, i);
+}

@@ -1,0 +1,80 @@
+/* A replication as the program holds it: the handle, and what the program's thread and the runner's
+ * share.
+ *
+ * The session belongs to the runner: a thread with a database handle of its own, or the program's
+ * dispatch.  What goes between the two is under the mutex: commands one way, the status the other;
+ * callbacks travel as posts. */
+#ifndef REPLICATOR_SYNC_STATE_H
+#define REPLICATOR_SYNC_STATE_H
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/os.h"
+#include "replicator/session.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum {
+    COMMAND_STOP = 1 << 0,
+    COMMAND_CHANGED = 1 << 1,
+    COMMAND_PAUSE = 1 << 2,
+    COMMAND_RESUME = 1 << 3,
+    COMMAND_NOW = 1 << 4,
+    COMMAND_RESYNC = 1 << 5,
+    COMMAND_TOKEN = 1 << 6
+};
+
+struct replica_sync {
+    atomic_int refs;       /* the handle, and each post on its way */
+    replica_db *db;        /* the program's; NULL: it has closed, or this was cancelled */
+    char *identifier;
+    replica_sync_options o; /* callbacks and flags; its pointers are not kept */
+    struct replica__guest guest;
+    bool ended;            /* on the program's thread: no callback from now on */
+
+    /* the runner's */
+    replica_db *run_db;    /* a sibling, or db itself */
+    struct replica__session *session;
+    replica_remote remote;
+    bool http;
+    struct replica__session_hooks hooks;
+    pthread_t thread;
+    bool has_thread;
+
+    pthread_mutex_t mutex; /* of all below */
+    unsigned commands;
+    uint64_t changes, seen; /* commits of the program; and those that the session knows of */
+    replica_sync_status status;
+    bool status_posted;
+    int64_t retry_at;      /* monotonic ms of the next attempt; 0: none is waited for */
+    char *token;           /* for COMMAND_TOKEN; NULL: there will be none */
+    int events;            /* on their way */
+};
+
+/* ---- runner.c -------------------------------------------------------------------- */
+
+/* Make the session, and run it. */
+int runner_start(replica_sync *sync, const struct replica__session_options *o,
+                 replica_error *err);
+/* End it; when this returns nothing of the runner's is left. */
+void runner_stop(replica_sync *sync);
+/* Any thread. */
+void runner_command(replica_sync *sync, unsigned command);
+void runner_wake(replica_sync *sync);
+
+/* ---- tell.c ---------------------------------------------------------------------- */
+
+/* The hooks of the session: from the runner's thread to the program's. */
+void tell_set_hooks(replica_sync *sync);
+/* For the HTTP remote: ask the program for its token. */
+int tell_token(void *ctx, bool refused, char *out, size_t room);
+
+/* Time left until the next attempt; with the mutex. */
+int64_t sync_retry_ms(const replica_sync *sync);
+
+void sync_ref(replica_sync *sync);
+void sync_unref(replica_sync *sync);
+
+#endif
