@@ -177,13 +177,29 @@ TEST(a_row_that_cannot_be_stored_comes_back_deleted_and_alone)
     CHECK(strstr(get(o, "/notes/0/pull?limit=5"), A1));
 }
 
+/* Deeper than is stored, but JSON. */
+#define FIFTY_OPEN "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["
+#define FIFTY_CLOSE "]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]"
+#define DEEP FIFTY_OPEN FIFTY_OPEN FIFTY_CLOSE FIFTY_CLOSE
+
 TEST(a_refused_edit_of_what_is_here_is_answered_with_our_state)
 {
     OFFICE o = office_open(NULL, NULL);
 
     post(o, "/notes/0/push", "[" ROW(A1) "]");
-    CHECK_STR(post(o, "/notes/0/push",
-                   "[" OVER("{\"id\":\"a\",\"id\":\"a\"}", A2) "]"), "[" A1 "]");
+    CHECK_STR(post(o, "/notes/0/push", "[" OVER(A1, "{\"id\":\"a\",\"n\":" DEEP "}") ","
+                   ROW("{\"id\":\"b\",\"n\":" DEEP ",\"_deleted\":false}") "]"),
+              "[" A1 ",{\"id\":\"b\",\"n\":" DEEP ",\"_deleted\":true}]");
+}
+
+TEST(a_document_that_is_no_json_breaks_the_body)
+{
+    OFFICE o = office_open(NULL, NULL);
+
+    post(o, "/notes/0/push", "[" ROW(A1) "," ROW("{\"id\":\"a\",\"n\":01}") "]");
+    CHECK_INT(status(o), 400);
+    CHECK(strstr(o->reply.body.data, "byte 91 of the body"));
+    CHECK_STR(get(o, "/notes/0/pull"), "{\"documents\":[],\"checkpoint\":{\"id\":\"\",\"lwt\":0}}");
 }
 
 TEST(who_sends_a_refused_row_again_waits_longer_each_time)

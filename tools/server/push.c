@@ -131,23 +131,37 @@ static bool token_good(struct replica__slice text, size_t max)
     return true;
 }
 
-static int scan(struct push *p, struct replica__slice text, const char *key,
-                struct replica__json_doc *ret, replica_error *err)
+static int scan(struct replica__slice text, const char *key,
+                const struct replica__json_limits *limits, struct replica__json_doc *ret,
+                replica_error *err)
 {
     size_t pos = 0;
-    int r = replica__json_scan(text.data, text.len, &pos, key, &p->service->limits, ret, err);
+    int r = replica__json_scan(text.data, text.len, &pos, key, limits, ret, err);
 
     if (r == 0 && pos != text.len)
         r = replica__error_at(err, REPLICA_EJSON, (int64_t)pos, "the document ends here");
     return r;
 }
 
-static int refuse_text(struct push *p, size_t i, const char *what, replica_error *err)
+/* What a stock client sends it parsed before, and its answer must be JSON too: a text over the
+ * limits is a row to be refused, but one that is no JSON breaks the body. */
+static const struct replica__json_limits loose = { .max_depth = 1000 };
+
+/* A text that does not pass: the row is refused, or, < 0, the whole body is. */
+static int refuse_text(struct push *p, size_t i, struct replica__slice text, const char *what,
+                       replica_error *err)
 {
+    struct replica__json_doc doc;
     char reason[160];
 
+    if (p->stock && err->code == REPLICA_ELIMIT)
+        scan(text, NULL, &loose, &doc, err);
     if (err->code == REPLICA_ENOMEM)
         return REPLICA_ENOMEM;
+    if (p->stock && err->code == REPLICA_EJSON) {
+        err->offset += text.data - p->request->body;
+        return REPLICA_EJSON;
+    }
     snprintf(reason, sizeof(reason), "%s, byte %lld: %.100s", what, (long long)err->offset,
              err->message);
     return refuse(p, i, err->code == REPLICA_ELIMIT ? 413 : 422, reason, err);
@@ -162,10 +176,11 @@ static int take_row(struct push *p, size_t i, replica_error *err)
     struct replica__json_doc assumed = { { NULL, 0 } };
     char reason[160];
 
-    if (scan(p, in->document, key, &row->doc, err) < 0)
-        return refuse_text(p, i, "document", err);
-    if (in->assumed.len > 0 && scan(p, in->assumed, NULL, &assumed, err) < 0)
-        return refuse_text(p, i, "assumed state", err);
+    if (scan(in->document, key, &p->service->limits, &row->doc, err) < 0)
+        return refuse_text(p, i, in->document, "document", err);
+    if (in->assumed.len > 0 &&
+        scan(in->assumed, NULL, &p->service->limits, &assumed, err) < 0)
+        return refuse_text(p, i, in->assumed, "assumed state", err);
     if (!row->doc.key.data) {
         snprintf(reason, sizeof(reason), "the primary key '%s' is no string", key);
         return refuse(p, i, 422, reason, err);
@@ -195,6 +210,10 @@ static bool judge(struct push *p, struct replica__reply *reply)
 
     for (size_t i = 0; i < p->wire.n && r == 0; i++)
         r = take_row(p, i, &err);
+    if (r == REPLICA_EJSON) {
+        bad_body(reply, 0, &err);
+        return false;
+    }
     if (r == 0)
         r = s->ops->push(s, p->rows, p->n, p->stock, &p->before, &p->after, &err);
     if (r < 0)
@@ -256,7 +275,7 @@ static const struct replica__json_doc *scan_again(struct push *p, size_t i,
 {
     const char *key = p->service->storage->ops->key(p->targets[0].coll);
 
-    return scan(p, p->wire.rows[i].document, key, room, NULL) == 0 ? room : NULL;
+    return scan(p->wire.rows[i].document, key, &loose, room, NULL) == 0 ? room : NULL;
 }
 
 static int answer_rxdb(struct push *p, struct replica__reply *reply, replica_error *err)
@@ -335,7 +354,7 @@ static void add_refusal(int code, const char *reason, struct replica__buf *out)
     replica__buf_str(out, "{\"refused\":");
     replica__buf_int(out, code);
     replica__buf_str(out, ",\"reason\":");
-    replica__buf_json_string(out, reason, strlen(reason));
+    replica__message_add(reason, out);
     replica__buf_char(out, '}');
 }
 

@@ -6,16 +6,35 @@
 #include "base/alloc.h"
 #include "replicator/wire.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 enum {
     WHOLE_MAX = 512 * 1024, /* an answer up to here is sent with its length */
     SQUEEZE_MIN = 1024,
-    BLOCK = 4096
+    SILENT_MS = 60000,      /* a peer that acknowledges nothing is gone */
+    BLOCK = 512             /* of the response, which makes its chunks in the pool */
 };
 
 /* ---- bodies ---------------------------------------------------------------------- */
+
+/* A stream mostly sends, so that only the kernel can notice that nobody acknowledges it. */
+static void watch_peer(struct replica__exchange *ex)
+{
+#ifdef TCP_USER_TIMEOUT
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(ex->conn, MHD_CONNECTION_INFO_CONNECTION_FD);
+    unsigned ms = SILENT_MS;
+
+    if (info)
+        setsockopt(info->connect_fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
+#else
+    (void)ex;
+#endif
+}
 
 static ssize_t stream_body(void *cls, uint64_t pos, char *to, size_t room)
 {
@@ -196,6 +215,7 @@ enum MHD_Result replica__exchange_queue(struct replica__exchange *ex)
     enum MHD_Result result;
 
     if (ex->reply.stream) {
+        watch_peer(ex);
         replica__stream_on_wake(ex->reply.stream, replica__exchange_wake, ex);
         response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK, stream_body, ex,
                                                      NULL);

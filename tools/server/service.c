@@ -12,6 +12,16 @@
 
 /* ---- errors ---------------------------------------------------------------------- */
 
+void replica__message_add(const char *message, struct replica__buf *out)
+{
+    char plain[640];
+    size_t len = 0;
+
+    for (; message[len] && len < sizeof(plain); len++)
+        plain[len] = message[len] >= ' ' && message[len] <= '~' ? message[len] : '?';
+    replica__buf_json_string(out, plain, len);
+}
+
 static void start_error(struct replica__reply *reply, int status, const char *word,
                         const char *message)
 {
@@ -21,7 +31,7 @@ static void start_error(struct replica__reply *reply, int status, const char *wo
     replica__buf_str(&reply->body, "{\"error\":");
     replica__buf_json_string(&reply->body, word, strlen(word));
     replica__buf_str(&reply->body, ",\"message\":");
-    replica__buf_json_string(&reply->body, message, strlen(message));
+    replica__message_add(message, &reply->body);
 }
 
 void replica__reply_error(struct replica__reply *reply, int status, const char *word,
@@ -219,6 +229,15 @@ static bool is_number(const char *text)
            strcspn(text, " \t\r\n") == len;
 }
 
+/* It is sent back in a JSON string. */
+static bool is_text(const char *text)
+{
+    REPLICA_BUF string = REPLICA_BUF_INIT;
+
+    replica__buf_json_string(&string, text, strlen(text));
+    return string.r == 0 && replica__json_check(string.data, string.len, NULL, NULL) == 0;
+}
+
 /* Where a stock client's checkpoint is on our timeline; elsewhere it is the beginning. */
 static int stock_since(struct replica__service *service, const char *id, const char *lwt,
                        int64_t *ret_since, replica_error *err)
@@ -247,8 +266,9 @@ static void answer_rxdb_pull(struct replica__service *service,
     int64_t since = 0;
     int r;
 
-    if (lwt && *lwt && !is_number(lwt)) {
-        replica__reply_error(reply, 400, "request", "lwt is no number");
+    if ((lwt && *lwt && !is_number(lwt)) || (id && !is_text(id))) {
+        replica__reply_error(reply, 400, "request", "%s",
+                             id && !is_text(id) ? "id is no text" : "lwt is no number");
         return;
     }
     if (limit && !replica__number_parse(limit, &rows)) {

@@ -76,6 +76,10 @@ void replica__reply_failure(struct replica__reply *reply, const replica_error *e
 /* 409: a lost timeline, and what of it is common. */
 void replica__reply_timeline(struct replica__reply *reply, const struct replica__place *common);
 
+/* A message as a JSON string.  It may quote what a client sent, or be cut anywhere: what is not
+ * ASCII becomes a question mark. */
+void replica__message_add(const char *message, struct replica__buf *out);
+
 /* ---- requests -------------------------------------------------------------------- */
 
 /* The collections and the checkpoint that a request of our dialect names; all of them are looked

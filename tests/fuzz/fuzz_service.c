@@ -1,0 +1,111 @@
+/* Requests to the server, without HTTP: whatever comes, the answer is JSON with a status that the
+ * protocol knows, and what is stored afterwards can be pulled in both dialects.
+ *
+ * The first byte picks: a push of RxDB's dialect, one of ours, or a path with its query. */
+#include "tools/server/service.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { TEXT_MAX = 4096, PARAMS_MAX = 90, INPUTS_PER_DATABASE = 500 };
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+struct server {
+    replica_db *db;
+    struct replica__storage *storage;
+    struct replica__service *service;
+    int inputs;
+};
+
+static void must(bool holds)
+{
+    if (!holds)
+        abort();
+}
+
+static void open_server(struct server *s)
+{
+    must(replica_db_open(":memory:", NULL, &s->db, NULL) == 0);
+    must(replica__storage_store_open(s->db, NULL, NULL, 0, &s->storage, NULL) == 0);
+    must(replica__service_open(s->storage, NULL, &s->service, NULL) == 0);
+    s->inputs = 0;
+}
+
+static void close_server(struct server *s)
+{
+    replica__service_close(s->service);
+    s->storage->ops->close(s->storage);
+    replica_db_close(s->db);
+    s->db = NULL;
+}
+
+static void ask(struct server *s, const struct replica__request *request)
+{
+    static const int statuses[] = { 200, 400, 403, 404, 405, 409, 413, 426, 501, 503 };
+    struct replica__reply reply;
+    bool known = false;
+
+    replica__service_answer(s->service, request, &reply);
+    for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++)
+        known = known || reply.status == statuses[i];
+    must(known);
+    if (!reply.stream) {
+        must(replica__reply_whole(&reply, NULL) == 0);
+        must(replica__json_check(reply.body.data, reply.body.len, NULL, NULL) == 0);
+    }
+    replica__reply_free(&reply);
+}
+
+/* "/path?name=value&name" */
+static void ask_path(struct server *s, const uint8_t *data, size_t len)
+{
+    static struct replica__param params[PARAMS_MAX];
+    static char text[TEXT_MAX];
+    struct replica__request request = { .method = "GET", .path = text, .params = params };
+    char *rest = text;
+
+    len = len < sizeof(text) - 1 ? len : sizeof(text) - 1;
+    memcpy(text, data, len);
+    text[len] = '\0';
+    strsep(&rest, "?");
+    while (rest && request.param_count < PARAMS_MAX) {
+        char *value = strsep(&rest, "&");
+        const char *name = strsep(&value, "=");
+
+        params[request.param_count++] = (struct replica__param){ name, value };
+    }
+    ask(s, &request);
+}
+
+static void pull(struct server *s, const char *path, const char *name, const char *value)
+{
+    const struct replica__param params[] = { { name, value }, { "limit", "10000" } };
+
+    ask(s, &(struct replica__request){
+               .method = "GET", .path = path, .params = params, .param_count = 2 });
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+    static struct server s;
+    struct replica__request push = { .method = "POST", .path = "/c/0/push" };
+
+    if (len == 0)
+        return 0;
+    if (!s.db)
+        open_server(&s);
+    push.body = (const char *)data + 1;
+    push.body_len = len - 1;
+    if (data[0] % 3 == 1)
+        push.path = "/_replica/1/push";
+    if (data[0] % 3 == 2)
+        ask_path(&s, data + 1, len - 1);
+    else
+        ask(&s, &push);
+    pull(&s, "/c/0/pull", "lwt", "0");
+    pull(&s, "/_replica/1/pull", "c", "c/0");
+    if (++s.inputs == INPUTS_PER_DATABASE)
+        close_server(&s);
+    return 0;
+}
