@@ -32,9 +32,7 @@ static int forget(struct replica__replication *repl, int64_t number, replica_err
 
     if (r <= 0)
         return r;
-    r = replica__state_drop_base(db, &s, err);
-    if (r < 0)
-        return r;
+    s.lost_seq = s.clean_seq; /* of an edited one the base stays, as text */
     s.clean_seq = s.incarnation = s.server_seq = 0;
     s.todo = REPLICA__TODO_NOW;
     return replica__state_put(db, &s, err);
@@ -60,6 +58,27 @@ static int forget_some(struct replica__replication *repl, int64_t *after, int64_
     return r < 0 ? r : n == BATCH;
 }
 
+int replica__replication_markers(struct replica__replication *repl, const char *except,
+                                 struct replica__marker *ret, size_t n, replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    size_t count = 0;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(repl->db, REPLICA__SQL_STATE_MARKERS, &stmt, err);
+
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, repl->number, &rc);
+    replica__bind_text(stmt, 2, except, REPLICA_NUL, &rc);
+    replica__bind_int(stmt, 3, (int64_t)n, &rc);
+    while (count < n && (r = replica__sql_step(repl->db, stmt, rc, err)) > 0) {
+        sqlite3_snprintf(sizeof ret->incarnation, ret[count].incarnation, "%s",
+                         sqlite3_column_text(stmt, 0));
+        ret[count++].sequence = sqlite3_column_int64(stmt, 1);
+    }
+    return r < 0 ? r : (int)count;
+}
+
 int replica__feed_lost(struct replica__replication *repl, size_t feed, const char *incarnation,
                        int64_t common, const char *checkpoint, replica_error *err)
 {
@@ -80,6 +99,7 @@ int replica__feed_lost(struct replica__replication *repl, size_t feed, const cha
         char *old = f->checkpoint;
 
         f->checkpoint = copy;
+        f->common = common;
         r = replica__feed_put(repl, f, err);
         if (r >= 0)
             r = replica__txn_commit(&txn, err);

@@ -105,7 +105,7 @@ int replica__state_clean(struct replica__pulling *p, struct replica__state *s, i
     s->clean_seq = seq;
     s->incarnation = server_seq ? p->incarnation : 0;
     s->server_seq = server_seq;
-    s->rounds = s->todo = s->aside_seq = 0;
+    s->rounds = s->todo = s->aside_seq = s->lost_seq = 0;
     return replica__state_put(db, s, err);
 }
 

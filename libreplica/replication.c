@@ -122,6 +122,7 @@ static int read_feed(struct replica__replication *repl, struct replica__feed *fe
     feed->mark = sqlite3_column_int64(stmt, 1);
     feed->sent_from = sqlite3_column_int64(stmt, 2);
     feed->sent_to = sqlite3_column_int64(stmt, 3);
+    feed->common = sqlite3_column_int64(stmt, 4);
     if (checkpoint) {
         feed->checkpoint = replica__strdup(checkpoint);
         if (!feed->checkpoint)
@@ -146,6 +147,7 @@ int replica__feed_put(struct replica__replication *repl, const struct replica__f
     replica__bind_int(stmt, 4, feed->mark, &rc);
     replica__bind_int(stmt, 5, feed->sent_from, &rc);
     replica__bind_int(stmt, 6, feed->sent_to, &rc);
+    replica__bind_int(stmt, 7, feed->common, &rc);
     r = replica__sql_step(db, stmt, rc, err);
     if (r >= 0)
         replica__txn_forget(db); /* the ranges that writes look at */

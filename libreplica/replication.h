@@ -13,6 +13,7 @@ struct replica__feed {
     int64_t coll; /* 0: all */
     char *checkpoint;
     int64_t mark, sent_from, sent_to;
+    int64_t common; /* where the server's timeline and the one it lost part; 0: it lost none */
     int64_t again_to;   /* what is up to here went out before, without a verdict */
     int64_t todo_after; /* documents with todo were taken up to this number in this pass */
     bool with_later;    /* this pass takes what was told to come later */

@@ -13,6 +13,29 @@
 
 /* ---- reading the questions ------------------------------------------------------- */
 
+/* The server lost the local state.  Is what it has now from before that, or an older state that
+ * somebody else brought back?  Of one document each state is stamped above the one before. */
+static int compare_lost(struct replica__replication *repl, const struct replica__state *s,
+                        const struct replica__row *row, struct replica__unsettled *u,
+                        replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    struct replica__kept real;
+    int64_t common = 0;
+    int r = replica__kept_get(repl->db, s->unsettled, &stmt, &real, err);
+
+    if (r < 0) {
+        replica__unsettled_free(u, 1);
+        return r;
+    }
+    for (size_t i = 0; i < repl->feed_count; i++) {
+        if (!repl->feeds[i].coll || repl->feeds[i].coll == row->coll)
+            common = repl->feeds[i].common;
+    }
+    u->lost_is_newer = real.server_seq <= common || real.stamp < row->stamp;
+    return 1;
+}
+
 static int read_question(struct replica__replication *repl, int64_t number,
                          struct replica__unsettled *ret, replica_error *err)
 {
@@ -51,8 +74,9 @@ static int read_question(struct replica__replication *repl, int64_t number,
         .local = replica_doc_ref(local),
         .rounds = (int)s.rounds,
         .clean = s.clean_seq == row.seq,
+        .lost = s.lost_seq == row.seq,
     };
-    return 1;
+    return ret->lost ? compare_lost(repl, &s, &row, ret, err) : 1;
 }
 
 #define BATCH 64
@@ -204,7 +228,7 @@ static int rebase(struct settling *t, replica_error *err)
         return r;
     t->s.base = t->s.unsettled;
     t->s.unsettled = 0;
-    t->s.clean_seq = t->s.aside_seq = 0;
+    t->s.clean_seq = t->s.aside_seq = t->s.lost_seq = 0;
     t->s.incarnation = t->real_seq ? t->p->incarnation : 0;
     t->s.server_seq = t->real_seq;
     t->s.todo = REPLICA__TODO_NOW;

@@ -9,7 +9,7 @@
     "number, coll, id, seq, height, opening, flags, stamp, writer, wseq, bundle, version, body"
 #define STATE_COLUMNS \
     "doc, replication, clean_seq, incarnation, server_seq, base, sent_seq, sent, unsettled," \
-    " rounds, todo, aside_seq"
+    " rounds, todo, aside_seq, lost_seq"
 
 /* A dirty document, for a feed: not clean as it is stored, nor waiting for anything else. */
 #define PUSHABLE \
@@ -83,7 +83,7 @@ static const char *const texts[] = {
         "SELECT " STATE_COLUMNS " FROM state WHERE doc = ?1 AND replication = ?2",
     [REPLICA__SQL_STATE_PUT] =
         "INSERT OR REPLACE INTO state(" STATE_COLUMNS ")"
-        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     [REPLICA__SQL_STATE_TODO] =
         "SELECT doc FROM state WHERE replication = ?1 AND doc > ?2 AND todo IS NOT NULL"
         " ORDER BY doc LIMIT ?3",
@@ -94,6 +94,10 @@ static const char *const texts[] = {
     [REPLICA__SQL_STATE_LOST] =
         "SELECT s.doc FROM state s JOIN doc d ON d.number = s.doc"
         " WHERE s.replication = ?1 AND s.doc > ?2 AND s.server_seq > ?3 ORDER BY s.doc LIMIT ?4",
+    [REPLICA__SQL_STATE_MARKERS] =
+        "SELECT t.text, max(s.server_seq) AS m FROM state s JOIN token t ON t.id = s.incarnation"
+        " WHERE s.replication = ?1 AND s.server_seq IS NOT NULL AND t.text <> ?2"
+        " GROUP BY s.incarnation ORDER BY m DESC LIMIT ?3",
     [REPLICA__SQL_STATE_REFS] =
         "SELECT base, sent, unsettled FROM state WHERE replication = ?1"
         " AND (base IS NOT NULL OR sent IS NOT NULL OR unsettled IS NOT NULL)",
@@ -111,10 +115,10 @@ static const char *const texts[] = {
     [REPLICA__SQL_REPL_COLL_ADD] =
         "INSERT OR IGNORE INTO replication_collection(replication, coll) VALUES(?1, ?2)",
     [REPLICA__SQL_FEED_GET] =
-        "SELECT checkpoint, mark, sent_from, sent_to FROM feed WHERE replication = ?1 AND coll = ?2",
+        "SELECT checkpoint, mark, sent_from, sent_to, common FROM feed WHERE replication = ?1 AND coll = ?2",
     [REPLICA__SQL_FEED_PUT] =
-        "INSERT OR REPLACE INTO feed(replication, coll, checkpoint, mark, sent_from, sent_to)"
-        " VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT OR REPLACE INTO feed(replication, coll, checkpoint, mark, sent_from, sent_to,"
+        " common) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     [REPLICA__SQL_FEED_RESET] = "UPDATE feed SET checkpoint = NULL WHERE replication = ?1",
     [REPLICA__SQL_FEED_COLLS] =
         "SELECT c.coll, f.mark, f.sent_from, f.sent_to FROM feed f"

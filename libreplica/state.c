@@ -4,7 +4,8 @@ static void read_state(sqlite3_stmt *stmt, struct replica__state *s)
 {
     int64_t *fields[] = { &s->doc,      &s->replication, &s->clean_seq, &s->incarnation,
                           &s->server_seq, &s->base,      &s->sent_seq,  &s->sent,
-                          &s->unsettled, &s->rounds,     &s->todo,      &s->aside_seq };
+                          &s->unsettled, &s->rounds,     &s->todo,      &s->aside_seq,
+                          &s->lost_seq };
 
     for (int i = 0; i < (int)(sizeof fields / sizeof fields[0]); i++)
         *fields[i] = sqlite3_column_int64(stmt, i);
@@ -50,6 +51,7 @@ int replica__state_put(replica_db *db, const struct replica__state *s, replica_e
     replica__bind_int_or_null(stmt, 10, s->rounds, &rc);
     replica__bind_int_or_null(stmt, 11, s->todo, &rc);
     replica__bind_int_or_null(stmt, 12, s->aside_seq, &rc);
+    replica__bind_int_or_null(stmt, 13, s->lost_seq, &rc);
     return replica__sql_step(db, stmt, rc, err);
 }
 
@@ -103,7 +105,7 @@ bool replica__state_under_way(const replica_db *db, const struct replica__state 
 static int capture_for(replica_db *db, struct replica__state *s, const struct replica__row *row,
                        int64_t *kept, replica_error *err)
 {
-    bool base = s->clean_seq == row->seq;
+    bool base = s->clean_seq == row->seq || s->lost_seq == row->seq;
     bool sent = !base && !s->sent && replica__state_under_way(db, s, row) &&
                 (!s->sent_seq || s->sent_seq == row->seq);
     int r = 0;

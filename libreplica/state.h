@@ -19,6 +19,7 @@ struct replica__state {
     int64_t rounds;                  /* of conflicts since it was clean */
     int64_t todo;                    /* to be pushed, though the feed's mark has passed it: TODO_ */
     int64_t aside_seq;               /* the local state that is set aside */
+    int64_t lost_seq;                /* the local state that was in step, and that the server lost */
 };
 
 enum { REPLICA__TODO_NOW = 1, REPLICA__TODO_LATER = 2 };

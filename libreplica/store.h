@@ -137,11 +137,22 @@ REPLICA_INTERNAL int replica__pull_apply(struct replica__replication *repl, size
                                          const char *incarnation, const char *checkpoint,
                                          replica_error *err);
 
-/* The server does not know what lies above `common` of this incarnation: those documents become
- * dirty, and the feed starts from `checkpoint`. */
+/* The server does not know what lies above `common` of this incarnation: those documents are to be
+ * brought back, and the feed starts from `checkpoint`. */
 REPLICA_INTERNAL int replica__feed_lost(struct replica__replication *repl, size_t feed,
                                         const char *incarnation, int64_t common,
                                         const char *checkpoint, replica_error *err);
+
+/* The highest number of each incarnation that clean markers hold, but for `except`; highest first.
+ * Returns how many. */
+#define REPLICA__MARKERS 64
+struct replica__marker {
+    char incarnation[65];
+    int64_t sequence;
+};
+REPLICA_INTERNAL int replica__replication_markers(struct replica__replication *repl,
+                                                  const char *except, struct replica__marker *ret,
+                                                  size_t n, replica_error *err);
 
 /* ---- pushing --------------------------------------------------------------------- */
 
@@ -213,6 +224,8 @@ struct replica__unsettled {
     replica_doc *local;
     int rounds;            /* of conflicts since it was last clean */
     bool clean;            /* local is in step with an older state: real simply replaces it */
+    bool lost;             /* local was in step, until the server lost it; nobody edited it since, */
+    bool lost_is_newer;    /* and it is newer than what the server has now */
 };
 enum {
     REPLICA__SETTLE_REAL = 1,     /* write the real state; the local one goes to the conflict log */

@@ -69,6 +69,18 @@ void replica_call_fail(replica_call *call, const replica_error *error, int64_t r
     }
 }
 
+/* The checkpoint is of no use: the markers must tell what is common.  A push leaves that to a pull. */
+static void lost(struct replica__session *s, const replica_call *call)
+{
+    if (call->kind == CALL_PULL) {
+        identity_begin(s, NULL, true);
+        return;
+    }
+    push_stop(s);
+    session_move(s, IDLE);
+    s->feeds[call->feed].wanted = true;
+}
+
 void replica_call_lost(replica_call *call, const char *incarnation, int64_t common)
 {
     struct replica__session *s = call->session;
@@ -81,6 +93,9 @@ void replica_call_lost(replica_call *call, const char *incarnation, int64_t comm
         stream_failed(s, call->feed, &error, 0);
         s->feeds[call->feed].wanted = true; /* the pull finds out what is lost */
     } else {
-        pull_lost(s, call->feed, incarnation, common);
+        if (s->probe.active)
+            identity_lost(s, incarnation, common);
+        else
+            lost(s, call);
     }
 }

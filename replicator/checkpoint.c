@@ -25,6 +25,17 @@ static bool read_place(const char *text, struct place *ret)
     return true;
 }
 
+void checkpoint_incarnation(const char *text, char *ret, size_t room)
+{
+    struct place at;
+
+    ret[0] = '\0';
+    if (text && read_place(text, &at) && at.id.len < room) {
+        memcpy(ret, at.id.data, at.id.len);
+        ret[at.id.len] = '\0';
+    }
+}
+
 /* Is everything up to next behind the stored one? */
 bool checkpoint_covers(const char *stored, const char *next)
 {

@@ -4,6 +4,8 @@
  * pages are in memory at most. */
 #include "replicator/session_state.h"
 
+#include <stdio.h>
+
 #define MIN_ROWS 1
 
 /* ---- copying a page --------------------------------------------------------------- */
@@ -251,6 +253,14 @@ void pull_answer(struct replica__session *s, const replica_remote_page *page)
     replica_error error = { .offset = -1 };
     int r;
 
+    if (s->probe.active) {
+        identity_page(s);
+        return;
+    }
+    if (identity_is_new(s, page->incarnation)) {
+        identity_begin(s, page->incarnation, false);
+        return;
+    }
     if (s->has_page && !apply_arrived(s)) /* two answers in one turn: the first page comes first */
         return;
     r = page_copy(s, s->feed, page, &s->page, &error);
@@ -263,6 +273,8 @@ void pull_answer(struct replica__session *s, const replica_remote_page *page)
         return;
     }
     session_succeeded(s);
+    if (s->page.incarnation)
+        snprintf(s->incarnation, sizeof s->incarnation, "%s", s->page.incarnation);
     s->last_page = r > 0;
     if (!s->last_page)
         ask(s, s->page.checkpoint);
@@ -287,34 +299,10 @@ void pull_failed(struct replica__session *s, const replica_error *error, int64_t
     session_fail(s, error, retry_ms);
 }
 
-void pull_lost(struct replica__session *s, size_t feed, const char *incarnation, int64_t common)
-{
-    REPLICA_BUF checkpoint = REPLICA_BUF_INIT;
-    replica_error error = { .offset = -1 };
-    bool none = !incarnation || !*incarnation;
-    int r;
-
-    pull_stop(s);
-    push_stop(s);
-    if (!none)
-        replica__buf_printf(&checkpoint, "{\"id\":\"%s\",\"lwt\":%lld}", incarnation,
-                            (long long)common);
-    r = checkpoint.r;
-    if (r >= 0)
-        r = replica__feed_lost(s->repl, feed, incarnation, none ? 0 : common, checkpoint.data,
-                               &error);
-    s->feeds[feed].wanted = true;
-    s->feeds[feed].at_head = false;
-    s->dirty = true;
-    if (r < 0)
-        session_fail(s, &error, 0);
-    else
-        session_move(s, IDLE);
-}
-
 void pull_stop(struct replica__session *s)
 {
     session_cancel_call(s, &s->pull);
+    identity_stop(s);
     page_free(&s->page);
     s->has_page = false;
     if (s->state == PULLING)

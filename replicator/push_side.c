@@ -363,7 +363,7 @@ static void apply_verdicts(struct replica__session *s)
     int r;
 
     recognise_own(s);
-    moves = s->o.pull && (s->features & REPLICA_REMOTE_ORDER) && s->feeds[s->feed].at_head &&
+    moves = !identity_is_new(s, s->verdicts.incarnation) && s->o.pull && (s->features & REPLICA_REMOTE_ORDER) && s->feeds[s->feed].at_head &&
             checkpoint_extends(stored, s->verdicts.follows, s->verdicts.checkpoint);
     r = replica__push_apply(s->repl, s->feed, &s->judged, s->verdicts.verdicts,
                             s->verdicts.incarnation, moves ? s->verdicts.checkpoint : NULL, &error);
@@ -446,7 +446,8 @@ void push_step(struct replica__session *s)
             s->has_ready = r > 0;
             s->sent.more = r > 0 && s->ready.more; /* ask once */
         }
-    } else if (s->suspect_count == 0 && (s->unsettled || s->feeds[s->feed].wanted)) {
+    } else if (s->suspect_count == 0 &&
+               (s->unsettled || (s->o.pull && s->feeds[s->feed].wanted))) {
         s->dirty = true; /* settle or pull between two pages; another pass goes on after that */
         end_pass(s);
     } else {

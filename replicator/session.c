@@ -26,6 +26,8 @@ static const struct {
 /* A question that is not answered for so long is asked again: the remote has deadlines of its own, this
  * is for one that has not. */
 #define WATCHDOG_MS (5 * 60 * 1000)
+/* Work that nobody does is looked for after so long. */
+#define STUCK_MS 30000
 /* Without a stream the server is asked so often. */
 #define POLL_MS 30000
 
@@ -221,6 +223,20 @@ static bool all_at_head(const struct replica__session *s)
     return true;
 }
 
+/* There is work, nothing is awaited, and nothing moves: somebody forgot to say so.  Look again. */
+static void watch_stuck(struct replica__session *s, bool pending)
+{
+    if (!pending || s->later_at || replica__asking_count(s->asking) > 0) {
+        s->stuck_at = 0;
+    } else if (!s->stuck_at) {
+        s->stuck_at = session_now(s) + STUCK_MS;
+    } else if (session_now(s) >= s->stuck_at) {
+        session_log(s, REPLICA_LOG_WARNING, "watchdog: there is work, and nothing moves: again");
+        s->stuck_at = 0;
+        s->dirty = s->unsettled = true;
+    }
+}
+
 /* In sync is said only when it was looked at, in the file. */
 static void judge_sync(struct replica__session *s)
 {
@@ -235,6 +251,7 @@ static void judge_sync(struct replica__session *s)
             return;
         }
     }
+    watch_stuck(s, pending);
     if (s->status.in_sync != !pending) {
         s->status.in_sync = !pending;
         session_touch(s);
@@ -370,6 +387,8 @@ int64_t replica__session_next(const struct replica__session *s)
         next = earlier(next, s->later_at);
     if (s->state == IDLE && s->o.live && !s->status.streaming)
         next = earlier(next, s->poll_at);
+    if (s->state == IDLE)
+        next = earlier(next, s->stuck_at);
     if (s->hello.open)
         next = earlier(next, s->hello.deadline);
     if (s->pull.open)
@@ -472,6 +491,9 @@ static int make_feeds(struct replica__session *s, replica_error *err)
     if (!s->feeds)
         return replica__enomem(err);
     s->feed_count = (size_t)n;
+    if (s->features & REPLICA_REMOTE_ORDER)
+        checkpoint_incarnation(replica__feed_checkpoint(s->repl, 0), s->incarnation,
+                               sizeof s->incarnation);
     return 0;
 }
 

@@ -61,6 +61,15 @@ struct feed {
     int stream_failures;
 };
 
+/* Asking the server what it knows of the incarnations before. */
+struct probe {
+    bool active;
+    bool lost;            /* it does not know our checkpoint, or the newest marker */
+    char incarnation[65]; /* the server's now; "": not told */
+    struct replica__marker markers[REPLICA__MARKERS];
+    size_t n, next;
+};
+
 struct replica__session {
     replica_db *db;
     struct replica__replication *repl;
@@ -80,6 +89,8 @@ struct replica__session {
 
     replica_call hello, pull, push;
     size_t pull_rows, push_rows; /* halved when pages are too large, and grown again */
+    char incarnation[65];   /* the server's, as it is known here; "": not yet */
+    struct probe probe;
     struct arrived page;    /* came, and is applied in the next step */
     bool has_page;
     char *asked_from;       /* checkpoint of the pull that is out */
@@ -106,6 +117,7 @@ struct replica__session {
     struct replica__asking *asking;
     int failures;           /* in a row */
     int64_t wait_until;     /* WAITING; PAUSED by a refusal: 0 */
+    int64_t stuck_at;       /* when work that does not move is looked for; 0: there is none */
     int64_t poll_at;        /* ask the server without being told */
     replica_sync_status status;
     bool status_changed;
@@ -137,7 +149,6 @@ void pull_begin(struct replica__session *s, size_t feed);
 void pull_step(struct replica__session *s); /* PULLING: apply what came */
 void pull_answer(struct replica__session *s, const replica_remote_page *page);
 void pull_failed(struct replica__session *s, const replica_error *error, int64_t retry_ms);
-void pull_lost(struct replica__session *s, size_t feed, const char *incarnation, int64_t common);
 void pull_stop(struct replica__session *s);
 /* Copy a page, so that it outlives its answer. */
 int page_copy(struct replica__session *s, size_t feed, const replica_remote_page *from,
@@ -148,6 +159,17 @@ int page_apply(struct replica__session *s, size_t feed, struct arrived *page,
                const char *checkpoint, replica_error *err);
 int copy_doc(struct replica__session *s, size_t feed, const replica_remote_doc *from,
              struct replica__arena *arena, struct replica__pulled *ret, replica_error *err);
+
+/* ---- identity_side.c ------------------------------------------------------------- */
+
+/* Find out what is common with a server that names this incarnation (NULL: not told); lost: it does not
+ * know our checkpoint. */
+void identity_begin(struct replica__session *s, const char *incarnation, bool lost);
+void identity_page(struct replica__session *s); /* the answer to a question of this side */
+void identity_lost(struct replica__session *s, const char *incarnation, int64_t common);
+void identity_known(struct replica__session *s);
+void identity_stop(struct replica__session *s);
+bool identity_is_new(const struct replica__session *s, const char *incarnation);
 
 /* ---- push_side.c ----------------------------------------------------------------- */
 
@@ -177,6 +199,8 @@ bool settle_step(struct replica__session *s);
 
 /* Where a page or answer stands against the checkpoint that is stored: may it be moved there? */
 bool checkpoint_extends(const char *stored, const char *follows, const char *next);
+/* The incarnation that it names; "" if there is none. */
+void checkpoint_incarnation(const char *text, char *ret, size_t room);
 bool checkpoint_covers(const char *stored, const char *next);
 
 #endif

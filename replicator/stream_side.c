@@ -135,6 +135,10 @@ void stream_event(struct replica__session *s, size_t i, const replica_remote_pag
         s->feeds[i].wanted = true;
         return;
     }
+    if (identity_is_new(s, from->incarnation)) {
+        s->feeds[i].wanted = true; /* the pull finds out what that means */
+        return;
+    }
     if (s->state == PAUSED)
         return;
     s->busy = true;
