@@ -16,7 +16,7 @@ import tempfile
 import traceback
 
 REPLICA = os.environ['REPLICA']
-TIMEOUT = 60
+TIMEOUT = 40
 _tests = []
 
 
