@@ -207,6 +207,13 @@ class Replica:
         return self.scope.own(Child("replica sync --live",
                                     self.argv("sync", "--url", url, "--live", *flags)))
 
+    def conflicts(self):
+        """What the conflict log has: objects with assumed, real and local, among others."""
+        argv = [program(), "conflicts", "--db", self.db, "--json"]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=2 * DEADLINE)
+        check(done.returncode == 0, f"replica conflicts: {done.stderr}")
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
     def watch(self):
         return self.scope.own(Child("replica watch", self.argv("watch")))
 

@@ -121,10 +121,9 @@ def the_state_that_lost_is_in_the_conflict_log(scope):
     js.do("sync")
     c.patch("c000001", {"visits": 2})
     c.sync(server.url)
-    log = c.run("conflicts", "--json")
-    entries = [json.loads(line) for line in log.splitlines()]
-    equal("the visits in the log", [[e["assumed"]["visits"], e["real"]["visits"],
-                                     e["local"]["visits"]] for e in entries], [[0, 1, 2]])
+    equal("the visits in the log",
+          [[entry[state]["visits"] for state in ("assumed", "real", "local")]
+           for entry in c.conflicts()], [[0, 1, 2]])
 
 
 @test
