@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+"""A server that was restored to an earlier day, or wiped: clients bring back what it lost, once, and
+nothing that it meant to lose (P14)."""
+import glob
+import os
+import shutil
+
+from serve import Failure, main, test
+
+
+class Fleet:
+    """A server that keeps its address, and clients in one folder."""
+
+    def __init__(self, t):
+        self.t = t
+        self.server, self.url = t.serve()
+
+    def db(self, name):
+        return ('--db', self.t.path(name + '.db'), '--collection', 'notes')
+
+    def put(self, name, json):
+        self.t.ok('put', *self.db(name), '--rev', '*', json)
+
+    def sync(self, *names):
+        for name in names:
+            self.t.ok('sync', *self.db(name), '--url', self.url + '/notes/0', '--once',
+                      '--timeout', '30')
+
+    def content(self, name):
+        return sorted(self.t.ok('export', *self.db(name)).decode().splitlines())
+
+    def stop(self):
+        self.t.same(self.t.stop(self.server).code, 0)
+
+    def start(self):
+        self.server = self.t.start('serve', '--db', self.t.path('server.db'), '--listen',
+                                   self.url.split('//')[1])
+        line = self.server.stdout.readline().decode()
+        if self.url not in line:
+            raise Failure(f'serve said {line!r}')
+
+    def forget(self):
+        for path in glob.glob(self.t.path('server.db*')):
+            os.remove(path)
+
+    def all_have(self, names, wanted):
+        for name in (*names, 'server'):
+            self.t.same(self.content(name), wanted, name)
+            self.t.ok('check', '--db', self.t.path(name + '.db'))
+
+
+def lose_a_day(t):
+    """n1 and n2 are in the backup; after it n1 is edited, n2 deleted, n3 made."""
+    fleet = Fleet(t)
+    fleet.put('a', '{"id":"n1","v":1}')
+    fleet.put('a', '{"id":"n2","v":1}')
+    fleet.sync('a', 'b')
+    fleet.stop()
+    shutil.copy(t.path('server.db'), t.path('backup'))
+    fleet.start()
+    fleet.put('a', '{"id":"n1","v":2}')
+    fleet.put('a', '{"id":"n3","v":1}')
+    t.ok('delete', *fleet.db('a'), 'n2')
+    fleet.sync('a', 'b')
+    fleet.stop()
+    fleet.forget()
+    shutil.copy(t.path('backup'), t.path('server.db'))
+    fleet.start()
+    return fleet
+
+
+@test
+def what_a_restored_server_lost_is_brought_back_once(t):
+    fleet = lose_a_day(t)
+    fleet.sync('b', 'a', 'b')
+    fleet.all_have('ab', ['{"id":"n1","v":2}', '{"id":"n3","v":1}'])
+    for name in 'ab':
+        t.same(t.lines('conflicts', 'list', '--db', t.path(name + '.db'), '--json'), [], name)
+
+
+@test
+def new_writes_to_a_restored_server_do_not_hide_what_it_lost(t):
+    fleet = lose_a_day(t)
+    for i in range(4, 10):  # these take the numbers that were given out before
+        fleet.put('c', '{"id":"n%d","v":1}' % i)
+    fleet.sync('c', 'b', 'a', 'c', 'b')
+    fleet.all_have('abc', ['{"id":"n1","v":2}', '{"id":"n3","v":1}']
+                   + ['{"id":"n%d","v":1}' % i for i in range(4, 10)])
+
+
+@test
+def an_edit_that_was_never_sent_survives_the_restore(t):
+    fleet = lose_a_day(t)
+    fleet.put('b', '{"id":"n3","v":3}')
+    fleet.sync('a', 'b', 'a')
+    t.same(fleet.content('a'), fleet.content('b'))
+    t.same(fleet.content('a'), fleet.content('server'))
+    log = t.lines('conflicts', 'list', '--db', t.path('b.db'), '--json')
+    kept = fleet.content('b') + [str(entry) for entry in log]
+    t.same(any('"v":3' in text or "'v': 3" in text for text in kept), True, str(kept))
+
+
+@test
+def a_wiped_server_is_filled_again(t):
+    fleet = lose_a_day(t)
+    fleet.sync('b', 'a', 'b')
+    fleet.stop()
+    fleet.forget()
+    fleet.start()
+    fleet.sync('b', 'a')
+    fleet.all_have('ab', ['{"id":"n1","v":2}', '{"id":"n3","v":1}'])
+
+
+main()
