@@ -435,12 +435,22 @@ static void next_page(struct replica__session *s)
     }
 }
 
+static bool can_prepare(const struct replica__session *s)
+{
+    return !s->has_ready && s->push_rows == s->o.rows && s->sent.more;
+}
+
+bool push_has_work(const struct replica__session *s)
+{
+    return s->state == PUSHING && (s->has_verdicts || !s->push.open || can_prepare(s));
+}
+
 void push_step(struct replica__session *s)
 {
     if (s->has_verdicts) {
         apply_verdicts(s);
     } else if (s->push.open) {
-        if (!s->has_ready && s->push_rows == s->o.rows && s->sent.more) {
+        if (can_prepare(s)) {
             int r = take_page(s, &s->ready);
 
             s->has_ready = r > 0;

@@ -369,7 +369,7 @@ bool replica__session_step(struct replica__session *s)
     stream_step(s);
     tell_status(s);
     s->busy = false;
-    return again || s->has_page || s->has_verdicts;
+    return again || s->has_page || push_has_work(s);
 }
 
 static int64_t earlier(int64_t a, int64_t b)

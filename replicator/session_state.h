@@ -175,6 +175,7 @@ bool identity_is_new(const struct replica__session *s, const char *incarnation);
 
 void push_begin(struct replica__session *s);
 void push_step(struct replica__session *s);
+bool push_has_work(const struct replica__session *s); /* without waiting for an answer */
 void push_answer(struct replica__session *s, const replica_remote_verdicts *answer);
 void push_failed(struct replica__session *s, const replica_error *error, int64_t retry_ms);
 void push_stop(struct replica__session *s);
