@@ -291,7 +291,7 @@ def an_interrupted_sync_is_not_in_sync(t):
     process = t.start('sync', '--db', t.db, '--url', url, '--live')
     process.stderr.readline()
     done = t.stop(process, signal.SIGINT)
-    t.same((done.code, 'interrupted' in done.err), (9, True), done.err)
+    t.same((done.code, 'interrupted' in done.err), (1, True), done.err)
     server.shutdown()
 
 

@@ -23,7 +23,8 @@ struct syncing {
     replica_collection *colls[CLI_LIST_MAX];
     struct cli_token token;
     replica_sync *sync;
-    replica_error said; /* the last failure that was told in --live */
+    replica_error failure; /* the last one since something was pulled or pushed */
+    int64_t moved;         /* documents pulled and pushed */
 };
 
 /* ---- collections ----------------------------------------------------------------- */
@@ -92,8 +93,12 @@ static int open_collections(struct syncing *s, const struct endpoint *endpoint)
 
 static void on_status(void *ctx, const replica_sync_status *status)
 {
+    struct syncing *s = ctx;
     char left[48] = "";
 
+    if (s->moved != status->pulled + status->pushed)
+        s->failure.code = 0;
+    s->moved = status->pulled + status->pushed;
     if (status->pull_remaining > 0)
         snprintf(left, sizeof(left), ", %lld to come", (long long)status->pull_remaining);
     cli_progress("pulled %lld%s; pushed %lld, %lld to go%s", (long long)status->pulled, left,
@@ -106,10 +111,11 @@ static void on_error(void *ctx, const replica_error *error)
 {
     struct syncing *s = ctx;
 
-    if (!s->live || strcmp(error->message, s->said.message) == 0)
-        return;
-    s->said = *error;
-    cli_failed(error);
+    bool again = strcmp(error->message, s->failure.message) == 0;
+
+    s->failure = *error;
+    if (s->live && !again)
+        cli_failed(error);
 }
 
 static int give_token(void *ctx, char *out, size_t room)
@@ -143,12 +149,16 @@ static int not_in_sync(struct syncing *s, const char *why)
 {
     replica_sync_status status = REPLICA_SYNC_STATUS_INIT;
 
-    if (replica_sync_get_status(s->sync, &status, NULL) >= 0 && status.error.code) {
-        cli_complain("not in sync: %s", why);
-        return cli_failed(&status.error);
-    }
+    if (replica_sync_get_status(s->sync, &status, NULL) >= 0 && status.error.code)
+        s->failure = status.error;
     cli_complain("not in sync: %s; %lld to push, %lld in conflict", why,
                  (long long)status.push_remaining, (long long)status.unsettled);
+    return s->failure.code ? cli_failed(&s->failure) : CLI_NO;
+}
+
+static int interrupted(struct syncing *s)
+{
+    not_in_sync(s, "interrupted");
     return CLI_NO;
 }
 
@@ -215,7 +225,7 @@ static int run_once(struct syncing *s)
 
     while ((r = replica_sync_wait_in_sync(s->sync, SLICE_MS, &err)) == 0) {
         if (cli_interrupted())
-            return not_in_sync(s, "interrupted");
+            return interrupted(s);
         if (is_hopeless(s))
             return not_in_sync(s, "the server is not reached");
         if (replica__os_monotonic_us() / 1000 >= end)
@@ -241,7 +251,7 @@ static int run_live(struct syncing *s)
     }
     if (r < 0)
         return cli_failed(&err);
-    return status.in_sync ? CLI_OK : not_in_sync(s, "interrupted");
+    return status.in_sync ? CLI_OK : interrupted(s);
 }
 
 static int sync_run(struct syncing *s)
