@@ -276,7 +276,7 @@ static int go_back(replica_db *db, const struct target *t, const struct replica_
                                .pulled = true,
                                .replication = t->replication,
                                .stamp = k.stamp,
-                               .writer = k.writer,
+                               .writer = k.writer ? k.writer : k.opening,
                                .wseq = k.wseq,
                            },
                            row, &written, err);

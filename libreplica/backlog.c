@@ -12,6 +12,7 @@ static int count_feed(replica_db *db, int64_t replication, const struct counted_
                       struct replica__backlog *b, replica_error *err)
 {
     bool out = feed->sent_from < feed->sent_to;
+    int64_t from = out && feed->sent_from < feed->mark ? feed->sent_from : feed->mark;
     REPLICA_STMT stmt = NULL;
     int rc = SQLITE_OK;
     int r = replica__sql_get(db, REPLICA__SQL_FEED_DIRTY_COUNT, &stmt, err);
@@ -20,8 +21,9 @@ static int count_feed(replica_db *db, int64_t replication, const struct counted_
         return r;
     replica__bind_int(stmt, 1, replication, &rc);
     replica__bind_int(stmt, 2, feed->coll, &rc);
-    replica__bind_int(stmt, 3, out ? feed->sent_from : feed->mark, &rc);
-    replica__bind_int(stmt, 4, out ? feed->sent_to : 0, &rc);
+    replica__bind_int(stmt, 3, from, &rc);
+    replica__bind_int(stmt, 4, out ? feed->sent_from : 0, &rc);
+    replica__bind_int(stmt, 5, out ? feed->sent_to : 0, &rc);
     r = replica__sql_step(db, stmt, rc, err);
     if (r < 0)
         return r;
@@ -102,7 +104,8 @@ static int finds(struct replica__replication *repl, enum replica__sql which, rep
 static int feed_pending(struct replica__replication *repl, const struct replica__feed *feed,
                         replica_error *err)
 {
-    int64_t from = feed->sent_from < feed->sent_to ? feed->sent_from : feed->mark;
+    bool out = feed->sent_from < feed->sent_to && feed->sent_from < feed->mark;
+    int64_t from = out ? feed->sent_from : feed->mark;
 
     for (size_t i = 0; i < feed->n; i++) {
         REPLICA_STMT stmt = NULL;
@@ -162,6 +165,19 @@ int replica__backlog_of(replica_db *db, const char *name, struct replica__backlo
     return r <= 0 ? r : count(db, number, ret, err);
 }
 
+static int takes_part(replica_collection *coll, int64_t replication, replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(coll->db, REPLICA__SQL_REPL_COLL_FIND, &stmt, err);
+
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, replication, &rc);
+    replica__bind_int(stmt, 2, coll->number, &rc);
+    return replica__sql_step(coll->db, stmt, rc, err);
+}
+
 int replica__doc_state(replica_collection *coll, const char *id, const char *replication,
                        int *ret_state, replica_error *err)
 {
@@ -178,6 +194,8 @@ int replica__doc_state(replica_collection *coll, const char *id, const char *rep
         r = replica__txn_know(db, err);
     if (r >= 0)
         r = replication_number(db, replication, &number, err);
+    if (r > 0)
+        r = takes_part(coll, number, err);
     if (r > 0)
         r = replica__row_find(coll, id, strlen(id), &stmt, &row, err);
     if (r < 0)

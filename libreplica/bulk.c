@@ -72,7 +72,7 @@ static int do_some(replica_collection *coll, replica_bulk_row *rows, size_t n, i
         r = do_row(coll, &rows[i], &mine);
         rows[i].code = r < 0 ? r : 0;
         rows[i].offset = mine.offset;
-        if (r < 0 && err && *failed == 0)
+        if (r < 0 && err && (*failed == 0 || !is_of_the_row(r)))
             *err = mine;
         if (r < 0 && !is_of_the_row(r))
             return r;
@@ -82,6 +82,15 @@ static int do_some(replica_collection *coll, replica_bulk_row *rows, size_t n, i
     }
     r = replica__txn_commit(&txn, err);
     return r < 0 ? r : (int)i;
+}
+
+/* Its transaction failed with another row. */
+static void take_back(replica_bulk_row *row)
+{
+    if (row->code == 0)
+        row->code = REPLICA_ECANCELLED;
+    if (row->rev)
+        row->rev[0] = '\0';
 }
 
 int replica_bulk(replica_collection *coll, replica_bulk_row *rows, size_t n, replica_error *err)
@@ -102,7 +111,7 @@ int replica_bulk(replica_collection *coll, replica_bulk_row *rows, size_t n, rep
 
         if (r < 0) {
             for (size_t i = done; i < n && i < done + ROWS; i++)
-                rows[i].code = rows[i].code == 0 ? REPLICA_ECANCELLED : rows[i].code;
+                take_back(&rows[i]);
             return r;
         }
         done += (size_t)r;

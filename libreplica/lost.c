@@ -23,15 +23,19 @@ static int find(struct replica__replication *repl, int64_t after, int64_t common
     return r;
 }
 
-/* The server knows nothing of this state: no number of it counts any more, and it goes out as new. */
-static int forget(struct replica__replication *repl, int64_t number, replica_error *err)
+/* The server knows nothing of this state: no number of it counts any more, and it goes out as new.  Nor
+ * does that of an unsettled state count, or it would make those of the new timeline old. */
+static int forget(struct replica__replication *repl, int64_t number, int64_t common,
+                  replica_error *err)
 {
     replica_db *db = repl->db;
     struct replica__state s;
     int r = replica__state_get(db, number, repl->number, &s, err);
 
-    if (r <= 0)
-        return r;
+    if (r > 0 && s.unsettled)
+        r = replica__sql_run(db, REPLICA__SQL_KEPT_LOST, err, 2, s.unsettled, common);
+    if (r < 0 || s.server_seq <= common)
+        return r < 0 ? r : 0;
     s.lost_seq = s.clean_seq; /* of an edited one the base stays, as text */
     s.clean_seq = s.incarnation = s.server_seq = 0;
     s.todo = REPLICA__TODO_NOW;
@@ -51,7 +55,7 @@ static int forget_some(struct replica__replication *repl, int64_t *after, int64_
         r = find(repl, *after, common, numbers, &n, err);
     for (size_t i = 0; r >= 0 && i < n; i++) {
         *after = numbers[i];
-        r = forget(repl, numbers[i], err);
+        r = forget(repl, numbers[i], common, err);
     }
     if (r >= 0)
         r = replica__txn_commit(&txn, err);

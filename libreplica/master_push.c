@@ -178,7 +178,7 @@ static int judge(replica_db *db, struct replica__master_row *row, bool stock, re
         .len = a.len,
         .deleted = row->deleted || a.deleted,
         .bundle = row->bundle,
-        .stamp = row->stamp,
+        .stamp = replica__txn_bound(db, row->stamp),
         .writer = op.token,
         .wseq = op.number,
     };

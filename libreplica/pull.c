@@ -135,13 +135,16 @@ static int apply_clean(struct replica__pulling *p, struct replica__pulled *doc,
         doc->outcome = REPLICA__PULLED_WRITTEN;
         r = write_pulled(p, doc, a, row, &written, err);
     }
+    if (r >= 0) /* this one is newer */
+        r = replica__state_drop_unsettled(p->repl->db, s, err);
     return r < 0 ? r : replica__state_clean(p, s, written.seq, doc->sequence, err);
 }
 
 static int apply_dirty(struct replica__pulling *p, struct replica__pulled *doc,
-                       const struct replica__accepted *a, struct replica__state *s,
-                       replica_error *err)
+                       const struct replica__accepted *a, const struct replica__row *row,
+                       struct replica__state *s, replica_error *err)
 {
+    bool under_way = replica__state_under_way(p->repl->db, s, row);
     int64_t kept;
     int r = replica__keep_pulled(p, doc, a, &kept, err);
 
@@ -150,6 +153,10 @@ static int apply_dirty(struct replica__pulling *p, struct replica__pulled *doc,
     if (r < 0)
         return r;
     s->unsettled = kept;
+    if (under_way && !s->sent_seq) { /* from now on by itself: a range says nothing of unsettled ones */
+        s->sent_seq = row->seq;
+        s->todo = REPLICA__TODO_NOW;
+    }
     doc->outcome = REPLICA__PULLED_UNSETTLED;
     return replica__state_put(p->repl->db, s, err);
 }
@@ -190,28 +197,40 @@ static int apply_known(struct replica__pulling *p, struct replica__pulled *doc,
     }
     if (s.clean_seq == row->seq && !s.sent_seq)
         return apply_clean(p, doc, a, row, &s, err);
-    return apply_dirty(p, doc, a, &s, err);
+    return apply_dirty(p, doc, a, row, &s, err);
+}
+
+/* Each text without a usable key has an entry of its own, and the same one has the same. */
+static void name_without_key(const struct replica__pulled *doc, struct replica__buf *id)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a; the text may be no JSON */
+
+    for (size_t i = 0; i < doc->doc.text.len; i++)
+        hash = (hash ^ (unsigned char)doc->doc.text.data[i]) * UINT64_C(0x100000001b3);
+    replica__buf_clear(id);
+    replica__buf_printf(id, "?%016llx", (unsigned long long)hash);
 }
 
 static int set_aside(struct replica__pulling *p, struct replica__pulled *doc, int code,
                      const char *reason, replica_error *err)
 {
-    struct replica__buf id = REPLICA_BUF_INIT;
-    const char *name = "";
+    REPLICA_BUF id = REPLICA_BUF_INIT;
     int r;
 
     if (doc->doc.key.data)
         replica__json_unescape(doc->doc.key, &id);
-    if (id.r == 0 && id.data)
-        name = id.data;
+    if (id.r == 0 && (id.len == 0 || strlen(id.data) < id.len))
+        name_without_key(doc, &id);
     doc->outcome = REPLICA__PULLED_ASIDE;
     replica__free(doc->id);
-    doc->id = replica__strdup(name);
+    doc->id = id.r < 0 ? NULL : replica__strdup(id.data);
+    if (!doc->id)
+        return replica__enomem(err);
     r = replica__aside_put(p->repl->db,
                            &(struct replica__aside){
                                .replication = p->repl->number,
                                .coll = doc->coll->number,
-                               .id = name,
+                               .id = doc->id,
                                .kind = REPLICA_ASIDE_UNAPPLIED,
                                .code = code,
                                .reason = reason,
@@ -219,7 +238,6 @@ static int set_aside(struct replica__pulling *p, struct replica__pulled *doc, in
                                .text_len = doc->doc.text.len,
                            },
                            err);
-    replica__buf_free(&id);
     return r;
 }
 
@@ -287,6 +305,12 @@ int replica__doc_of_pulled(const struct replica__pulled *pulled, const char *id,
                             err);
 }
 
+static void forget_id(struct replica__pulled *doc)
+{
+    replica__free(doc->id);
+    doc->id = NULL;
+}
+
 int replica__pull_apply(struct replica__replication *repl, size_t feed,
                         struct replica__pulled *docs, size_t n, const char *incarnation,
                         const char *checkpoint, replica_error *err)
@@ -317,11 +341,13 @@ int replica__pull_apply(struct replica__replication *repl, size_t feed,
         r = replica__feed_put(repl, &moved, err);
     if (r >= 0)
         r = replica__txn_commit(&txn, err);
-    if (r < 0)
+    if (r < 0) {
+        for (size_t i = 0; i < n; i++)
+            forget_id(&docs[i]);
         return r;
-    if (copy) {
-        copy = repl->feeds[feed].checkpoint; /* freed by the scope */
     }
+    if (copy)
+        copy = repl->feeds[feed].checkpoint; /* freed by the scope */
     repl->feeds[feed] = moved;
     return 0;
 }

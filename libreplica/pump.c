@@ -257,7 +257,7 @@ static int dispatch(replica_db *db, int64_t until_ms, unsigned ready, replica_er
     r = look_for_commits(db, ready & REPLICA_FILE_CHANGED, &look, err);
     if (r >= 0 && look && !db->pump.close_wanted) {
         r = replica__watch_round(db, until_ms, err);
-        if (r > 0)
+        if (r != 0)
             atomic_store(&db->pump.committed, true); /* the rest in the next dispatch */
     }
     if (r < 0)

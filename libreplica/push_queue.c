@@ -37,6 +37,7 @@ static size_t index_of(const struct replica__feed *feed, const replica_collectio
     return i;
 }
 
+/* The assumed state of a row, into the arena. */
 static int copy_base(struct page *p, const struct replica__state *s, struct replica__push_row *row,
                      replica_error *err)
 {
@@ -72,8 +73,10 @@ struct state_text {
     size_t len;
 };
 
-static int add_row(struct page *p, const struct replica__row *doc, const struct replica__state *s,
-                   const struct state_text *t, bool again, replica_error *err)
+/* with: the row's assumed state. */
+static int add_row(struct page *p, const struct replica__row *doc,
+                   const struct replica__push_row *with, const struct state_text *t, bool again,
+                   replica_error *err)
 {
     replica_db *db = p->repl->db;
     replica_collection *coll = replica__replication_collection(p->repl, doc->coll);
@@ -95,23 +98,19 @@ static int add_row(struct page *p, const struct replica__row *doc, const struct 
     if (r < 0)
         return r;
     row = &p->out.rows[p->out.n];
-    *row = (struct replica__push_row){
-        .coll = coll,
-        .coll_index = index_of(p->feed, coll),
-        .doc = doc->number,
-        .sequence = t->seq,
-        .deleted = (t->flags & REPLICA__FLAG_DELETED) != 0,
-        .stamp = t->stamp,
-        .again = again,
-        .len = t->len,
-    };
+    *row = *with;
+    row->coll = coll;
+    row->coll_index = index_of(p->feed, coll);
+    row->doc = doc->number;
+    row->sequence = t->seq;
+    row->deleted = (t->flags & REPLICA__FLAG_DELETED) != 0;
+    row->stamp = t->stamp;
+    row->again = again;
+    row->len = t->len;
     row->id = copy(p, doc->id, doc->id_len);
     row->operation = copy(p, operation, replica__operation_write(operation, opening, t->wseq));
     row->bundle = t->bundle ? copy(p, t->bundle, strlen(t->bundle)) : NULL;
     row->json = copy(p, t->body, t->len);
-    r = copy_base(p, s, row, err);
-    if (r < 0)
-        return r;
     if (p->arena->failed)
         return replica__enomem(err);
     p->bytes += t->len + doc->id_len;
@@ -130,7 +129,7 @@ static struct state_text text_of_row(const struct replica__row *row)
 
 /* A state that left before the document moved on. */
 static int add_sent(struct page *p, const struct replica__row *doc, const struct replica__state *s,
-                    replica_error *err)
+                    const struct replica__push_row *with, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
     struct replica__kept k;
@@ -138,7 +137,7 @@ static int add_sent(struct page *p, const struct replica__row *doc, const struct
 
     if (r < 0)
         return r;
-    return add_row(p, doc, s,
+    return add_row(p, doc, with,
                    &(struct state_text){ .seq = s->sent_seq, .stamp = k.stamp, .writer = k.opening,
                                          .wseq = s->sent_seq, .flags = k.flags, .bundle = k.bundle,
                                          .body = k.body, .len = k.len },
@@ -151,18 +150,21 @@ static int add_document(struct page *p, int64_t number, bool again, replica_erro
     REPLICA_STMT stmt = NULL;
     struct replica__state s;
     struct replica__row row;
+    struct replica__push_row with = { 0 };
     struct state_text t;
     int r = replica__row_by_number(db, number, &stmt, &row, err);
 
     if (r <= 0)
         return r;
     r = replica__state_get(db, number, p->repl->number, &s, err);
+    if (r >= 0)
+        r = copy_base(p, &s, &with, err);
     if (r < 0)
         return r;
     if (s.sent)
-        return add_sent(p, &row, &s, err);
+        return add_sent(p, &row, &s, &with, err);
     t = text_of_row(&row);
-    r = add_row(p, &row, &s, &t, again || s.sent_seq, err);
+    r = add_row(p, &row, &with, &t, again || s.sent_seq, err);
     if (r < 0 || !s.todo || s.sent_seq)
         return r;
     s.sent_seq = row.seq; /* no range covers it */
@@ -203,6 +205,23 @@ static int find_todo(struct page *p, int64_t after, struct found *f, replica_err
     return r;
 }
 
+static int compare_numbers(const void *a, const void *b)
+{
+    const int64_t *x = a, *y = b;
+
+    return (*x > *y) - (*x < *y);
+}
+
+/* Is the document in a page that waits for its verdicts? */
+static bool is_out(const struct replica__feed *feed, int64_t number)
+{
+    for (const struct replica__out *out = feed->out; out; out = out->next) {
+        if (bsearch(&number, out->docs, out->n, sizeof number, compare_numbers))
+            return true;
+    }
+    return false;
+}
+
 /* May this document go out now?  Its unsettled state comes first. */
 static int is_due(struct page *p, int64_t number, replica_error *err)
 {
@@ -229,7 +248,7 @@ static int is_due(struct page *p, int64_t number, replica_error *err)
     if (s.todo == REPLICA__TODO_LATER && !p->feed->with_later)
         return 0;
     if (s.sent_seq)
-        return 1;
+        return !is_out(p->feed, number);
     return s.clean_seq != seq && !s.unsettled && s.aside_seq != seq;
 }
 
@@ -252,13 +271,6 @@ static int add_todo(struct page *p, int64_t *after, replica_error *err)
         }
     } while (r >= 0 && f.n == BATCH);
     return r < 0 ? r : 0;
-}
-
-static int compare_found(const void *a, const void *b)
-{
-    const int64_t *x = a, *y = b;
-
-    return (*x > *y) - (*x < *y);
 }
 
 /* The next dirty documents of the feed's collections, in order.  *ret_end: the number up to which all
@@ -298,7 +310,7 @@ static int find_dirty(struct page *p, int64_t after, size_t want, int64_t (**ret
         replica__free(found);
         return r;
     }
-    qsort(found, n, sizeof *found, compare_found);
+    qsort(found, n, sizeof *found, compare_numbers);
     *ret = found;
     *ret_n = n;
     *ret_end = end;
@@ -321,7 +333,7 @@ static int add_feed(struct page *p, bool again, int64_t *mark, replica_error *er
             p->out.more = true;
             return 0;
         }
-        r = add_document(p, found[i][1], again, err);
+        r = add_document(p, found[i][1], again && found[i][0] > p->feed->sent_from, err);
         if (r < 0)
             return r;
         *mark = found[i][0];
@@ -347,11 +359,44 @@ static int fill(struct page *p, struct replica__feed *feed, replica_error *err)
     return r;
 }
 
+static struct replica__out *out_of(const struct page *p)
+{
+    struct replica__out *out = replica__alloc(sizeof *out + p->out.n * sizeof out->docs[0]);
+
+    if (!out)
+        return NULL;
+    out->page = p->arena;
+    out->n = p->out.n;
+    for (size_t i = 0; i < out->n; i++)
+        out->docs[i] = p->out.rows[i].doc;
+    qsort(out->docs, out->n, sizeof out->docs[0], compare_numbers);
+    return out;
+}
+
+/* What the page covers is under way; where nothing is, there is no range. */
+static void move_range(struct replica__feed *feed, int64_t from, size_t rows)
+{
+    if (rows > 0 && feed->mark > from) {
+        if (feed->sent_from >= feed->sent_to)
+            feed->sent_from = from;
+        if (feed->mark > feed->sent_to)
+            feed->sent_to = feed->mark;
+    } else if (rows == 0 && !feed->out && feed->mark >= feed->sent_to) {
+        feed->sent_from = feed->sent_to = 0;
+    }
+}
+
+static bool has_moved(const struct replica__feed *a, const struct replica__feed *b)
+{
+    return a->mark != b->mark || a->sent_from != b->sent_from || a->sent_to != b->sent_to;
+}
+
 int replica__push_next(struct replica__replication *repl, size_t feed, size_t rows, size_t bytes,
                        struct replica__push_page *ret_page, replica_error *err)
 {
     struct replica__feed moved = repl->feeds[feed];
     struct page p = { .repl = repl, .feed = &moved, .max_rows = rows, .max_bytes = bytes };
+    REPLICA_FREE struct replica__out *out = NULL;
     int64_t from = moved.mark;
     REPLICA_TXN txn = NULL;
     int r;
@@ -362,13 +407,10 @@ int replica__push_next(struct replica__replication *repl, size_t feed, size_t ro
     r = replica__txn_begin(repl->db, &txn, err);
     if (r >= 0)
         r = fill(&p, &moved, err);
-    if (r >= 0 && p.out.n > 0 && moved.mark > from) {
-        if (moved.sent_from >= moved.sent_to)
-            moved.sent_from = from;
-        if (moved.mark > moved.sent_to)
-            moved.sent_to = moved.mark;
-    }
-    if (r >= 0 && moved.mark != from)
+    if (r >= 0 && p.out.n > 0 && !(out = out_of(&p)))
+        r = replica__enomem(err);
+    move_range(&moved, from, p.out.n);
+    if (r >= 0 && has_moved(&moved, &repl->feeds[feed]))
         r = replica__feed_put(repl, &moved, err);
     if (r >= 0)
         r = replica__txn_commit(&txn, err);
@@ -380,6 +422,9 @@ int replica__push_next(struct replica__replication *repl, size_t feed, size_t ro
     }
     p.out.from = from;
     p.out.to = moved.mark;
+    out->next = moved.out;
+    repl->feeds[feed].out = out;
+    out = NULL;
     *ret_page = p.out;
     return 1;
 }
@@ -388,6 +433,7 @@ void replica__push_again(struct replica__replication *repl, size_t feed, bool wi
 {
     struct replica__feed *f = &repl->feeds[feed];
 
+    replica__feed_forget_out(f);
     f->todo_after = -1;
     f->with_later = with_later;
     if (f->sent_from < f->sent_to) {

@@ -82,28 +82,6 @@ static int taken(struct replica__pulling *p, struct judged *j, replica_error *er
                        : replica__state_clean(p, &j->state, j->seq, j->verdict->sequence, err);
 }
 
-static int conflict(struct replica__pulling *p, struct judged *j, replica_error *err)
-{
-    replica_db *db = p->repl->db;
-    struct replica__state *s = &j->state;
-    REPLICA_ACCEPTED a = { 0 };
-    int64_t kept;
-    int r = replica__accept_scanned(j->row->coll, &j->verdict->real.doc, &a, err);
-
-    if (r >= 0)
-        r = replica__keep_pulled(p, &j->verdict->real, &a, &kept, err);
-    if (r >= 0)
-        r = replica__state_drop_unsettled(db, s, err);
-    if (r >= 0)
-        r = replica__state_drop_sent(db, s, err);
-    if (r < 0)
-        return r;
-    s->unsettled = kept;
-    s->rounds++;
-    s->todo = 0;
-    return replica__state_put(db, s, err);
-}
-
 static int refused(struct replica__pulling *p, struct judged *j, int kind, int code,
                    const char *reason, replica_error *err)
 {
@@ -112,7 +90,8 @@ static int refused(struct replica__pulling *p, struct judged *j, int kind, int c
 
     if (r < 0)
         return r;
-    s->todo = j->moved_on ? REPLICA__TODO_NOW : 0; /* another state than the refused one may be welcome */
+    /* Another state than the refused one may be welcome. */
+    s->todo = j->moved_on ? REPLICA__TODO_NOW : 0;
     s->aside_seq = j->moved_on ? 0 : j->seq;
     if (!j->moved_on)
         r = replica__aside_put(p->repl->db,
@@ -128,6 +107,44 @@ static int refused(struct replica__pulling *p, struct judged *j, int kind, int c
     return r < 0 ? r : replica__state_put(p->repl->db, s, err);
 }
 
+/* The conflict cannot be met here: the document waits for the program. */
+static int unmet(struct replica__pulling *p, struct judged *j, int code, const char *reason,
+                 replica_error *err)
+{
+    return refused(p, j, REPLICA_ASIDE_UNAPPLIED, code, reason, err);
+}
+
+static int conflict(struct replica__pulling *p, struct judged *j, replica_error *err)
+{
+    replica_db *db = p->repl->db;
+    struct replica__state *s = &j->state;
+    REPLICA_ACCEPTED a = { 0 };
+    replica_error why = { .offset = -1 };
+    int64_t kept;
+    int r;
+
+    if (j->verdict->real.problem)
+        return unmet(p, j, j->verdict->real.problem, j->verdict->real.reason, err);
+    r = replica__accept_scanned(j->row->coll, &j->verdict->real.doc, &a, &why);
+    if (r == REPLICA_EJSON || r == REPLICA_ELIMIT)
+        return unmet(p, j, r, why.message, err);
+    if (r < 0)
+        return replica__enomem(err);
+    if (strcmp(a.id, j->row->id) != 0)
+        return unmet(p, j, REPLICA_EJSON, "the real state is one of another document", err);
+    r = replica__keep_pulled(p, &j->verdict->real, &a, &kept, err);
+    if (r >= 0)
+        r = replica__state_drop_unsettled(db, s, err);
+    if (r >= 0)
+        r = replica__state_drop_sent(db, s, err);
+    if (r < 0)
+        return r;
+    s->unsettled = kept;
+    s->rounds++;
+    s->todo = 0;
+    return replica__state_put(db, s, err);
+}
+
 static int judge(struct replica__pulling *p, struct judged *j, replica_error *err)
 {
     replica_db *db = p->repl->db;
@@ -139,8 +156,6 @@ static int judge(struct replica__pulling *p, struct judged *j, replica_error *er
     case REPLICA_VERDICT_ALREADY:
         return taken(p, j, err);
     case REPLICA_VERDICT_CONFLICT:
-        if (v->real.problem) /* the conflict cannot be met here: the document waits for the program */
-            return refused(p, j, REPLICA_ASIDE_UNAPPLIED, v->real.problem, v->real.reason, err);
         return conflict(p, j, err);
     case REPLICA_VERDICT_REFUSED:
         return refused(p, j, REPLICA_ASIDE_REFUSED, v->code, v->reason ? v->reason : "refused", err);
@@ -176,13 +191,29 @@ static int apply(struct replica__pulling *p, const struct replica__push_row *row
     replica__sql_reset(&stmt);
     j.moved_on = j.seq != row->sequence;
     r = replica__state_get(db, row->doc, p->repl->number, &j.state, err);
-    return r < 0 ? r : judge(p, &j, err);
+    if (r < 0 || (j.state.sent_seq && j.state.sent_seq != row->sequence))
+        return r < 0 ? r : 0; /* a verdict on this row has come before, and another state is out */
+    return judge(p, &j, err);
 }
 
 static bool comes_later(const struct replica__verdict *v)
 {
     return v->verdict == REPLICA_VERDICT_LOCKED || v->verdict == REPLICA_VERDICT_LATER ||
            v->verdict == REPLICA_VERDICT_NONE;
+}
+
+static void forget_page(struct replica__feed *feed, const struct replica__push_page *page)
+{
+    struct replica__out **at = &feed->out;
+
+    while (*at && (*at)->page != page->arena)
+        at = &(*at)->next;
+    if (*at) {
+        struct replica__out *out = *at;
+
+        *at = out->next;
+        replica__free(out);
+    }
 }
 
 int replica__push_apply(struct replica__replication *repl, size_t feed,
@@ -221,5 +252,6 @@ int replica__push_apply(struct replica__replication *repl, size_t feed,
     if (copy)
         copy = repl->feeds[feed].checkpoint; /* freed by the scope */
     repl->feeds[feed] = moved;
+    forget_page(&repl->feeds[feed], page);
     return 0;
 }

@@ -5,10 +5,22 @@
 
 #include <string.h>
 
+void replica__feed_forget_out(struct replica__feed *feed)
+{
+    while (feed->out) {
+        struct replica__out *next = feed->out->next;
+
+        replica__free(feed->out);
+        feed->out = next;
+    }
+}
+
 static void free_feeds(struct replica__replication *repl)
 {
-    for (size_t i = 0; i < repl->feed_count; i++)
+    for (size_t i = 0; i < repl->feed_count; i++) {
+        replica__feed_forget_out(&repl->feeds[i]);
         replica__free(repl->feeds[i].checkpoint);
+    }
     replica__free(repl->feeds);
     repl->feeds = NULL;
     repl->feed_count = 0;
@@ -62,6 +74,39 @@ static int create(replica_db *db, const char *name, int64_t *ret_number, replica
     return r;
 }
 
+static int add_collections(replica_db *db, const struct replica__replication *repl, bool *ret_new,
+                           replica_error *err)
+{
+    for (size_t i = 0; i < repl->n; i++) {
+        int r = replica__sql_run(db, REPLICA__SQL_REPL_COLL_ADD, err, 2, repl->number,
+                                 repl->colls[i]->number);
+
+        if (r < 0)
+            return r;
+        *ret_new |= sqlite3_changes(db->sqlite) > 0;
+    }
+    return 0;
+}
+
+/* Exactly those that it has now.  With one that it had not the last time, a common feed begins at
+ * the beginning: its mark and checkpoint have passed what is in there. */
+static int put_collections(replica_db *db, const struct replica__replication *repl,
+                           replica_error *err)
+{
+    bool joined = false, ignored;
+    int r = add_collections(db, repl, &joined, err);
+
+    if (r >= 0)
+        r = replica__sql_run(db, REPLICA__SQL_REPL_DROP_COLLS, err, 1, repl->number);
+    if (r >= 0)
+        r = add_collections(db, repl, &ignored, err);
+    if (r >= 0 && joined)
+        r = replica__sql_run(db, REPLICA__SQL_FEED_BEGIN, err, 1, repl->number);
+    if (r >= 0)
+        replica__txn_forget(db);
+    return r;
+}
+
 int replica__replication_open(replica_db *db, const char *name, replica_collection *const *colls,
                               size_t n, struct replica__replication **ret_repl,
                               replica_error *err)
@@ -88,9 +133,8 @@ int replica__replication_open(replica_db *db, const char *name, replica_collecti
     if (r >= 0)
         r = replica__sql_run(db, REPLICA__SQL_REPL_SEEN, err, 2, repl->number,
                              db->world->now_ms(db->world->ctx));
-    for (size_t i = 0; r >= 0 && i < n; i++)
-        r = replica__sql_run(db, REPLICA__SQL_REPL_COLL_ADD, err, 2, repl->number,
-                             colls[i]->number);
+    if (r >= 0)
+        r = put_collections(db, repl, err);
     if (r >= 0)
         r = replica__txn_commit(&txn, err);
     if (r < 0)
@@ -191,6 +235,31 @@ static int make_feeds(struct replica__replication *repl, bool one_feed, replica_
     return 0;
 }
 
+/* What the feeds of the other mode have under way, these have too: too much, rather than too little. */
+static int inherit_range(struct replica__replication *repl, replica_error *err)
+{
+    replica_db *db = repl->db;
+    REPLICA_STMT stmt = NULL;
+    int64_t from, to;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(db, REPLICA__SQL_FEED_RANGE, &stmt, err);
+
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, repl->number, &rc);
+    r = replica__sql_step(db, stmt, rc, err);
+    if (r < 0)
+        return r;
+    from = sqlite3_column_int64(stmt, 0);
+    to = sqlite3_column_int64(stmt, 1);
+    replica__sql_reset(&stmt);
+    for (size_t i = 0; i < repl->feed_count; i++) {
+        repl->feeds[i].sent_from = from;
+        repl->feeds[i].sent_to = to;
+    }
+    return replica__sql_run(db, REPLICA__SQL_REPL_DROP_FEEDS, err, 1, repl->number);
+}
+
 int replica__replication_feeds(struct replica__replication *repl, bool one_feed,
                                replica_error *err)
 {
@@ -202,7 +271,7 @@ int replica__replication_feeds(struct replica__replication *repl, bool one_feed,
     /* Other feeds than before: their checkpoints and marks mean nothing to these.  The new ones begin
      * at the beginning, where everything that is clean is passed over. */
     if (r >= 0 && repl->one_feed >= 0 && repl->one_feed != one_feed)
-        r = replica__sql_run(repl->db, REPLICA__SQL_REPL_DROP_FEEDS, err, 1, repl->number);
+        r = inherit_range(repl, err);
     if (r >= 0)
         r = replica__sql_run(repl->db, REPLICA__SQL_REPL_MODE, err, 2, repl->number,
                              (int64_t)one_feed);

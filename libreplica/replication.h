@@ -9,6 +9,14 @@
 
 #include "libreplica/state.h"
 
+/* A page that waits for its verdicts. */
+struct replica__out {
+    const void *page; /* its arena */
+    struct replica__out *next;
+    size_t n;
+    int64_t docs[]; /* sorted */
+};
+
 struct replica__feed {
     int64_t coll; /* 0: all */
     char *checkpoint;
@@ -17,6 +25,7 @@ struct replica__feed {
     int64_t again_to;   /* what is up to here went out before, without a verdict */
     int64_t todo_after; /* documents with todo were taken up to this number in this pass */
     bool with_later;    /* this pass takes what was told to come later */
+    struct replica__out *out;
     replica_collection **colls;
     size_t n;
 };
@@ -34,6 +43,8 @@ struct replica__replication {
 /* Store the feed as it is; in a transaction. */
 int replica__feed_put(struct replica__replication *repl, const struct replica__feed *feed,
                       replica_error *err);
+/* No page is out any more. */
+void replica__feed_forget_out(struct replica__feed *feed);
 replica_collection *replica__replication_collection(const struct replica__replication *repl,
                                                     int64_t number);
 

@@ -376,5 +376,9 @@ int replica__settle(struct replica__replication *repl, struct replica__settled *
         r = replica__pulling_begin(&p, repl, NULL, err);
     for (size_t i = 0; r >= 0 && i < n; i++)
         r = settle_one(&p, &answers[i], err);
-    return r < 0 ? r : replica__txn_commit(&txn, err);
+    if (r >= 0)
+        r = replica__txn_commit(&txn, err);
+    for (size_t i = 0; r < 0 && i < n; i++)
+        answers[i].done = false;
+    return r;
 }

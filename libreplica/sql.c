@@ -33,7 +33,7 @@ static const char *const texts[] = {
     [REPLICA__SQL_TOKEN_FIND] = "SELECT id FROM token WHERE text = ?1",
     [REPLICA__SQL_TOKEN_ADD] = "INSERT INTO token(text) VALUES(?1)",
     [REPLICA__SQL_TOKEN_TEXT] = "SELECT text FROM token WHERE id = ?1",
-    [REPLICA__SQL_TOKEN_BEGIN] = "UPDATE token SET begin = ?2 WHERE id = ?1",
+    [REPLICA__SQL_TOKEN_BEGIN] = "UPDATE token SET begin = ?2 WHERE id = ?1 AND begin IS NULL",
     /* Where an opening began, and where the next one did. */
     [REPLICA__SQL_TOKEN_END] =
         "SELECT t.begin, (SELECT n.begin FROM token n WHERE n.begin IS NOT NULL AND n.id > t.id"
@@ -75,10 +75,14 @@ static const char *const texts[] = {
     [REPLICA__SQL_KEPT_GET] =
         "SELECT flags, version, incarnation, server_seq, stamp, writer, wseq, bundle, body, opening"
         " FROM kept WHERE id = ?1",
+    [REPLICA__SQL_KEPT_LOST] =
+        "UPDATE kept SET server_seq = NULL, incarnation = NULL WHERE id = ?1 AND server_seq > ?2",
     [REPLICA__SQL_KEPT_REF] = "UPDATE kept SET refs = refs + 1 WHERE id = ?1",
     [REPLICA__SQL_KEPT_UNREF] = "UPDATE kept SET refs = refs - 1 WHERE id = ?1",
     [REPLICA__SQL_KEPT_DROP] = "DELETE FROM kept WHERE id = ?1 AND refs <= 0",
-    [REPLICA__SQL_STATE_OF_DOC] = "SELECT " STATE_COLUMNS " FROM state WHERE doc = ?1 AND replication > ?2 ORDER BY replication",
+    [REPLICA__SQL_STATE_OF_DOC] =
+        "SELECT " STATE_COLUMNS " FROM state WHERE doc = ?1 AND replication > ?2"
+        " ORDER BY replication",
     [REPLICA__SQL_STATE_GET] =
         "SELECT " STATE_COLUMNS " FROM state WHERE doc = ?1 AND replication = ?2",
     [REPLICA__SQL_STATE_PUT] =
@@ -93,7 +97,9 @@ static const char *const texts[] = {
         " AND (s.aside_seq IS NULL OR s.aside_seq <> d.seq) ORDER BY s.doc LIMIT ?3",
     [REPLICA__SQL_STATE_LOST] =
         "SELECT s.doc FROM state s JOIN doc d ON d.number = s.doc"
-        " WHERE s.replication = ?1 AND s.doc > ?2 AND s.server_seq > ?3 ORDER BY s.doc LIMIT ?4",
+        " LEFT JOIN kept k ON k.id = s.unsettled"
+        " WHERE s.replication = ?1 AND s.doc > ?2 AND (s.server_seq > ?3 OR k.server_seq > ?3)"
+        " ORDER BY s.doc LIMIT ?4",
     [REPLICA__SQL_STATE_MARKERS] =
         "SELECT t.text, max(s.server_seq) AS m FROM state s JOIN token t ON t.id = s.incarnation"
         " WHERE s.replication = ?1 AND s.server_seq IS NOT NULL AND t.text <> ?2"
@@ -114,12 +120,19 @@ static const char *const texts[] = {
     [REPLICA__SQL_REPL_DROP_ASIDE] = "DELETE FROM aside WHERE replication = ?1",
     [REPLICA__SQL_REPL_COLL_ADD] =
         "INSERT OR IGNORE INTO replication_collection(replication, coll) VALUES(?1, ?2)",
+    [REPLICA__SQL_REPL_COLL_FIND] =
+        "SELECT 1 FROM replication_collection WHERE replication = ?1 AND coll = ?2",
     [REPLICA__SQL_FEED_GET] =
         "SELECT checkpoint, mark, sent_from, sent_to, common FROM feed WHERE replication = ?1 AND coll = ?2",
     [REPLICA__SQL_FEED_PUT] =
         "INSERT OR REPLACE INTO feed(replication, coll, checkpoint, mark, sent_from, sent_to,"
         " common) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     [REPLICA__SQL_FEED_RESET] = "UPDATE feed SET checkpoint = NULL WHERE replication = ?1",
+    [REPLICA__SQL_FEED_BEGIN] =
+        "UPDATE feed SET checkpoint = NULL, mark = 0 WHERE replication = ?1 AND coll = 0",
+    [REPLICA__SQL_FEED_RANGE] =
+        "SELECT ifnull(min(sent_from), 0), ifnull(max(sent_to), 0) FROM feed"
+        " WHERE replication = ?1 AND sent_from < sent_to",
     [REPLICA__SQL_FEED_COLLS] =
         "SELECT c.coll, f.mark, f.sent_from, f.sent_to FROM feed f"
         " JOIN replication_collection c ON c.replication = f.replication"
@@ -129,7 +142,7 @@ static const char *const texts[] = {
         " LEFT JOIN state s ON s.doc = d.number AND s.replication = ?1"
         " WHERE d.coll = ?2 AND d.seq > ?3 AND " PUSHABLE " ORDER BY d.seq LIMIT ?4",
     [REPLICA__SQL_FEED_DIRTY_COUNT] =
-        "SELECT count(*), ifnull(sum(d.seq <= ?4), 0) FROM doc d"
+        "SELECT count(*), ifnull(sum(d.seq > ?4 AND d.seq <= ?5), 0) FROM doc d"
         " LEFT JOIN state s ON s.doc = d.number AND s.replication = ?1"
         " WHERE d.coll = ?2 AND d.seq > ?3 AND " PUSHABLE,
     [REPLICA__SQL_REPL_NEXT] =

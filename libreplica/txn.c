@@ -214,6 +214,13 @@ int replica__txn_opening(replica_db *db, int64_t *ret_opening, replica_error *er
     return 0;
 }
 
+int64_t replica__txn_bound(replica_db *db, int64_t stamp)
+{
+    int64_t now = db->world->now_ms(db->world->ctx) << 16;
+
+    return stamp < 0 || stamp - now > REPLICA__STAMP_DRIFT ? 0 : stamp;
+}
+
 int64_t replica__txn_stamp(replica_db *db, int64_t after)
 {
     int64_t now = db->world->now_ms(db->world->ctx) << 16;

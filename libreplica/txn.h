@@ -34,5 +34,7 @@ int replica__txn_opening(replica_db *db, int64_t *ret_opening, replica_error *er
  * others are followed up to a day ahead of ours. */
 #define REPLICA__STAMP_DRIFT ((INT64_C(24) * 3600 * 1000) << 16)
 int64_t replica__txn_stamp(replica_db *db, int64_t after);
+/* A stamp of somebody else; 0 if it is out of all bounds. */
+int64_t replica__txn_bound(replica_db *db, int64_t stamp);
 
 #endif

@@ -38,6 +38,8 @@ int replica_observe(replica_collection *coll, replica_change_fn fn, void *ctx,
         coll->observers = replica__alloc_zero(1, sizeof *coll->observers);
         if (coll->observers)
             coll->observers->told = head;
+    } else if (r >= 0 && !coll->observers->first) {
+        coll->observers->told = head;
     }
     if (r >= 0)
         o = coll->observers ? replica__alloc_zero(1, sizeof *o) : NULL;
@@ -68,11 +70,13 @@ static void free_observer(replica_observer *o)
     o->destroy = NULL;
 }
 
-/* Outside a round: let go of those that were cancelled. */
+/* Outside a round: let go of those that were cancelled.  A destroy may cancel others, so each search
+ * starts anew. */
 static void sweep(struct replica__observers *all)
 {
     replica_observer **at = &all->first;
 
+    all->in_round++;
     while (*at) {
         replica_observer *o = *at;
 
@@ -83,7 +87,9 @@ static void sweep(struct replica__observers *all)
         *at = o->next;
         free_observer(o);
         replica__free(o);
+        at = &all->first;
     }
+    all->in_round--;
 }
 
 void replica_observer_cancel(replica_observer *o)
@@ -173,7 +179,8 @@ static int tell_collection(replica_collection *coll, int64_t until_ms, replica_e
         full = batch.n == BATCH;
         all->in_round++;
         for (size_t i = 0; i < batch.n; i++) {
-            if (r >= 0) {
+            /* An observer that dispatches has told the rest. */
+            if (r >= 0 && batch.changes[i].sequence > all->told) {
                 all->told = batch.changes[i].sequence;
                 tell(all, &batch.changes[i]);
             }
@@ -210,6 +217,7 @@ void replica__watch_end(replica_collection *coll)
 
     if (!coll->observers)
         return;
+    coll->observers->in_round++; /* a destroy that cancels others only marks them */
     for (replica_observer *o = coll->observers->first; o; o = next) {
         next = o->next;
         free_observer(o);
