@@ -333,6 +333,7 @@ static void tell_judged(struct replica__session *s)
                                      .code = v->code,
                                      .reason = v->reason };
 
+        s->dirty |= row->again; /* what was written since has its turn in the next pass */
         switch (v->verdict) {
         case REPLICA_VERDICT_TAKEN:
         case REPLICA_VERDICT_ALREADY:
@@ -457,7 +458,7 @@ void push_step(struct replica__session *s)
             s->sent.more = r > 0 && s->ready.more; /* ask once */
         }
     } else if (s->suspect_count == 0 &&
-               (s->unsettled || (s->o.pull && s->feeds[s->feed].wanted))) {
+               (settle_is_due(s) || (s->o.pull && s->feeds[s->feed].wanted))) {
         s->dirty = true; /* settle or pull between two pages; another pass goes on after that */
         end_pass(s);
     } else {

@@ -195,6 +195,8 @@ void stream_stop(struct replica__session *s);
 
 /* Settle what can be, ask the program about the rest.  true: something was done. */
 bool settle_step(struct replica__session *s);
+/* Has anything become unsettled that can be settled, or asked about, now? */
+bool settle_is_due(const struct replica__session *s);
 
 /* ---- checkpoint.c ---------------------------------------------------------------- */
 

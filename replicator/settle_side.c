@@ -30,6 +30,8 @@ static int rule_for(const struct replica__unsettled *u, const char **ret_rule)
         return REPLICA__SETTLE_REAL;
     if (!counts && replica__states_equal(u->coll, u->real, u->local))
         return REPLICA__SETTLE_CLEAN;
+    if (replica_doc_deleted(u->real) && replica_doc_deleted(u->local))
+        return REPLICA__SETTLE_CLEAN; /* whatever is in the tombstones */
     if (!u->assumed && replica_doc_deleted(u->real) && !replica_doc_deleted(u->local))
         return REPLICA__SETTLE_LOCAL;
     if (u->lost) /* the handler is for edits, and this is none */
@@ -55,6 +57,7 @@ static void tell_settled(struct replica__session *s, const struct replica__settl
     s->status.conflicts += a->rule != NULL;
     if (a->how == REPLICA__SETTLE_ASIDE) {
         event.kind = REPLICA_EVENT_REJECTED;
+        event.rule = NULL;
         event.code = a->code;
         event.reason = a->reason;
     } else if (!a->rule) {
@@ -188,6 +191,11 @@ static void count_unsettled(struct replica__session *s)
         s->status.unsettled = waiting;
         session_touch(s);
     }
+}
+
+bool settle_is_due(const struct replica__session *s)
+{
+    return s->unsettled && replica__asking_ready(s->asking);
 }
 
 bool settle_step(struct replica__session *s)
