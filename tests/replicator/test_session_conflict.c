@@ -432,3 +432,20 @@ TEST(a_conflict_that_was_asked_about_is_asked_again_after_a_restart)
     talk_run(t);
     CHECK_STR(t->pushed, "a=2<9");
 }
+
+TEST(a_server_that_shows_the_assumed_state_again_is_in_no_conflict)
+{
+    TALK t = talk_begin(&(struct talk_options){ .features = RXDB, .resolve = talk_keep });
+
+    talk_settle_down(t, "a=1 b=1", CP("1"));
+    talk_put(t, "a=2 -b");
+    replica__session_resync(t->session);
+    talk_run(t);
+    talk_page(t, &(struct said){ "a=1 b=1", CP("1") });
+    talk_page(t, &(struct said){ "", CP("1") });
+    CHECK_INT(t->conflicts, 0);
+    CHECK_STR(t->pushed, "a=2<1 -b<1");
+    talk_taken(t);
+    CHECK(t->status.in_sync);
+    CHECK_INT(talk_logged(t), 0);
+}
