@@ -127,7 +127,9 @@ static void checkpoint(replica_db *db)
     if (begin_immediate(db, NULL) < 0)
         return;
     if (sqlite3_open_v2(db->path, &other, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) ==
-        SQLITE_OK)
+            SQLITE_OK &&
+        /* A connection does not know that there is a WAL before it has read. */
+        sqlite3_exec(other, "SELECT 1 FROM sqlite_schema", NULL, NULL, NULL) == SQLITE_OK)
         sqlite3_wal_checkpoint_v2(other, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     sqlite3_close(other);
     sqlite3_exec(db->sqlite, "ROLLBACK", NULL, NULL, NULL);
