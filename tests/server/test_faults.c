@@ -1,0 +1,106 @@
+/* Any allocation may fail: the answer then says so, nothing leaks, and nothing is half stored. */
+#include "tests/server/office.h"
+#include "tests/support/fault.h"
+#include "tests/support/test.h"
+
+#include <string.h>
+
+#define ROWS "[{\"newDocumentState\":{\"id\":\"a\",\"n\":1}},{\"newDocumentState\":{\"id\":\"b\"}}]"
+#define OURS                                                                            \
+    "{\"collections\":[\"notes/0\"],\"incarnations\":[],"                               \
+    "\"meta\":[[0,\"abc.1\",0,0,-1,0,\"b\"],[0,\"abc.2\",0,0,-1,0,null]],"              \
+    "\"documents\":[{\"id\":\"a\",\"n\":1},{\"id\":\"b\"}]}"
+#define DOCUMENTS "{\"documents\":[{\"id\":\"a\",\"n\":1,\"_deleted\":false}," \
+                  "{\"id\":\"b\",\"_deleted\":false}]"
+
+/* One request with the nth allocation failing: its status, and whether one failed. */
+static int ask(struct office *o, const char *method, const char *path, const char *body, int nth,
+               bool *ret_failed)
+{
+    const struct replica__param params[] = { { "c", "notes/0" }, { "limit", "9" }, { "lwt", "0" } };
+    const struct replica__request request = { .method = method,
+                                              .path = path,
+                                              .params = params,
+                                              .param_count = 3,
+                                              .body = body,
+                                              .body_len = strlen(body) };
+    struct replica__reply reply;
+    int r, answered;
+
+    fault_alloc(nth);
+    replica__service_answer(o->service, &request, &reply);
+    r = replica__reply_whole(&reply, NULL);
+    *ret_failed = fault_stop();
+    answered = reply.status;
+    CHECK(*ret_failed || (r == 0 && answered == 200));
+    CHECK(answered == 200 || answered == 500 || answered == 503);
+    replica__reply_free(&reply);
+    return r < 0 ? 503 : answered;
+}
+
+static void push_with_faults(const char *path, const char *body)
+{
+    bool failed = true;
+
+    for (int nth = 0; failed; nth++) {
+        OFFICE o = office_open(NULL, NULL);
+        int answered = ask(o, "POST", path, body, nth, &failed);
+        const char *page = get(o, "/notes/0/pull?limit=9");
+
+        if (answered == 200)
+            CHECK(strncmp(page, DOCUMENTS, strlen(DOCUMENTS)) == 0);
+        else /* taken or not, but never in part */
+            CHECK(strstr(page, "\"documents\":[]") ||
+                  strncmp(page, DOCUMENTS, strlen(DOCUMENTS)) == 0);
+    }
+}
+
+TEST(a_failed_allocation_fails_a_stock_push_as_a_whole)
+{
+    push_with_faults("/notes/0/push", ROWS);
+}
+
+TEST(a_failed_allocation_fails_a_push_of_ours_as_a_whole)
+{
+    push_with_faults("/_replica/1/push", OURS);
+}
+
+TEST(a_failed_allocation_fails_a_pull_and_the_next_one_works)
+{
+    static const char *const paths[] = { "/notes/0/pull", "/_replica/1/pull",
+                                         "/_replica/1/hello" };
+    OFFICE o = office_open(NULL, NULL);
+
+    post(o, "/notes/0/push", ROWS);
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        bool failed = true;
+
+        for (int nth = 0; failed; nth++)
+            ask(o, "GET", paths[i], "", nth, &failed);
+        get(o, "/notes/0/pull?limit=9");
+        CHECK(strncmp(o->reply.body.data, DOCUMENTS, strlen(DOCUMENTS)) == 0);
+    }
+}
+
+TEST(a_failed_allocation_ends_a_stream_or_leaves_it_whole)
+{
+    OFFICE o = office_open(NULL, NULL);
+    bool failed = true;
+
+    post(o, "/notes/0/push", "[{\"newDocumentState\":{\"id\":\"z\"}}]");
+    for (int nth = 0; failed; nth++) {
+        struct replica__reply reply = { 0 };
+        const char *text = NULL;
+
+        fault_alloc(nth);
+        office_stream(o, "/_replica/1/stream?c=notes/0&id=&lwt=0", NULL, &reply);
+        if (reply.stream) {
+            replica__service_tick(o->service);
+            text = stream_text(&reply);
+        }
+        failed = fault_stop();
+        CHECK(failed || (text && strstr(text, "\"documents\":[{\"id\":\"z\"}]")));
+        CHECK(!text || !*text || strcmp(text, ":\n\n") == 0 || strstr(text, "\"id\":\"z\"}]"));
+        replica__reply_free(&reply);
+    }
+}
