@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The programs of examples/, run as their users run them; $EXAMPLES is where they are built."""
 import os
+import re
 import subprocess
 
 from cli import TIMEOUT, main, test
@@ -25,6 +26,14 @@ def the_program_in_the_readme_is_the_one_that_is_tested(t):
         readme = f.read()
     t.same(f'```c\n{program}```\n' in readme, True)
     t.same(len(program.splitlines()) <= 25, True)
+
+
+@test
+def every_link_in_the_readme_leads_somewhere(t):
+    with open(os.path.join(SOURCE, 'README.md'), encoding='utf-8') as f:
+        links = re.findall(r'\]\((?!http)([^)#]+)', f.read())
+    t.same(len(links) > 5, True)
+    t.same([link for link in links if not os.path.exists(os.path.join(SOURCE, link))], [])
 
 
 @test

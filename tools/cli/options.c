@@ -55,13 +55,32 @@ int cli_usage(const char *format, ...)
     return CLI_USAGE;
 }
 
+#define COLUMNS 80 /* of a help text */
+
+/* Print a piece of the synopsis, on a new line if this one is full. */
+static int print_piece(int column, const char *piece)
+{
+    int width = (int)strlen(piece) + 1;
+
+    if (column + width > COLUMNS)
+        column = printf("\n       ") - 1;
+    printf(" %s", piece);
+    return column + width;
+}
+
 static void print_synopsis(const struct cli_command *command)
 {
-    printf("usage: replica %s", name);
-    for (const struct cli_option *o = command->options; o->name; o++)
-        printf(" %s--%s%s%s%s", o->required ? "" : "[", o->name, o->arg ? " " : "",
-               o->arg ? o->arg : "", o->required ? "" : "]");
-    printf("%s%s\n", command->args ? " " : "", command->args ? command->args : "");
+    int column = printf("usage: replica %s", name);
+    char piece[128];
+
+    for (const struct cli_option *o = command->options; o->name; o++) {
+        snprintf(piece, sizeof(piece), "%s--%s%s%s%s", o->required ? "" : "[", o->name,
+                 o->arg ? " " : "", o->arg ? o->arg : "", o->required ? "" : "]");
+        column = print_piece(column, piece);
+    }
+    if (command->args)
+        print_piece(column, command->args);
+    putchar('\n');
 }
 
 static void print_help(const struct cli_command *command)

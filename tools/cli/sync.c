@@ -304,7 +304,7 @@ int cmd_sync(int argc, char **argv)
         { "on-conflict", CLI_TEXT, false, &s.on_conflict, "RULE", "server-wins, or client-wins" },
         { "timeout", CLI_NUMBER, false, &s.timeout_s, "SECONDS", "keep trying for so long (60)" },
         { "key", CLI_TEXT, false, &s.key, "FIELD", "the primary key of new collections (id)" },
-        CLI_OPTION_JSON(&s.json),
+        { "json", CLI_FLAG, false, &s.json, NULL, "print what was done as a line of JSON" },
         { 0 },
     };
     const struct cli_command command = {
