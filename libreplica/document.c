@@ -108,6 +108,11 @@ int64_t replica_doc_time(replica_doc *doc)
     return doc ? doc->stamp >> 16 : 0;
 }
 
+int64_t replica__doc_stamp(const replica_doc *doc)
+{
+    return doc->stamp;
+}
+
 const char *replica_doc_writer(replica_doc *doc)
 {
     return doc ? doc->writer : "";

@@ -42,6 +42,8 @@ replica__collection_handler(const replica_collection *coll); /* never NULL */
 REPLICA_INTERNAL int replica__doc_new(replica_collection *coll, const char *id, const char *json,
                                       size_t len, bool deleted, replica_doc **ret_doc,
                                       replica_error *err);
+/* The hybrid logical clock that the state was stamped with; replica_doc_time() is its part in ms. */
+REPLICA_INTERNAL int64_t replica__doc_stamp(const replica_doc *doc);
 /* Does the handler (or the default) find them the same?  A deleted state equals no live one. */
 REPLICA_INTERNAL bool replica__states_equal(const replica_collection *coll, replica_doc *a,
                                             replica_doc *b);

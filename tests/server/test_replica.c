@@ -129,9 +129,9 @@ TEST(a_conflict_carries_the_real_state_and_where_it_is_from)
 {
     OFFICE o = office_open(NULL, NULL);
 
-    push(o, START, "[0,\"abc.7\",65536,0,-1,0,null]", "{\"id\":\"a\",\"n\":1}");
+    push(o, START, "[0,\"abc.7\",65537,0,-1,0,null]", "{\"id\":\"a\",\"n\":1}");
     CHECK(strstr(push(o, START, "[0,\"xyz.1\",0,0,-1,0,null]", "{\"id\":\"a\",\"n\":2}"),
-                 "{\"verdicts\":[{\"conflict\":[1,65536,0,\"abc.7\",null],"
+                 "{\"verdicts\":[{\"conflict\":[1,65537,0,\"abc.7\",null],"
                  "\"document\":{\"id\":\"a\",\"n\":1}}]"));
 }
 

@@ -295,7 +295,7 @@ static void take_verdict(const struct replica__master_row *in, struct replica__s
     out->real.json = replica_doc_json(in->real, &out->real.len);
     out->real.deleted = replica_doc_deleted(in->real) != 0;
     out->real.sequence = replica_doc_sequence(in->real);
-    out->real.stamp = replica_doc_time(in->real) * 65536;
+    out->real.stamp = replica__doc_stamp(in->real);
     out->real.writer = replica_doc_writer(in->real);
     out->real.bundle = NULL; /* a conflict is met document by document */
 }
