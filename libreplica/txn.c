@@ -79,10 +79,20 @@ void replica__txn_forget(replica_db *db)
     db->known = false;
 }
 
+/* A rollback needs memory too: where it had none, the transaction is ended before the next one. */
+static void end_leftover(replica_db *db)
+{
+    if (!db->in_txn && !sqlite3_get_autocommit(db->sqlite))
+        sqlite3_exec(db->sqlite, "ROLLBACK", NULL, NULL, NULL);
+}
+
 static int begin_immediate(replica_db *db, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
-    int r = replica__sql_get(db, REPLICA__SQL_BEGIN, &stmt, err);
+    int r;
+
+    end_leftover(db);
+    r = replica__sql_get(db, REPLICA__SQL_BEGIN, &stmt, err);
 
     return r < 0 ? r : replica__sql_step(db, stmt, SQLITE_OK, err);
 }
@@ -187,6 +197,7 @@ int replica__read_begin(replica_db *db, replica_db **ret_read, replica_error *er
 
     if (db->in_txn)
         return replica__error_set(err, REPLICA_EINVAL, 0, "a read within a write");
+    end_leftover(db);
     r = replica__sql_get(db, REPLICA__SQL_READ, &stmt, err);
     if (r >= 0)
         r = replica__sql_step(db, stmt, SQLITE_OK, err);
