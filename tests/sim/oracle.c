@@ -1,0 +1,476 @@
+/* What must be true, looked at from outside: the oracle sees every acknowledged write, every state
+ * that the server ever had, and into every file.
+ *
+ * A write is known by its token, a number in the document's member "w"; a merged document has the
+ * tokens of both.  Who overwrites a document that he has read supersedes its tokens.  Every other
+ * token must in the end be on the server, in a conflict log, or set aside.  Counters have a member
+ * for each client, and must be exact. */
+#include "base/json.h"
+#include "libreplica/db.h"
+#include "libreplica/master.h"
+#include "tests/sim/sim.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct token {
+    int client, coll, key;
+    bool acknowledged, superseded, logged;
+};
+
+struct state { /* of a document at the server */
+    int64_t sequence;
+    bool deleted;
+    char *json;
+};
+
+struct history {
+    struct state *states;
+    size_t n, room;
+};
+
+struct oracle {
+    struct token *tokens;
+    size_t n, room;
+    int64_t counted[MAX_COLLS][MAX_KEYS][MAX_CLIENTS];
+    struct history histories[MAX_COLLS][MAX_KEYS];
+    int64_t seen; /* of the server's feed */
+};
+
+struct oracle *oracle_new(void)
+{
+    struct oracle *o = calloc(1, sizeof *o);
+
+    if (!o)
+        abort();
+    return o;
+}
+
+void oracle_free(struct oracle *o)
+{
+    for (int i = 0; i < MAX_COLLS; i++) {
+        for (int k = 0; k < MAX_KEYS; k++) {
+            for (size_t n = 0; n < o->histories[i][k].n; n++)
+                free(o->histories[i][k].states[n].json);
+            free(o->histories[i][k].states);
+        }
+    }
+    free(o->tokens);
+    free(o);
+}
+
+/* ---- documents ------------------------------------------------------------------- */
+
+size_t tokens_of(const char *json, size_t len, int *ret, size_t room)
+{
+    struct replica__json_value list =
+        replica__json_member(replica__json_value(json, len), "w", REPLICA_NUL);
+    struct replica__json_iter it;
+    size_t n = 0;
+
+    if (list.type != REPLICA_JSON_ARRAY)
+        return 0;
+    it = replica__json_iter(list);
+    while (n < room && replica__json_next(&it)) {
+        int64_t token;
+
+        if (replica__json_int(it.value, &token))
+            ret[n++] = (int)token;
+    }
+    return n;
+}
+
+int64_t counter_of(const char *json, size_t len, int client)
+{
+    int64_t value = 0;
+    char name[8];
+
+    snprintf(name, sizeof name, "a%d", client);
+    replica__json_int(replica__json_member(replica__json_value(json, len), name, REPLICA_NUL),
+                      &value);
+    return value;
+}
+
+static bool same(const char *json, bool deleted, const struct state *s)
+{
+    if (deleted || s->deleted)
+        return deleted == s->deleted;
+    return replica__json_equal(json, strlen(json), s->json, strlen(s->json), 0) > 0;
+}
+
+/* ---- writes ---------------------------------------------------------------------- */
+
+int oracle_token(struct sim *sim, int client, int coll, int key)
+{
+    struct oracle *o = sim->oracle;
+
+    if (o->n == 0)
+        o->n = 1; /* 0 is none */
+    if (o->n >= o->room) {
+        o->room = o->room ? o->room * 2 : 256;
+        o->tokens = realloc(o->tokens, o->room * sizeof *o->tokens);
+        if (!o->tokens)
+            abort();
+    }
+    o->tokens[o->n] = (struct token){ .client = client, .coll = coll, .key = key };
+    return (int)o->n++;
+}
+
+void oracle_acknowledged(struct sim *sim, int token)
+{
+    sim->oracle->tokens[token].acknowledged = true;
+}
+
+static void set_superseded(struct sim *sim, const char *json, size_t len, bool superseded)
+{
+    int tokens[400];
+    size_t n = tokens_of(json, len, tokens, 400);
+
+    for (size_t i = 0; i < n; i++)
+        sim->oracle->tokens[tokens[i]].superseded = superseded;
+}
+
+void oracle_superseded(struct sim *sim, const char *json, size_t len)
+{
+    set_superseded(sim, json, len, true);
+}
+
+void oracle_wanted(struct sim *sim, const char *json, size_t len)
+{
+    set_superseded(sim, json, len, false);
+}
+
+void oracle_counted(struct sim *sim, int client, int coll, int key, int amount)
+{
+    sim->oracle->counted[coll][key][client] += amount;
+}
+
+/* ---- the server's history -------------------------------------------------------- */
+
+static struct history *history_of(struct oracle *o, int coll, const char *id)
+{
+    return &o->histories[coll][atoi(id + 1)];
+}
+
+static int add_state(void *ctx, const struct replica__feed_doc *doc)
+{
+    struct sim *sim = ctx;
+    int coll = 0;
+    struct history *h;
+
+    while (strcmp(coll_names[coll],
+                  replica_collection_name(sim->server_colls[doc->collection])) != 0)
+        coll++;
+    h = history_of(sim->oracle, coll, doc->id);
+    if (h->n == h->room) {
+        h->room = h->room ? h->room * 2 : 8;
+        h->states = realloc(h->states, h->room * sizeof *h->states);
+        if (!h->states)
+            abort();
+    }
+    h->states[h->n++] = (struct state){ doc->sequence, doc->deleted, strndup(doc->json, doc->len) };
+    sim_trace(sim, "server: %lld is %s/%s %s%s", (long long)doc->sequence, coll_names[coll],
+              doc->id, doc->deleted ? "deleted " : "", h->states[h->n - 1].json);
+    return 0;
+}
+
+struct opening {
+    struct sim *sim;
+    size_t n;
+};
+
+static int open_coll(void *ctx, const char *name)
+{
+    struct opening *opening = ctx;
+
+    return replica_db_collection(opening->sim->server.db, name, NULL,
+                                 &opening->sim->server_colls[opening->n++], NULL);
+}
+
+void oracle_look_at_server(struct sim *sim)
+{
+    struct opening opening = { sim, 0 };
+    replica_error err = { .offset = -1 };
+    int r = replica_db_collections(sim->server.db, open_coll, &opening, &err);
+
+    if (r >= 0 && opening.n > 0)
+        r = replica__master_read(sim->server.db, sim->server_colls, opening.n, sim->oracle->seen,
+                                 100000, add_state, sim, &sim->oracle->seen, &err);
+    if (r < 0)
+        sim_fail(sim, "the server cannot be read: %s", err.message);
+}
+
+static const struct state *newest(const struct history *h)
+{
+    return h->n > 0 ? &h->states[h->n - 1] : NULL;
+}
+
+/* ---- checkpoints ----------------------------------------------------------------- */
+
+/* The server's number of the newest state of each document that is known in the file. */
+static void read_known(struct client *c, int64_t known[MAX_COLLS][MAX_KEYS])
+{
+    static const char sql[] =
+        "SELECT c.name, d.id, max(ifnull(s.server_seq, 0), ifnull(k.server_seq, 0))"
+        " FROM state s JOIN doc d ON d.number = s.doc JOIN collection c ON c.id = d.coll"
+        " LEFT JOIN kept k ON k.id = s.unsettled";
+    sqlite3_stmt *stmt = NULL;
+
+    if (sqlite3_prepare_v2(c->run_db->sqlite, sql, -1, &stmt, NULL) != SQLITE_OK)
+        sim_fail(c->sim, "client %d: %s", c->number, sqlite3_errmsg(c->run_db->sqlite));
+    while (sqlite3_step(stmt) == SQLITE_ROW) {
+        int coll = 0;
+
+        while (strcmp(coll_names[coll], (const char *)sqlite3_column_text(stmt, 0)) != 0)
+            coll++;
+        known[coll][atoi((const char *)sqlite3_column_text(stmt, 1) + 1)] =
+            sqlite3_column_int64(stmt, 2);
+    }
+    sqlite3_finalize(stmt);
+}
+
+static int64_t checkpoint_of(struct client *c)
+{
+    static const char sql[] = "SELECT checkpoint FROM feed WHERE coll = 0 AND checkpoint NOT NULL";
+    sqlite3_stmt *stmt = NULL;
+    int64_t number = 0;
+
+    if (sqlite3_prepare_v2(c->run_db->sqlite, sql, -1, &stmt, NULL) != SQLITE_OK)
+        sim_fail(c->sim, "client %d: %s", c->number, sqlite3_errmsg(c->run_db->sqlite));
+    if (sqlite3_step(stmt) == SQLITE_ROW) {
+        const char *text = (const char *)sqlite3_column_text(stmt, 0);
+
+        replica__json_int(
+            replica__json_member(replica__json_value(text, strlen(text)), "lwt", REPLICA_NUL),
+            &number);
+    }
+    sqlite3_finalize(stmt);
+    return number;
+}
+
+/* A client whose checkpoint is n knows every state that the server has up to n. */
+void oracle_check_checkpoint(struct client *c)
+{
+    int64_t known[MAX_COLLS][MAX_KEYS] = { { 0 } };
+    int64_t checkpoint;
+
+    if (c->sim->plan.rxdb)
+        return;
+    checkpoint = checkpoint_of(c);
+    read_known(c, known);
+    for (int i = 0; i < c->sim->plan.colls; i++) {
+        for (int k = 0; k < MAX_KEYS; k++) {
+            const struct state *s = newest(&c->sim->oracle->histories[i][k]);
+
+            if (s && s->sequence <= checkpoint && known[i][k] < s->sequence)
+                sim_fail(c->sim, "client %d: its checkpoint is %lld, but of %s/k%d it knows %lld, not"
+                         " %lld", c->number, (long long)checkpoint, coll_names[i], k,
+                         (long long)known[i][k], (long long)s->sequence);
+        }
+    }
+}
+
+/* ---- in sync --------------------------------------------------------------------- */
+
+struct view { /* of a client's documents */
+    replica_doc *docs[MAX_COLLS][MAX_KEYS]; /* tombstones too; NULL: absent */
+    bool rejected[MAX_COLLS][MAX_KEYS];
+};
+
+static int see_rejected(void *ctx, const replica_rejected_entry *entry)
+{
+    struct view *view = ctx;
+    int coll = 0;
+
+    while (strcmp(coll_names[coll], entry->collection) != 0)
+        coll++;
+    view->rejected[coll][atoi(entry->id + 1)] = true;
+    return 0;
+}
+
+static void see(struct client *c, struct view *view)
+{
+    replica_error err = { .offset = -1 };
+    int r = 0;
+
+    for (int i = 0; r >= 0 && i < c->sim->plan.colls; i++) {
+        replica_cursor *cursor = NULL;
+        replica_doc *doc;
+
+        r = replica_changes(c->colls[i], 0, &cursor, &err);
+        while (r >= 0 && (r = replica_cursor_next(cursor, &doc, &err)) > 0)
+            view->docs[i][atoi(replica_doc_id(doc) + 1)] = replica_doc_ref(doc);
+        replica_cursor_close(cursor);
+    }
+    if (r >= 0)
+        r = replica_rejected(c->db, NULL, see_rejected, view, &err);
+    if (r < 0)
+        sim_fail(c->sim, "client %d: %s", c->number, err.message);
+}
+
+static void unsee(struct view *view)
+{
+    for (int i = 0; i < MAX_COLLS; i++) {
+        for (int k = 0; k < MAX_KEYS; k++)
+            replica_doc_unref(view->docs[i][k]);
+    }
+}
+
+/* The document is a state that the server has, or had later than the one that was newest at head. */
+static void check_document(struct client *c, int coll, int key, replica_doc *doc, int64_t head)
+{
+    const struct history *h = &c->sim->oracle->histories[coll][key];
+    const char *json = doc ? replica_doc_json(doc, NULL) : "{}";
+    bool deleted = !doc || replica_doc_deleted(doc);
+    size_t least = 0;
+
+    for (size_t i = 0; i < h->n && h->states[i].sequence <= head; i++)
+        least = i;
+    for (size_t i = least; i < h->n; i++) {
+        if (same(json, deleted, &h->states[i]))
+            return;
+    }
+    if (h->n == 0 ? !doc : !doc && (h->states[0].sequence > head || c->sim->plan.rxdb))
+        return;
+    sim_fail(c->sim, "client %d says it is in sync at %lld, but has %s%s of %s/k%d", c->number,
+             (long long)head, deleted ? "deleted " : "", json, coll_names[coll], key);
+}
+
+void oracle_check_in_sync(struct client *c)
+{
+    struct view view = { 0 };
+    replica_sync_status status;
+
+    replica__session_status(c->session, &status);
+    see(c, &view);
+    for (int i = 0; i < c->sim->plan.colls; i++) {
+        for (int k = 0; k < MAX_KEYS; k++) {
+            if (!view.rejected[i][k])
+                check_document(c, i, k, view.docs[i][k], status.head);
+        }
+    }
+    unsee(&view);
+}
+
+/* ---- the end --------------------------------------------------------------------- */
+
+static void check_equal(struct client *c)
+{
+    struct view view = { 0 };
+
+    see(c, &view);
+    for (int i = 0; i < c->sim->plan.colls; i++) {
+        for (int k = 0; k < MAX_KEYS; k++) {
+            const struct state *s = newest(&c->sim->oracle->histories[i][k]);
+            replica_doc *doc = view.docs[i][k];
+            bool deleted = !doc || replica_doc_deleted(doc);
+
+            if (view.rejected[i][k])
+                sim_fail(c->sim, "client %d: %s/k%d is set aside, although all could be accepted",
+                         c->number, coll_names[i], k);
+            if (s ? !same(doc ? replica_doc_json(doc, NULL) : "{}", deleted, s) : doc != NULL)
+                sim_fail(c->sim, "client %d has %s%s, and the server %s%s", c->number,
+                         deleted ? "deleted " : "", doc ? replica_doc_json(doc, NULL) : "nothing",
+                         s && s->deleted ? "deleted " : "", s ? s->json : "nothing");
+        }
+    }
+    unsee(&view);
+}
+
+static void log_tokens(struct sim *sim, replica_doc *doc)
+{
+    int tokens[400];
+    size_t len, n;
+    const char *json = doc ? replica_doc_json(doc, &len) : NULL;
+
+    if (!json)
+        return;
+    n = tokens_of(json, len, tokens, 400);
+    for (size_t i = 0; i < n; i++)
+        sim->oracle->tokens[tokens[i]].logged = true;
+}
+
+static int see_logged(void *ctx, const replica_conflict_entry *e)
+{
+    log_tokens(ctx, e->real);
+    log_tokens(ctx, e->local);
+    return 0;
+}
+
+static void finding(void *ctx, const char *where, const char *what)
+{
+    struct client *c = ctx;
+
+    sim_fail(c->sim, "client %d: check: %s: %s", c->number, where, what);
+}
+
+static void server_finding(void *ctx, const char *where, const char *what)
+{
+    sim_fail(ctx, "server: check: %s: %s", where, what);
+}
+
+static void check_tokens(struct sim *sim)
+{
+    struct oracle *o = sim->oracle;
+
+    for (int i = 0; i < MAX_COLLS; i++) {
+        for (int k = 0; k < MAX_KEYS; k++) {
+            const struct state *s = newest(&o->histories[i][k]);
+            int tokens[400];
+            size_t n = s ? tokens_of(s->json, strlen(s->json), tokens, 400) : 0;
+            bool fresh = n == 0 || s->deleted;
+
+            for (size_t t = 0; t < n; t++) {
+                o->tokens[tokens[t]].logged = true;
+                fresh |= !o->tokens[tokens[t]].superseded;
+            }
+            if (!fresh)
+                sim_fail(sim, "%s/k%d is %s, which was replaced or deleted", coll_names[i], k,
+                         s->json);
+        }
+    }
+    for (size_t i = 1; i < o->n; i++) {
+        const struct token *t = &o->tokens[i];
+
+        if (t->acknowledged && !t->superseded && !t->logged)
+            sim_fail(sim, "write %zu of client %d to %s/k%d is lost", i, t->client,
+                     coll_names[t->coll], t->key);
+    }
+}
+
+static void check_counters(struct sim *sim)
+{
+    for (int i = 0; i < sim->plan.colls; i++) {
+        for (int k = 0; k < MAX_KEYS; k++) {
+            const struct state *s = newest(&sim->oracle->histories[i][k]);
+
+            for (int n = 0; n < MAX_CLIENTS; n++) {
+                int64_t want = sim->oracle->counted[i][k][n];
+                int64_t is = s ? counter_of(s->json, strlen(s->json), n) : 0;
+
+                if (is < want || (is != want && !sim->plan.rxdb))
+                    sim_fail(sim, "%s/k%d: client %d counted %lld, and the server has %lld",
+                             coll_names[i], k, n, (long long)want, (long long)is);
+            }
+        }
+    }
+}
+
+void oracle_check_end(struct sim *sim)
+{
+    replica_error err = { .offset = -1 };
+
+    for (int i = 0; i < sim->plan.clients; i++) {
+        struct client *c = &sim->clients[i];
+
+        check_equal(c);
+        if (replica_conflict_log(c->db, NULL, 0, see_logged, sim, &err) < 0 ||
+            replica_check(c->db, finding, c, &err) < 0)
+            sim_fail(sim, "client %d: %s", i, err.message);
+    }
+    if (replica_check(sim->server.db, server_finding, sim, &err) < 0)
+        sim_fail(sim, "server: %s", err.message);
+    check_tokens(sim);
+    check_counters(sim);
+}

@@ -1,0 +1,170 @@
+/* A fleet in one process: clients with files and sessions of their own, a server, and a network
+ * between them that loses, repeats, delays and reorders.
+ *
+ * Time is virtual and all dice come from the seed, so that a seed tells a whole story, and tells it
+ * again.  What happens is an event in one queue; nothing sleeps. */
+#ifndef TESTS_SIM_SIM_H
+#define TESTS_SIM_SIM_H
+
+#include "libreplica/store.h"
+#include "replicator/http_answer.h"
+#include "replicator/http_stream.h"
+#include "replicator/session.h"
+#include "tests/support/clock.h"
+#include "tools/server/service.h"
+
+#include <stdarg.h>
+
+enum { MAX_CLIENTS = 5, MAX_COLLS = 3, MAX_KEYS = 12, SECOND = 1000, MINUTE = 60 * SECOND };
+
+/* What decides conflicts in a collection. */
+enum handler { SERVER_WINS, CLIENT_WINS, COUNTERS, DEFERRED, FAILING, MERGING, HANDLERS };
+
+/* What the seed decides of the story as a whole.  Chances are in per mille. */
+struct plan {
+    int clients, colls, keys, actions;
+    bool rxdb;             /* the server speaks RxDB's dialect only */
+    bool sibling;          /* sessions have a database handle of their own */
+    size_t rows;           /* of a client's pages */
+    int64_t bytes;
+    size_t server_rows;
+    enum handler handlers[MAX_COLLS];
+    int lose, cut, repeat, fault, crash, server_crash, jump, poison, slow;
+};
+
+/* The world of one machine: the fleet's time, seen on a clock of its own. */
+struct machine {
+    struct sim *sim;
+    int64_t skew_ms;
+    struct replica__world world;
+};
+
+struct client {
+    struct sim *sim;
+    int number;
+    struct machine machine;
+    char path[200];
+    replica_db *db, *run_db; /* the program's, and the session's: perhaps the same */
+    replica_collection *colls[MAX_COLLS];
+    struct replica__session *session; /* NULL: crashed */
+    struct replica__session_hooks hooks;
+    struct handler_ctx {
+        struct client *client;
+        int coll;
+    } handlers[MAX_COLLS];
+    enum replica__dialect dialect; /* as hello found out */
+    bool changed;            /* the program wrote; the session does not know yet */
+    bool paused;
+    int64_t turn_at;         /* the next turn; 0: none is planned */
+    struct post *first, **last;
+    struct held *held;       /* conflicts that wait for the program's answer */
+    struct asked *asked;     /* questions of this session's life */
+    int requests;
+    int64_t steps;
+};
+
+struct server {
+    struct machine machine;
+    char path[200];
+    replica_db *db; /* NULL: down */
+    struct replica__storage *storage;
+    struct replica__service *service;
+    unsigned life;
+    int64_t tick_at;
+};
+
+struct sim {
+    uint64_t seed, dice;
+    struct plan plan;
+    int64_t now;  /* virtual ms */
+    bool trace, healed;
+    char folder[120];
+    struct queue *queue;
+    struct client clients[MAX_CLIENTS];
+    struct server server;
+    replica_collection *server_colls[MAX_COLLS]; /* as the oracle reads them */
+    struct exchange *exchanges;
+    struct oracle *oracle;
+    int requests, crashes, conflicts;
+};
+
+/* ---- sim.c: time, dice, trace ---------------------------------------------------- */
+
+typedef void (*event_fn)(struct sim *sim, void *arg);
+void sim_after(struct sim *sim, int64_t ms, event_fn fn, void *arg);
+bool sim_next(struct sim *sim, int64_t until); /* false: nothing is left before */
+uint64_t sim_roll(struct sim *sim, uint64_t below);
+bool sim_chance(struct sim *sim, int per_mille); /* never, once it has healed */
+void sim_trace(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void sim_fail(struct sim *sim, const char *format, ...)
+    __attribute__((format(printf, 2, 3), noreturn));
+void sim_machine(struct sim *sim, struct machine *machine);
+/* Play the seed's whole story. */
+void sim_play(uint64_t seed, const char *folder, bool trace);
+
+extern const char *const coll_names[MAX_COLLS];
+
+/* ---- client.c -------------------------------------------------------------------- */
+
+void client_start(struct sim *sim, int number);
+void client_open(struct client *c);
+/* It dies here; what was committed stays. */
+void client_crash(struct client *c);
+void client_close(struct client *c);
+void client_turn_soon(struct client *c, int64_t ms);
+void client_told_changed(struct client *c); /* the program committed */
+bool client_in_sync(const struct client *c);
+
+/* ---- handlers.c ------------------------------------------------------------------ */
+
+void handler_of(struct client *c, int coll, replica_conflict_handler *ret);
+/* The program answers one of the conflicts that it held.  false: there was none. */
+bool handlers_answer_held(struct client *c);
+void handlers_forget(struct client *c); /* its session ended */
+void handlers_forget_asked(struct client *c);
+
+/* ---- program.c ------------------------------------------------------------------- */
+
+void program_act(struct client *c);
+/* Retry or discard a document that was set aside.  false: there is none. */
+bool program_takes_up_rejected(struct client *c, bool discard);
+
+/* ---- remote_sim.c ---------------------------------------------------------------- */
+
+void remote_sim(struct client *c, replica_remote *ret);
+void network_server_died(struct sim *sim);
+void network_client_died(struct client *c);
+void network_close(struct sim *sim);
+
+/* ---- server_sim.c ---------------------------------------------------------------- */
+
+void server_open(struct sim *sim);
+void server_close(struct sim *sim, bool crash);
+/* reply is filled; storage faults may be on. */
+void server_answer(struct sim *sim, const char *method, const char *url, const char *body,
+                   size_t len, const char *peer, struct replica__reply *reply);
+void server_tick_soon(struct sim *sim);
+
+/* ---- oracle.c -------------------------------------------------------------------- */
+
+struct oracle *oracle_new(void);
+void oracle_free(struct oracle *oracle);
+/* A token for the next write; it counts once it is acknowledged. */
+int oracle_token(struct sim *sim, int client, int coll, int key);
+void oracle_acknowledged(struct sim *sim, int token);
+bool oracle_is_acknowledged(struct sim *sim, int token);
+/* The program replaced (or deleted) this text, and so all the tokens in it. */
+void oracle_superseded(struct sim *sim, const char *json, size_t len);
+/* The program went back to this text, although it had replaced it. */
+void oracle_wanted(struct sim *sim, const char *json, size_t len);
+void oracle_counted(struct sim *sim, int client, int coll, int key, int amount);
+/* The server has answered: look what is new in its feed. */
+void oracle_look_at_server(struct sim *sim);
+void oracle_check_checkpoint(struct client *c);
+void oracle_check_in_sync(struct client *c);
+void oracle_check_end(struct sim *sim);
+/* Append the numbers of the member "w" of the document. */
+size_t tokens_of(const char *json, size_t len, int *ret, size_t room);
+int64_t counter_of(const char *json, size_t len, int client);
+
+#endif
