@@ -134,7 +134,8 @@ typedef struct replica_conflict_handler {
 
 typedef struct replica_collection_options {
     size_t size;
-    const char *key;         /* the top-level string field that is the primary key; NULL: "id" */
+    const char *key;         /* the top-level string field that is the primary key; NULL: as it is
+                              * stored, and "id" for a new collection */
     const char *schema_json; /* NULL: any object */
     const replica_conflict_handler *handler; /* copied; NULL: the default */
     int version;             /* of the schema; part of the endpoint's URL */

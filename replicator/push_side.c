@@ -71,11 +71,32 @@ static void fill_row(const struct replica__push_row *from, replica_remote_row *t
     };
 }
 
+/* Where the verdicts that came, and are not applied yet, will move the checkpoint; NULL: they do not. */
+static const char *moved_checkpoint(const struct replica__session *s)
+{
+    const struct answered *a = &s->verdicts;
+
+    if (!s->has_verdicts || !s->o.pull || !(s->features & REPLICA_REMOTE_ORDER) ||
+        !s->feeds[s->feed].at_head || identity_is_new(s, a->incarnation) ||
+        !checkpoint_extends(replica__feed_checkpoint(s->repl, s->feed), a->follows, a->checkpoint))
+        return NULL;
+    return a->checkpoint;
+}
+
+/* The checkpoint of a push: a page that leaves before the verdicts of the last one are applied names
+ * theirs, so that the server does not take that page's documents for somebody else's. */
+static const char *push_checkpoint(const struct replica__session *s)
+{
+    const char *moved = moved_checkpoint(s);
+
+    return moved ? moved : replica__feed_checkpoint(s->repl, s->feed);
+}
+
 /* Send the page that is in s->sent. */
 static bool send_page(struct replica__session *s)
 {
     REPLICA_FREE replica_remote_row *rows = replica__alloc_zero(s->sent.n, sizeof *rows);
-    replica_push_request request = { .checkpoint = replica__feed_checkpoint(s->repl, s->feed) };
+    replica_push_request request = { .checkpoint = push_checkpoint(s) };
     replica_error error = { .offset = -1 };
     int r;
 
@@ -212,7 +233,9 @@ static void refused_alone(struct replica__session *s, const replica_error *error
         suspect_row(s, error);
         return;
     }
-    s->push_rows = s->o.rows;
+    if (error->code == REPLICA_ELIMIT)
+        s->push_most = s->o.rows; /* it was this row, and not the page */
+    s->push_rows = s->push_most;
     if (judge_alone(s, &s->sent, s->feed, REPLICA_VERDICT_REFUSED, error->detail,
                     error->message) >= 0)
         replica__push_page_free(&s->sent);
@@ -232,7 +255,7 @@ void push_failed(struct replica__session *s, const replica_error *error, int64_t
     if (s->sent.n > 1) {
         s->push_rows = s->sent.n / 2;
         if (too_large)
-            s->o.rows = s->push_rows; /* what was too large once is too large again */
+            s->push_most = s->push_rows; /* what was too large once is too large again */
         else
             s->searching = true;
         begin_anew(s);
@@ -358,16 +381,12 @@ static void tell_judged(struct replica__session *s)
 
 static void apply_verdicts(struct replica__session *s)
 {
-    const char *stored = replica__feed_checkpoint(s->repl, s->feed);
     replica_error error = { .offset = -1 };
-    bool moves;
     int r;
 
     recognise_own(s);
-    moves = !identity_is_new(s, s->verdicts.incarnation) && s->o.pull && (s->features & REPLICA_REMOTE_ORDER) && s->feeds[s->feed].at_head &&
-            checkpoint_extends(stored, s->verdicts.follows, s->verdicts.checkpoint);
     r = replica__push_apply(s->repl, s->feed, &s->judged, s->verdicts.verdicts,
-                            s->verdicts.incarnation, moves ? s->verdicts.checkpoint : NULL, &error);
+                            s->verdicts.incarnation, moved_checkpoint(s), &error);
     if (r < 0) {
         fail(s, &error);
         return;
@@ -378,8 +397,8 @@ static void apply_verdicts(struct replica__session *s)
     s->has_verdicts = false;
     if (s->told_apart && reject_suspects(s) < 0)
         return;
-    if (!s->searching && s->push_rows < s->o.rows)
-        s->push_rows = s->o.rows;
+    if (!s->searching)
+        s->push_rows = s->push_most;
 }
 
 void push_answer(struct replica__session *s, const replica_remote_verdicts *answer)
@@ -438,7 +457,7 @@ static void next_page(struct replica__session *s)
 
 static bool can_prepare(const struct replica__session *s)
 {
-    return !s->has_ready && s->push_rows == s->o.rows && s->sent.more;
+    return !s->has_ready && s->push_rows == s->push_most && s->sent.more;
 }
 
 bool push_has_work(const struct replica__session *s)
