@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Who is let in, how much is taken, and how a server ends."""
+import gzip
 import os
 import signal
 import socket
@@ -55,6 +56,39 @@ def listening_beyond_loopback_needs_tokens_or_force(t):
     guarded(t)
     server = t.start('serve', '--db', t.path('b.db'), '--listen', '0.0.0.0:0', '--allow-remote')
     t.same(server.stdout.readline().startswith(b'listening http://0.0.0.0:'), True)
+
+
+def own_address():
+    """An address of this machine that is not loopback, or None; nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        try:
+            s.connect(('192.0.2.1', 9))
+            return s.getsockname()[0]
+        except OSError:
+            return None
+
+
+@test
+def answers_that_leave_the_machine_are_compressed_when_asked(t):
+    host = own_address()
+    if host is None or os.environ.get('WITH_GZIP') == 'no':
+        return  # only loopback here, or built without
+    server = t.start('serve', '--db', t.path('b.db'), '--listen', '0.0.0.0:0', '--allow-remote')
+    port = server.stdout.readline().decode().rsplit(':', 1)[1].strip()
+    near, far = Client(f'http://127.0.0.1:{port}'), Client(f'http://{host}:{port}')
+    rows = [row(city(f'c{i:05}', text='x' * 300)) for i in range(5000)]
+    for start in range(0, 5000, 1000):
+        near.push(CITIES + 'push', rows[start:start + 1000])
+    for path in (CITIES + 'pull?limit=50', CITIES + 'pull?limit=5000',
+                 '/_replica/1/pull?c=cities/0&rows=50'):
+        plain = near.get(path, Accept_Encoding='gzip')
+        small = far.get(path, Accept_Encoding='gzip, deflate')
+        t.same((plain.headers['Content-Encoding'], small.headers['Content-Encoding']),
+               (None, 'gzip'), path)
+        t.same(small.headers['Vary'], 'Accept-Encoding')
+        t.same(gzip.decompress(small.body) == plain.body, True, path)
+        t.same(len(small.body) < len(plain.body) / 4, True, path)
+    t.same(far.get(CITIES + 'pull', Accept_Encoding='gzip').headers['Content-Encoding'], None)
 
 
 @test
