@@ -140,14 +140,38 @@ static int apply_clean(struct replica__pulling *p, struct replica__pulled *doc,
     return r < 0 ? r : replica__state_clean(p, s, written.seq, doc->sequence, err);
 }
 
+/* Does the unsettled state say the same?  A server without sequence numbers tells it more than once,
+ * in the stream and in a page; it is one question all the same. */
+static int is_unsettled_already(struct replica__pulling *p, const struct replica__pulled *doc,
+                                const struct replica__accepted *a, const struct replica__state *s,
+                                replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    struct replica__kept k;
+    int r;
+
+    if (!s->unsettled || doc->sequence)
+        return 0;
+    r = replica__kept_get(p->repl->db, s->unsettled, &stmt, &k, err);
+    if (r < 0)
+        return r;
+    return (doc->deleted || a->deleted) == ((k.flags & REPLICA__FLAG_DELETED) != 0) &&
+           replica__json_equal(a->json, a->len, k.body, k.len, REPLICA_JSON_AS_JAVASCRIPT) > 0;
+}
+
 static int apply_dirty(struct replica__pulling *p, struct replica__pulled *doc,
                        const struct replica__accepted *a, const struct replica__row *row,
                        struct replica__state *s, replica_error *err)
 {
     bool under_way = replica__state_under_way(p->repl->db, s, row);
     int64_t kept;
-    int r = replica__keep_pulled(p, doc, a, &kept, err);
+    int r = is_unsettled_already(p, doc, a, s, err);
 
+    if (r > 0)
+        doc->outcome = REPLICA__PULLED_SAME;
+    if (r != 0)
+        return r < 0 ? r : 0;
+    r = replica__keep_pulled(p, doc, a, &kept, err);
     if (r >= 0)
         r = replica__state_drop_unsettled(p->repl->db, s, err);
     if (r < 0)

@@ -213,7 +213,7 @@ static bool apply_arrived(struct replica__session *s)
     r = page_apply(s, s->feed, &page, page.checkpoint, &error);
     if (r >= 0) {
         s->feeds[s->feed].remaining = s->last_page ? 0 : page.remaining;
-        if (page.head)
+        if (page.head && s->last_page) /* before that, not all up to there is known */
             s->status.head = page.head;
     }
     page_free(&page);
