@@ -68,12 +68,15 @@ static int open_sqlite(replica_db *db, replica_error *err)
     r = replica__format_open(db, err);
     if (r < 0)
         return r;
-    /* Cache: reads of a large file were 1.9 times as fast with 64 MB as with 2; half of it is what
-     * stays within the memory that a replication may take. */
-    return replica__sql_script(db,
-                               db->flags & REPLICA_DB_FULL_SYNC
-                                   ? "PRAGMA synchronous = FULL; PRAGMA cache_size = -16000"
-                                   : "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16000",
+    /* Cache: reads of a large file were 1.9 times as fast with 64 MB as with 2.  16 MB for the program,
+     * and 6 for a runner, which reads in order, keep a replication within 32 MB. */
+    r = replica__sql_script(db, db->flags & REPLICA_DB_FULL_SYNC ? "PRAGMA synchronous = FULL"
+                                                                 : "PRAGMA synchronous = NORMAL",
+                            err);
+    if (r < 0)
+        return r;
+    return replica__sql_script(db, db->sibling ? "PRAGMA cache_size = -6000"
+                                               : "PRAGMA cache_size = -16000",
                                err);
 }
 

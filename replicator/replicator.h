@@ -106,7 +106,8 @@ typedef struct replica_sync_options {
  * ret_sync is yours until replica_sync_cancel(); closing the database cancels it too, and leaves
  * the handle to answer REPLICA_ECLOSED until you cancel it.
  * REPLICA_EINVAL: no or foreign collections, a URL that is none, an identifier that runs already.
- * REPLICA_ENOTSUP: a database in memory without REPLICA_SYNC_IN_LOOP. */
+ * REPLICA_ENOTSUP: a database in memory without REPLICA_SYNC_IN_LOOP.
+ * REPLICA_EVERSION: libreplica is not of the very same version. */
 REPLICA_API int replica_sync_start(replica_db *db, const replica_sync_options *opts,
                                    replica_sync **ret_sync, replica_error *err);
 

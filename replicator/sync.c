@@ -79,8 +79,13 @@ static int check_collections(replica_db *db, const replica_sync_options *o, repl
 static int check_options(replica_db *db, const replica_sync_options *o, replica_error *err)
 {
     const unsigned both = REPLICA_SYNC_PUSH_ONLY | REPLICA_SYNC_PULL_ONLY;
-    int r = check_collections(db, o, err);
+    int r;
 
+    /* The two libraries share structs that no header promises. */
+    if (strcmp(replica_version(), REPLICA_PROJECT_VERSION) != 0)
+        return replica__error_set(err, REPLICA_EVERSION, 0, "libreplicator %s with libreplica %s",
+                                  REPLICA_PROJECT_VERSION, replica_version());
+    r = check_collections(db, o, err);
     if (r < 0)
         return r;
     if (!o->url == !o->remote)
