@@ -554,7 +554,7 @@ int replica__session_new(replica_db *db, const struct replica__session_options *
                                        .state = states[s->state].shown,
                                        .pull_remaining = -1,
                                        .error = { .offset = -1 } };
-    s->pull_rows = s->push_rows = o->rows;
+    s->pull_rows = s->push_rows = s->push_most = o->rows;
     r = name_collections(s, err);
     if (r >= 0)
         r = replica__replication_open(db, o->identifier, s->colls, o->count, &s->repl, err);

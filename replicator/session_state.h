@@ -89,6 +89,7 @@ struct replica__session {
 
     replica_call hello, pull, push;
     size_t pull_rows, push_rows; /* halved when pages are too large, and grown again */
+    size_t push_most;       /* what push_rows grows to */
     char incarnation[65];   /* the server's, as it is known here; "": not yet */
     struct probe probe;
     struct arrived page;    /* came, and is applied in the next step */
