@@ -114,13 +114,37 @@ static int unmet(struct replica__pulling *p, struct judged *j, int code, const c
     return refused(p, j, REPLICA_ASIDE_UNAPPLIED, code, reason, err);
 }
 
+/* The real state of the verdict, unless a newer one has come by another way while the answer was on its
+ * own. */
+static int keep_newest(struct replica__pulling *p, struct judged *j,
+                       const struct replica__accepted *a, replica_error *err)
+{
+    replica_db *db = p->repl->db;
+    REPLICA_STMT stmt = NULL;
+    struct replica__kept k = { 0 };
+    int64_t kept;
+    int r = 0;
+
+    if (j->state.unsettled)
+        r = replica__kept_get(db, j->state.unsettled, &stmt, &k, err);
+    if (r < 0 || (k.server_seq && j->verdict->real.sequence &&
+                  k.server_seq >= j->verdict->real.sequence))
+        return r < 0 ? r : 0;
+    replica__sql_reset(&stmt);
+    r = replica__keep_pulled(p, &j->verdict->real, a, &kept, err);
+    if (r >= 0)
+        r = replica__state_drop_unsettled(db, &j->state, err);
+    if (r >= 0)
+        j->state.unsettled = kept;
+    return r;
+}
+
 static int conflict(struct replica__pulling *p, struct judged *j, replica_error *err)
 {
     replica_db *db = p->repl->db;
     struct replica__state *s = &j->state;
     REPLICA_ACCEPTED a = { 0 };
     replica_error why = { .offset = -1 };
-    int64_t kept;
     int r;
 
     if (j->verdict->real.problem)
@@ -132,14 +156,11 @@ static int conflict(struct replica__pulling *p, struct judged *j, replica_error 
         return replica__enomem(err);
     if (strcmp(a.id, j->row->id) != 0)
         return unmet(p, j, REPLICA_EJSON, "the real state is one of another document", err);
-    r = replica__keep_pulled(p, &j->verdict->real, &a, &kept, err);
-    if (r >= 0)
-        r = replica__state_drop_unsettled(db, s, err);
+    r = keep_newest(p, j, &a, err);
     if (r >= 0)
         r = replica__state_drop_sent(db, s, err);
     if (r < 0)
         return r;
-    s->unsettled = kept;
     s->rounds++;
     s->todo = 0;
     return replica__state_put(db, s, err);

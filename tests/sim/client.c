@@ -255,6 +255,8 @@ static bool step(struct client *c)
         fault_io(FAULT_WRITE | FAULT_SYNC | FAULT_READ, (int)sim_roll(sim, 6), SQLITE_FULL);
     again = replica__session_step(c->session);
     failed = fault_io_stop();
+    if (failed)
+        handlers_forget_asked(c); /* an answer that could not be written is asked for again */
     if (dies && failed) {
         client_crash(c);
         return false;

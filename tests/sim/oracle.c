@@ -331,7 +331,7 @@ static void check_document(struct client *c, int coll, int key, replica_doc *doc
         if (same(json, deleted, &h->states[i]))
             return;
     }
-    if (h->n == 0 ? !doc : !doc && (h->states[0].sequence > head || c->sim->plan.rxdb))
+    if (h->n == 0 ? deleted : !doc && (h->states[0].sequence > head || c->sim->plan.rxdb))
         return;
     sim_fail(c->sim, "client %d says it is in sync at %lld, but has %s%s of %s/k%d", c->number,
              (long long)head, deleted ? "deleted " : "", json, coll_names[coll], key);
@@ -369,7 +369,7 @@ static void check_equal(struct client *c)
             if (view.rejected[i][k])
                 sim_fail(c->sim, "client %d: %s/k%d is set aside, although all could be accepted",
                          c->number, coll_names[i], k);
-            if (s ? !same(doc ? replica_doc_json(doc, NULL) : "{}", deleted, s) : doc != NULL)
+            if (s ? !same(doc ? replica_doc_json(doc, NULL) : "{}", deleted, s) : !deleted)
                 sim_fail(c->sim, "client %d has %s%s, and the server %s%s", c->number,
                          deleted ? "deleted " : "", doc ? replica_doc_json(doc, NULL) : "nothing",
                          s && s->deleted ? "deleted " : "", s ? s->json : "nothing");
