@@ -92,3 +92,13 @@ void replica__gate_leave(struct replica__gate *gate)
     pthread_cond_broadcast(&gate->moved);
     pthread_mutex_unlock(&gate->mutex);
 }
+
+int replica__gate_waiting(struct replica__gate *gate)
+{
+    int waiting;
+
+    pthread_mutex_lock(&gate->mutex);
+    waiting = gate->waiting;
+    pthread_mutex_unlock(&gate->mutex);
+    return waiting;
+}

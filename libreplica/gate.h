@@ -20,5 +20,6 @@ void replica__gate_unref(struct replica__gate *gate); /* NULL is fine */
  * 0, or REPLICA_EBUSY. */
 int replica__gate_enter(struct replica__gate *gate, bool background, int timeout_ms);
 void replica__gate_leave(struct replica__gate *gate);
+int replica__gate_waiting(struct replica__gate *gate); /* how many writers of the program */
 
 #endif
