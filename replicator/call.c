@@ -46,7 +46,7 @@ void replica_call_resync(replica_call *call)
     if (!call->open)
         return;
     stream_heard(call->session, call->feed);
-    call->session->feeds[call->feed].wanted = true;
+    stream_news(call->session, call->feed);
 }
 
 void replica_call_alive(replica_call *call)

@@ -365,8 +365,8 @@ bool replica__session_step(struct replica__session *s)
         s->busy = false;
         return false;
     }
+    stream_step(s); /* first: what it finds wanting is pulled in this step */
     again = step_state(s);
-    stream_step(s);
     tell_status(s);
     s->busy = false;
     return again || s->has_page || push_has_work(s);

@@ -188,6 +188,7 @@ int64_t stream_next(const struct replica__session *s);
 void stream_opened(struct replica__session *s, size_t feed);
 void stream_event(struct replica__session *s, size_t feed, const replica_remote_page *page);
 void stream_heard(struct replica__session *s, size_t feed);
+void stream_news(struct replica__session *s, size_t feed); /* there is something to pull */
 void stream_failed(struct replica__session *s, size_t feed, const replica_error *error,
                    int64_t retry_ms);
 void stream_stop(struct replica__session *s);

@@ -107,6 +107,16 @@ void stream_heard(struct replica__session *s, size_t i)
     s->feeds[i].heard = session_now(s);
 }
 
+/* The server has something that we do not: it is known that we are not in sync. */
+void stream_news(struct replica__session *s, size_t i)
+{
+    s->feeds[i].wanted = true;
+    if (s->status.in_sync) {
+        s->status.in_sync = 0;
+        session_touch(s);
+    }
+}
+
 /* The documents are applied whatever the order; the checkpoint moves only without a gap. */
 static int apply_event(struct replica__session *s, size_t i, struct arrived *page,
                        replica_error *err)
@@ -119,7 +129,7 @@ static int apply_event(struct replica__session *s, size_t i, struct arrived *pag
     if (r >= 0 && page->head && extends)
         s->status.head = page->head;
     if (has_order(s) && !extends && !checkpoint_covers(stored, page->checkpoint))
-        s->feeds[i].wanted = true;
+        stream_news(s, i);
     return r;
 }
 
