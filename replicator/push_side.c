@@ -11,6 +11,9 @@
 
 #include <stdio.h>
 
+/* Whatever a server says, a row has its turn again after so long. */
+#define MAX_LATER_MS (24 * 3600 * 1000)
+
 static void free_answer(struct answered *a)
 {
     replica__free(a->verdicts);
@@ -279,9 +282,11 @@ static int copy_verdict(struct replica__session *s, const replica_remote_verdict
     to->reason = replica__arena_text(arena, from->reason);
     if (from->verdict == REPLICA_VERDICT_LOCKED || from->verdict == REPLICA_VERDICT_LATER ||
         from->verdict == REPLICA_VERDICT_NONE) {
+        int64_t wait = from->retry_ms < MAX_LATER_MS ? from->retry_ms : MAX_LATER_MS;
+
         s->delayed = true;
-        if (s->later_at < session_now(s) + from->retry_ms)
-            s->later_at = session_now(s) + from->retry_ms;
+        if (s->later_at < session_now(s) + wait)
+            s->later_at = session_now(s) + wait;
     }
     return from->verdict == REPLICA_VERDICT_CONFLICT
                ? copy_doc(s, s->feed, &from->real, arena, &to->real, err)

@@ -231,6 +231,20 @@ TEST(a_row_that_comes_later_goes_out_as_it_is_stored_then)
     CHECK_INT(t->pushes, 2);
 }
 
+TEST(a_row_that_shall_come_never_comes_after_a_day)
+{
+    TALK t = talk_begin(&(struct talk_options){ .features = OURS & ~(unsigned)REPLICA_REMOTE_STREAM,
+                                                .push_only = true });
+
+    talk_put(t, "a=1");
+    talk_run(t);
+    talk_verdicts(t, "later:9223372036854775807");
+    CHECK_INT(talk_wait_ms(t), 24 * 3600 * 1000);
+    talk_next(t);
+    CHECK_STR(t->pushed, "a=1");
+    CHECK_INT(t->pushes, 2);
+}
+
 TEST(a_row_that_always_comes_later_is_asked_ever_more_seldom)
 {
     TALK t = talk_begin(&(struct talk_options){ .features = OURS });
