@@ -21,7 +21,7 @@ FLOORS = {
     'tools/': ['tools/', 'base/'] + PUBLIC,
     'tools/server/': ['tools/server/', 'base/', 'libreplica/master.h', 'libreplica/store.h',
                       'replicator/wire.h'] + PUBLIC,
-    'examples/': PUBLIC,
+    'examples/': ['examples/'] + PUBLIC,
 }
 
 # outside header -> the only files or folders that may include it.
