@@ -285,8 +285,8 @@ static int copy_verdict(struct replica__session *s, const replica_remote_verdict
         int64_t wait = from->retry_ms < MAX_LATER_MS ? from->retry_ms : MAX_LATER_MS;
 
         s->delayed = true;
-        if (s->later_at < session_now(s) + wait)
-            s->later_at = session_now(s) + wait;
+        if (!s->later_at || s->later_at > session_now(s) + wait)
+            s->later_at = session_now(s) + wait; /* the soonest of all: none holds up another */
     }
     return from->verdict == REPLICA_VERDICT_CONFLICT
                ? copy_doc(s, s->feed, &from->real, arena, &to->real, err)

@@ -231,6 +231,19 @@ TEST(a_row_that_comes_later_goes_out_as_it_is_stored_then)
     CHECK_INT(t->pushes, 2);
 }
 
+TEST(a_row_that_is_locked_for_long_does_not_hold_up_one_that_comes_soon)
+{
+    TALK t = talk_begin(&(struct talk_options){ .features = OURS, .push_only = true });
+
+    talk_put(t, "a=1 b=1 c=1");
+    talk_run(t);
+    talk_verdicts(t, "locked:3600000 later:1000 locked:3600000");
+    for (int i = 0; i < 5 && t->pushes == 1; i++)
+        talk_next(t);
+    CHECK(strstr(t->pushed, "b=1"));
+    CHECK(t->clock.monotonic_ms < 20000);
+}
+
 TEST(a_row_that_shall_come_never_comes_after_a_day)
 {
     TALK t = talk_begin(&(struct talk_options){ .features = OURS & ~(unsigned)REPLICA_REMOTE_STREAM,
