@@ -263,7 +263,7 @@ static int do_edit_all(struct client *c, char **words, replica_error *err)
 static int add_visits(void *ctx, replica_doc *current, replica_text *out)
 {
     const char *json = current ? replica_doc_json(current, NULL) : "";
-    const char *name = strstr(json, "\"visits\":"); /* in the demo's documents nothing else says so */
+    const char *name = strstr(json, "\"visits\":"); /* the demo's documents have it nowhere else */
     char number[32];
 
     if (!current)

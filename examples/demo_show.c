@@ -1,5 +1,5 @@
-/* Bars, status and conflicts of a client of the demo, for people.  A line is written at once, because
- * two clients share the screen. */
+/* Bars, status and conflicts of a client of the demo, for people.  A line is written at once,
+ * because two clients share the screen. */
 #include "examples/demo_show.h"
 
 #include <stdarg.h>
@@ -32,7 +32,8 @@ void show_as(const char *name)
 /* A line, or (without an end) the state of a bar. */
 static void put(const char *text, const char *end)
 {
-    const char *colour = !screen.has_colour ? "" : strcmp(screen.name, "A") ? "\033[35m" : "\033[36m";
+    const char *own = strcmp(screen.name, "A") == 0 ? "\033[36m" : "\033[35m";
+    const char *colour = screen.has_colour ? own : "";
     const char *clear = screen.is_terminal ? "\r\033[K" : "";
 
     fprintf(stderr, "%s  %s%s%s  %s%s", clear, colour, screen.name, *colour ? "\033[0m" : "", text,
@@ -85,9 +86,9 @@ void show_bar(const char *what, int64_t done, int64_t total)
     draw(what, done, total, "");
 }
 
-void show_bar_end(const char *what, int64_t done)
+void show_bar_end(const char *what, int64_t total)
 {
-    draw(what, done, done, "\n");
+    draw(what, total, total, "\n");
     screen.drawn_ms = 0;
 }
 

@@ -10,10 +10,9 @@ void show_as(const char *name);
 
 void show(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* A bar that moves while done < total; call it as often as you like.  The line stays when the bar is
- * at its end; without a terminal there is only that line. */
+/* A bar that moves; call it as often as you like.  Without a terminal there is only its end. */
 void show_bar(const char *what, int64_t done, int64_t total);
-void show_bar_end(const char *what, int64_t done); /* total is what it came to */
+void show_bar_end(const char *what, int64_t total); /* the line stays */
 
 void show_status(const replica_sync_status *status);
 

@@ -64,8 +64,8 @@ static char *read_text(const char *path)
     return text;
 }
 
-/* Cut one row out, leaving out the white space between its tokens, and return what follows it.  NULL:
- * it has no end. */
+/* Cut one row out, leaving out the white space between its tokens, and return what follows it.
+ * NULL: it has no end. */
 static char *cut_row(char *from)
 {
     char *to = from;
