@@ -17,6 +17,7 @@
 struct token {
     int client, coll, key;
     bool acknowledged, superseded, logged;
+    bool wanted; /* superseded, but may come back */
 };
 
 struct state { /* of a document at the server */
@@ -122,23 +123,22 @@ void oracle_acknowledged(struct sim *sim, int token)
     sim->oracle->tokens[token].acknowledged = true;
 }
 
-static void set_superseded(struct sim *sim, const char *json, size_t len, bool superseded)
+void oracle_superseded(struct sim *sim, const char *json, size_t len)
 {
     int tokens[400];
     size_t n = tokens_of(json, len, tokens, 400);
 
     for (size_t i = 0; i < n; i++)
-        sim->oracle->tokens[tokens[i]].superseded = superseded;
-}
-
-void oracle_superseded(struct sim *sim, const char *json, size_t len)
-{
-    set_superseded(sim, json, len, true);
+        sim->oracle->tokens[tokens[i]].superseded = true;
 }
 
 void oracle_wanted(struct sim *sim, const char *json, size_t len)
 {
-    set_superseded(sim, json, len, false);
+    int tokens[400];
+    size_t n = tokens_of(json, len, tokens, 400);
+
+    for (size_t i = 0; i < n; i++)
+        sim->oracle->tokens[tokens[i]].wanted = true;
 }
 
 void oracle_counted(struct sim *sim, int client, int coll, int key, int amount)
@@ -423,7 +423,7 @@ static void check_tokens(struct sim *sim)
 
             for (size_t t = 0; t < n; t++) {
                 o->tokens[tokens[t]].logged = true;
-                fresh |= !o->tokens[tokens[t]].superseded;
+                fresh |= !o->tokens[tokens[t]].superseded || o->tokens[tokens[t]].wanted;
             }
             if (!fresh)
                 sim_fail(sim, "%s/k%d is %s, which was replaced or deleted", coll_names[i], k,
