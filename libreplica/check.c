@@ -1,9 +1,6 @@
 /* Looking for inconsistencies. */
-#include "libreplica/accept.h"
-#include "libreplica/collection.h"
+#include "base/json.h"
 #include "libreplica/db.h"
-#include "libreplica/document.h"
-#include "libreplica/txn.h"
 
 #include <string.h>
 
@@ -79,38 +76,72 @@ static int integrity(struct checking *c, replica_error *err)
     return r < 0 ? r : c->found - before;
 }
 
-static void check_document(struct checking *c, replica_collection *coll, replica_doc *doc)
-{
-    REPLICA_ACCEPTED a = { 0 };
-    replica_error why = { .offset = -1 };
-    char where[256];
-    size_t len;
-    const char *json = replica_doc_json(doc, &len);
-    int r = replica__accept(coll, json, len, &a, &why);
+/* What passed the gate once, whatever its limits were: so the limits of today do not count. */
+static const struct replica__json_limits no_limits = { .max_bytes = 0, .max_depth = 1000 };
 
-    sqlite3_snprintf(sizeof where, where, "%s/%s", coll->name, replica_doc_id(doc));
+static void check_document(struct checking *c, const char *where, const char *key, const char *id,
+                           const char *body, size_t len)
+{
+    struct replica__json_doc found;
+    replica_error why = { .offset = -1 };
+    size_t pos = 0;
+    int r = replica__json_scan(body, len, &pos, key, &no_limits, &found, &why);
+
     if (r < 0)
         report(c, where, why.message);
-    else if (strcmp(a.id, replica_doc_id(doc)) != 0)
+    else if (pos < len)
+        report(c, where, "there is text behind the object");
+    else if (found.reserved)
+        report(c, where, "it has reserved names");
+    else if (!found.key.data || !replica__json_string_is(found.key, id, strlen(id)))
         report(c, where, "the primary key in its text is another");
 }
 
-static int check_collection(void *ctx, const char *name)
+/* From the tables themselves: a document whose revision is damaged has a text, too. */
+static int check_documents(struct checking *c, replica_error *err)
 {
-    struct checking *c = ctx;
-    replica_collection *coll;
-    replica_cursor *cursor;
-    replica_doc *doc;
-    int r = replica_db_collection(c->db, name, NULL, &coll, NULL);
+    sqlite3_stmt *stmt = NULL;
+    int rc = sqlite3_prepare_v2(c->db->sqlite,
+                                "SELECT c.name || '/' || d.id, c.key, d.id, d.body FROM doc d"
+                                " JOIN collection c ON c.id = d.coll",
+                                -1, &stmt, NULL);
 
-    if (r >= 0)
-        r = replica_changes(coll, 0, &cursor, NULL);
-    if (r < 0)
-        return r;
-    while ((r = replica_cursor_next(cursor, &doc, NULL)) > 0)
-        check_document(c, coll, doc);
-    replica_cursor_close(cursor);
-    return r;
+    while (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+        const char *texts[4];
+
+        rc = SQLITE_OK;
+        for (int i = 0; i < 4; i++) {
+            texts[i] = (const char *)sqlite3_column_text(stmt, i);
+            if (!texts[i])
+                rc = SQLITE_NOMEM;
+        }
+        if (rc == SQLITE_OK)
+            check_document(c, texts[0], texts[1], texts[2], texts[3],
+                           (size_t)sqlite3_column_bytes(stmt, 3));
+    }
+    sqlite3_finalize(stmt);
+    return rc == SQLITE_DONE ? 0 : replica__sql_error(c->db, rc, err);
+}
+
+/* Kept states can be handed out, compared and restored, so they are documents too. */
+static int check_kept(struct checking *c, replica_error *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = sqlite3_prepare_v2(c->db->sqlite, "SELECT id, body FROM kept", -1, &stmt, NULL);
+
+    while (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+        const char *body = (const char *)sqlite3_column_text(stmt, 1);
+        replica_error why = { .offset = -1 };
+        char where[60];
+
+        sqlite3_snprintf(sizeof where, where, "kept state %lld", sqlite3_column_int64(stmt, 0));
+        rc = body ? SQLITE_OK : SQLITE_NOMEM;
+        if (body && replica__json_check(body, (size_t)sqlite3_column_bytes(stmt, 1), &no_limits,
+                                        &why) < 0)
+            report(c, where, why.message);
+    }
+    sqlite3_finalize(stmt);
+    return rc == SQLITE_DONE ? 0 : replica__sql_error(c->db, rc, err);
 }
 
 int replica_check(replica_db *db, void (*fn)(void *ctx, const char *where, const char *what),
@@ -125,6 +156,8 @@ int replica_check(replica_db *db, void (*fn)(void *ctx, const char *where, const
     for (size_t i = 0; r == 0 && i < sizeof questions / sizeof questions[0]; i++)
         r = ask(&c, questions[i], NULL, err);
     if (r == 0) /* in a damaged file the rest would only repeat it */
-        r = replica_db_collections(db, check_collection, &c, err);
+        r = check_documents(&c, err);
+    if (r == 0)
+        r = check_kept(&c, err);
     return r < 0 ? r : c.found;
 }

@@ -93,13 +93,13 @@ static int add_collections(replica_db *db, const struct replica__replication *re
 static int put_collections(replica_db *db, const struct replica__replication *repl,
                            replica_error *err)
 {
-    bool joined = false, ignored;
+    bool joined = false, again = false;
     int r = add_collections(db, repl, &joined, err);
 
     if (r >= 0)
         r = replica__sql_run(db, REPLICA__SQL_REPL_DROP_COLLS, err, 1, repl->number);
     if (r >= 0)
-        r = add_collections(db, repl, &ignored, err);
+        r = add_collections(db, repl, &again, err);
     if (r >= 0 && joined)
         r = replica__sql_run(db, REPLICA__SQL_FEED_BEGIN, err, 1, repl->number);
     if (r >= 0)
