@@ -37,6 +37,17 @@ def every_link_in_the_readme_leads_somewhere(t):
 
 
 @test
+def the_code_on_the_page_about_conflicts_compiles(t):
+    with open(os.path.join(SOURCE, 'docs/conflicts.md'), encoding='utf-8') as f:
+        blocks = re.findall(r'```c\n(.*?)```', f.read(), re.S)
+    t.same(len(blocks) > 0, True)
+    done = subprocess.run(['cc', '-std=c99', '-fsyntax-only', '-Wall', '-Werror', '-I', SOURCE,
+                           '-x', 'c', '-'], input=''.join(blocks).encode(), timeout=TIMEOUT,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    t.same((done.returncode, done.stdout.decode()), (0, ''))
+
+
+@test
 def a_note_is_kept_without_a_server_and_goes_out_with_one(t):
     t.same(example(t, 'notes', 'http://127.0.0.1:9/notes/0'), 'kept until there is one\n')
     _, base = t.serve('server.db')
