@@ -474,6 +474,15 @@ replica_collection *replica__session_collection(const struct replica__session *s
 
 /* ---- hello ----------------------------------------------------------------------- */
 
+static void free_feeds(struct replica__session *s)
+{
+    for (size_t i = 0; i < s->feed_count; i++)
+        replica__free(s->feeds[i].opened_at);
+    replica__free(s->feeds);
+    s->feeds = NULL;
+    s->feed_count = 0;
+}
+
 static int make_feeds(struct replica__session *s, replica_error *err)
 {
     bool one_feed = s->features & REPLICA_REMOTE_ONE_FEED;
@@ -486,7 +495,7 @@ static int make_feeds(struct replica__session *s, replica_error *err)
     n = replica__replication_feeds(s->repl, one_feed, err);
     if (n < 0)
         return n;
-    replica__free(s->feeds);
+    free_feeds(s);
     s->feeds = replica__alloc_zero((size_t)n, sizeof *s->feeds);
     if (!s->feeds)
         return replica__enomem(err);
@@ -581,7 +590,7 @@ void replica__session_free(struct replica__session *s)
     if (s->remote.destroy)
         s->remote.destroy(s->remote.ctx);
     replica__replication_close(s->repl);
-    replica__free(s->feeds);
+    free_feeds(s);
     replica__free(s->named);
     replica__free(s->colls);
     replica__free(s);

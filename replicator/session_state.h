@@ -59,6 +59,8 @@ struct feed {
     int64_t heard;      /* monotonic ms: when the stream last said anything */
     int64_t stream_at;  /* when to open it (again) */
     int stream_failures;
+    char *opened_at;    /* checkpoint when the stream was asked for; of servers without an order */
+    bool went_back;     /* the checkpoint was put back there since */
 };
 
 /* Asking the server what it knows of the incarnations before. */

@@ -2,8 +2,10 @@
  *
  * A server that tells the order of its pages has a stream that begins at a checkpoint; its events
  * follow one another, and may move the checkpoint.  Elsewhere events are hints: they are applied, and
- * the next iteration moves the checkpoint.  Silence is noticed: such a server is asked again, and
- * one with heartbeats is called anew. */
+ * the next iteration moves the checkpoint.  Such an event may come late, behind a page that has a newer
+ * state of its documents: then the checkpoint goes back to where it was when the stream was asked for,
+ * so that the next iteration meets the newer state again.  Silence is noticed: such a server is asked
+ * again, and one with heartbeats is called anew. */
 #include "replicator/retry.h"
 #include "replicator/session_state.h"
 
@@ -47,11 +49,29 @@ static void silent(struct replica__session *s, size_t i)
 
     feed->wanted = true;
     feed->heard = session_now(s);
-    if (!has_order(s))
+    if (!has_order(s) && !feed->went_back) /* a new stream has not so far to go back */
         return;
     session_log(s, REPLICA_LOG_WARNING, "watchdog: the stream is silent, calling anew");
     close_stream(s, i);
     feed->stream_at = session_now(s);
+}
+
+static void open_stream(struct replica__session *s, size_t i)
+{
+    struct feed *feed = &s->feeds[i];
+    const char *checkpoint = replica__feed_checkpoint(s->repl, i);
+    replica_error error = { .offset = -1 };
+
+    replica__free(feed->opened_at);
+    feed->opened_at = replica__strdup(checkpoint);
+    feed->went_back = false;
+    if (checkpoint && !feed->opened_at) {
+        replica__enomem(&error);
+        stream_failed(s, i, &error, 0);
+        return;
+    }
+    feed->heard = session_now(s); /* the answer has the same time as a heartbeat */
+    session_begin_call(s, &feed->stream, CALL_STREAM, i);
 }
 
 void stream_step(struct replica__session *s)
@@ -66,8 +86,7 @@ void stream_step(struct replica__session *s)
             if (now - feed->heard >= SILENCE_MS)
                 silent(s, i);
         } else if (feed->at_head && now >= feed->stream_at) {
-            feed->heard = now; /* the answer has the same time as a heartbeat */
-            session_begin_call(s, &feed->stream, CALL_STREAM, i);
+            open_stream(s, i);
         }
     }
 }
@@ -117,18 +136,39 @@ void stream_news(struct replica__session *s, size_t i)
     }
 }
 
+/* Without an order: the event may be older than what was pulled since the stream was asked for. */
+static int apply_unordered(struct replica__session *s, size_t i, struct arrived *page,
+                           replica_error *err)
+{
+    struct feed *feed = &s->feeds[i];
+    const char *stored = replica__feed_checkpoint(s->repl, i);
+    bool moved = stored && (!feed->opened_at || strcmp(stored, feed->opened_at) != 0);
+    int r = 0;
+
+    if (moved && !feed->opened_at)
+        r = replica__feed_reset(s->repl, i, err);
+    if (r >= 0)
+        r = page_apply(s, i, page, moved ? feed->opened_at : NULL, err);
+    feed->went_back |= moved;
+    return r;
+}
+
 /* The documents are applied whatever the order; the checkpoint moves only without a gap. */
 static int apply_event(struct replica__session *s, size_t i, struct arrived *page,
                        replica_error *err)
 {
     const char *stored = replica__feed_checkpoint(s->repl, i);
-    bool extends = has_order(s) && s->feeds[i].at_head &&
-                   checkpoint_extends(stored, page->follows, page->checkpoint);
-    int r = page_apply(s, i, page, extends ? page->checkpoint : NULL, err);
+    bool extends, covered;
+    int r;
 
+    if (!has_order(s))
+        return apply_unordered(s, i, page, err);
+    extends = s->feeds[i].at_head && checkpoint_extends(stored, page->follows, page->checkpoint);
+    covered = extends || checkpoint_covers(stored, page->checkpoint);
+    r = page_apply(s, i, page, extends ? page->checkpoint : NULL, err);
     if (r >= 0 && page->head && extends)
         s->status.head = page->head;
-    if (has_order(s) && !extends && !checkpoint_covers(stored, page->checkpoint))
+    if (!covered)
         stream_news(s, i);
     return r;
 }
