@@ -131,7 +131,8 @@ typedef struct replica_remote {
     int (*fd)(void *ctx);
     int (*timeout)(void *ctx);
     void (*work)(void *ctx);
-    void (*destroy)(void *ctx); /* called once; no call is open then */
+    /* Called once, also when replica_sync_start() fails; no call is open then. */
+    void (*destroy)(void *ctx);
 } replica_remote;
 #define REPLICA_REMOTE_INIT \
     { sizeof(replica_remote), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }

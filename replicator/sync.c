@@ -37,6 +37,8 @@ static void end(replica_sync *sync)
     replica__db_remove_guest(sync->db, &sync->guest);
     sync->db = NULL;
     pthread_mutex_lock(&sync->mutex);
+    if (sync->status.state != REPLICA_SYNC_STOPPED)
+        sync->status.in_sync = 0; /* from here on nobody looks */
     sync->status.state = REPLICA_SYNC_STOPPED;
     pthread_mutex_unlock(&sync->mutex);
     if (sync->o.destroy)
@@ -140,7 +142,8 @@ static int make_remote(replica_sync *sync, const replica_sync_options *o, replic
     };
 
     if (o->remote)
-        return replica__options(o->remote, o->remote->size, &sync->remote, sizeof sync->remote, err);
+        return replica__options(o->remote, o->remote->size, &sync->remote, sizeof sync->remote,
+                                err);
     sync->http = true;
     return replica__remote_http_new(&http, &sync->remote, err);
 }
@@ -183,6 +186,22 @@ static int start(replica_sync *sync, replica_db *db, const replica_sync_options 
     return r;
 }
 
+/* It did not start: what was given is let go of all the same.  Once the session or start() has the remote,
+ * it is theirs. */
+static void let_go(replica_sync *sync, const replica_sync_options *o)
+{
+    replica_remote remote = { 0 };
+
+    if ((!sync || !sync->remote.hello) && o->remote &&
+        replica__options(o->remote, o->remote->size, &remote, sizeof remote, NULL) >= 0 &&
+        remote.destroy)
+        remote.destroy(remote.ctx);
+    if (sync)
+        sync_unref(sync);
+    if (o->destroy)
+        o->destroy(o->ctx);
+}
+
 int replica_sync_start(replica_db *db, const replica_sync_options *opts, replica_sync **ret_sync,
                        replica_error *err)
 {
@@ -209,10 +228,7 @@ int replica_sync_start(replica_db *db, const replica_sync_options *opts, replica
         r = start(sync, db, &o, err);
     }
     if (r < 0) {
-        if (sync)
-            sync_unref(sync);
-        if (o.destroy)
-            o.destroy(o.ctx);
+        let_go(sync, &o);
         return r;
     }
     *ret_sync = sync;
@@ -330,7 +346,8 @@ static struct wait wait_for(replica_sync *sync, int timeout_ms)
 {
     const struct replica__world *world = &replica__real_world;
 
-    return (struct wait){ sync, timeout_ms < 0 ? -1 : world->monotonic_ms(world->ctx) + timeout_ms };
+    return (struct wait){ sync,
+                          timeout_ms < 0 ? -1 : world->monotonic_ms(world->ctx) + timeout_ms };
 }
 
 /* Dispatch once.  1: look again; 0: the time is over. */
@@ -389,7 +406,8 @@ int replica_sync_doc_state(replica_sync *sync, replica_collection *coll, const c
                            int *ret_state, replica_error *err)
 {
     if (!sync || !coll || !id || !ret_state)
-        return replica__error_set(err, REPLICA_EINVAL, 0, "no replication, collection, id or place");
+        return replica__error_set(err, REPLICA_EINVAL, 0,
+                                  "no replication, collection, id or place");
     if (!sync->db)
         return replica__error_set(err, REPLICA_ECLOSED, 0, "the replication has ended");
     return replica__doc_state(coll, id, sync->identifier, ret_state, err);
