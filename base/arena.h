@@ -13,7 +13,8 @@ struct replica__arena {
 };
 REPLICA_INTERNAL struct replica__arena *replica__arena_new(size_t chunk_size);
 REPLICA_INTERNAL char *replica__arena_copy(struct replica__arena *a, const char *text, size_t len);
-REPLICA_INTERNAL char *replica__arena_text(struct replica__arena *a, const char *text); /* or NULL */
+/* NULL gives NULL. */
+REPLICA_INTERNAL char *replica__arena_text(struct replica__arena *a, const char *text);
 REPLICA_INTERNAL void replica__arena_free(struct replica__arena *a); /* NULL is fine */
 
 #endif

@@ -1,8 +1,8 @@
 /* Many writes in few transactions, each judged by itself.
  *
  * A row that is refused writes nothing, so the rows of one transaction need no savepoints.  A
- * transaction ends after ROWS, or after BYTES of text, which keeps it under 20 ms; other writers then
- * have their turn. */
+ * transaction ends after ROWS, or after BYTES of text, which keeps it under 20 ms; other writers
+ * then have their turn. */
 #include "libreplica/accept.h"
 #include "libreplica/document.h"
 #include "libreplica/revision.h"

@@ -70,7 +70,8 @@ static int ask(struct checking *c, const char *sql, const char *where, replica_e
 static int integrity(struct checking *c, replica_error *err)
 {
     int before = c->found;
-    int r = ask(c, "SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check <> 'ok'",
+    int r = ask(c,
+                "SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check <> 'ok'",
                 "SQLite", err);
 
     return r < 0 ? r : c->found - before;

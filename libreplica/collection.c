@@ -79,7 +79,8 @@ static int check_stored(replica_db *db, const char *name, const replica_collecti
                         struct stored *s, replica_error *err)
 {
     if (o->key && strcmp(o->key, s->key) != 0)
-        return replica__error_set(err, REPLICA_EINVAL, 0, "the primary key of '%s' is '%s', not '%s'",
+        return replica__error_set(err, REPLICA_EINVAL, 0,
+                                  "the primary key of '%s' is '%s', not '%s'",
                                   name, s->key, o->key);
     if (o->version < s->version && o->size)
         return replica__error_set(err, REPLICA_EVERSION, s->version,
@@ -136,9 +137,11 @@ static int open_new(replica_db *db, const char *name, const replica_collection_o
 static int check_options(const char *name, const replica_collection_options *o, replica_error *err)
 {
     if (!is_name(name))
-        return replica__error_set(err, REPLICA_EINVAL, 0,
-                                  "'%.80s' is no collection name: a letter, then up to 63 of letters,"
-                                  " digits, '_' and '-'", name);
+        return replica__error_set(
+            err, REPLICA_EINVAL, 0,
+            "'%.80s' is no collection name: a letter, then up to 63 of letters,"
+            " digits, '_' and '-'",
+            name);
     if (o->schema_json)
         return replica__error_set(err, REPLICA_ENOTSUP, 0, "schemas are not supported yet");
     if (o->version < 0 || (o->key && (!*o->key || *o->key == '_')))
@@ -151,7 +154,8 @@ static int check_options(const char *name, const replica_collection_options *o, 
 static bool agrees(const replica_collection *coll, const replica_collection_options *o,
                    const replica_conflict_handler *h)
 {
-    return (!o->key || strcmp(o->key, coll->key) == 0) && (!o->size || o->version == coll->version) &&
+    return (!o->key || strcmp(o->key, coll->key) == 0) &&
+           (!o->size || o->version == coll->version) &&
            (!o->handler || (h->is_equal == coll->handler.is_equal &&
                             h->resolve == coll->handler.resolve && h->ctx == coll->handler.ctx));
 }

@@ -111,9 +111,11 @@ static int check_text(replica_conflict *c, const char *json, size_t len,
     if (r >= 0 && pos < len)
         r = replica__error_at(err, REPLICA_EJSON, (int64_t)pos, "text behind the object");
     if (r >= 0 && ret->reserved)
-        r = replica__error_at(err, REPLICA_EJSON, 0, "names with a leading underscore are reserved");
+        r = replica__error_at(err, REPLICA_EJSON, 0,
+                              "names with a leading underscore are reserved");
     if (r >= 0 && (!ret->key.data || !replica__json_string_is(ret->key, id, strlen(id))))
-        r = replica__error_at(err, REPLICA_EJSON, 0, "the primary key '%s' is not '%s'", c->key, id);
+        r = replica__error_at(err, REPLICA_EJSON, 0, "the primary key '%s' is not '%s'", c->key,
+                              id);
     if (r < 0)
         replica__error_where(err, "%s/%s", replica_conflict_collection(c), id);
     return r;

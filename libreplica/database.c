@@ -68,8 +68,8 @@ static int open_sqlite(replica_db *db, replica_error *err)
     r = replica__format_open(db, err);
     if (r < 0)
         return r;
-    /* Cache: reads of a large file were 1.9 times as fast with 64 MB as with 2.  16 MB for the program,
-     * and 6 for a runner, which reads in order, keep a replication within 32 MB. */
+    /* Cache: reads of a large file were 1.9 times as fast with 64 MB as with 2.  16 MB for the
+     * program, and 6 for a runner, which reads in order, keep a replication within 32 MB. */
     r = replica__sql_script(db, db->flags & REPLICA_DB_FULL_SYNC ? "PRAGMA synchronous = FULL"
                                                                  : "PRAGMA synchronous = NORMAL",
                             err);

@@ -41,7 +41,8 @@ replica_doc *replica__doc_make(const struct replica__doc_parts *p)
         writer_len = replica__operation_write(writer, p->writer, p->writer_seq);
     else if (p->sequence)
         writer_len = replica__operation_write(writer, p->opening, p->sequence);
-    doc = replica__alloc(sizeof *doc + collection_len + p->id_len + rev_len + writer_len + p->len + 5);
+    doc = replica__alloc(sizeof *doc + collection_len + p->id_len + rev_len + writer_len + p->len +
+                         5);
     if (!doc)
         return NULL;
     atomic_init(&doc->refs, 1);

@@ -1,5 +1,5 @@
-/* States that are kept besides the stored one: bases, what was sent, unsettled real states, and what
- * the conflict log holds.  Each is stored once and counted. */
+/* States that are kept besides the stored one: bases, what was sent, unsettled real states, and
+ * what the conflict log holds.  Each is stored once and counted. */
 #include "libreplica/document.h"
 #include "libreplica/state.h"
 

@@ -23,8 +23,8 @@ static int find(struct replica__replication *repl, int64_t after, int64_t common
     return r;
 }
 
-/* The server knows nothing of this state: no number of it counts any more, and it goes out as new.  Nor
- * does that of an unsettled state count, or it would make those of the new timeline old. */
+/* The server knows nothing of this state: no number of it counts any more, and it goes out as new.
+ * Nor does that of an unsettled state count, or it would make those of the new timeline old. */
 static int forget(struct replica__replication *repl, int64_t number, int64_t common,
                   replica_error *err)
 {
@@ -42,7 +42,8 @@ static int forget(struct replica__replication *repl, int64_t number, int64_t com
     return replica__state_put(db, &s, err);
 }
 
-/* One batch in a transaction: they are many after a wipe, and other writers must have their turn. */
+/* One batch in a transaction: they are many after a wipe, and other writers must have their
+ * turn. */
 static int forget_some(struct replica__replication *repl, int64_t *after, int64_t common,
                        replica_error *err)
 {

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The beginning of this opening must be on the disk before anybody is told its name: a power cut could
- * otherwise take both the commits and the knowledge that they are gone. */
+/* The beginning of this opening must be on the disk before anybody is told its name: a power cut
+ * could otherwise take both the commits and the knowledge that they are gone. */
 static int record_beginning(replica_db *db, replica_error *err)
 {
     REPLICA_TXN txn = NULL;

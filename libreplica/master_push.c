@@ -39,8 +39,8 @@ static int read_operation(replica_db *db, struct replica__master_row *row, struc
     return r < 0 ? r : 1;
 }
 
-/* The highest number taken of this opening for this document: in its own row if the opening wrote it
- * last, else beside it. */
+/* The highest number taken of this opening for this document: in its own row if the opening wrote
+ * it last, else beside it. */
 static int already_taken(replica_db *db, const struct operation *op, const struct replica__row *old,
                          struct replica__master_row *row, replica_error *err)
 {
@@ -50,7 +50,8 @@ static int already_taken(replica_db *db, const struct operation *op, const struc
 
     if (!op->token)
         return 0;
-    if (old->writer == op->token && !(old->flags & REPLICA__FLAG_PULLED) && op->number <= old->wseq) {
+    if (old->writer == op->token && !(old->flags & REPLICA__FLAG_PULLED) &&
+        op->number <= old->wseq) {
         row->sequence = op->number == old->wseq ? old->seq : 0;
         return 1;
     }

@@ -26,8 +26,8 @@ int replica__put_as(replica_collection *coll, const char *id, const char *json, 
     int r = replica__accept(coll, json, len, &a, err);
 
     if (r >= 0 && strcmp(a.id, id) != 0)
-        r = replica__error_at(err, REPLICA_EJSON, 0, "the primary key changed from '%s' to '%s'", id,
-                              a.id);
+        r = replica__error_at(err, REPLICA_EJSON, 0, "the primary key changed from '%s' to '%s'",
+                              id, a.id);
     if (r < 0) {
         replica__error_where(err, "%s/%s", coll->name, id);
         return r;

@@ -1,9 +1,9 @@
 /* Applying what was pulled: documents and checkpoint in one transaction.
  *
- * A document that is absent or clean here is written, and is clean.  One that is dirty or under way is
- * left alone, and the server's state is kept as unsettled: handlers are asked later, outside.  What
- * cannot be a document here is set aside with its reason.  So the checkpoint never passes a document
- * about which nothing was done. */
+ * A document that is absent or clean here is written, and is clean.  One that is dirty or under way
+ * is left alone, and the server's state is kept as unsettled: handlers are asked later, outside.
+ * What cannot be a document here is set aside with its reason.  So the checkpoint never passes a
+ * document about which nothing was done. */
 #include "libreplica/accept.h"
 #include "libreplica/aside.h"
 #include "libreplica/pull.h"
@@ -109,8 +109,8 @@ int replica__state_clean(struct replica__pulling *p, struct replica__state *s, i
     return replica__state_put(db, s, err);
 }
 
-/* Same content for a clean document?  A server without sequence numbers sends our own writes back, as
- * JavaScript printed them; then our spelling stays. */
+/* Same content for a clean document?  A server without sequence numbers sends our own writes back,
+ * as JavaScript printed them; then our spelling stays. */
 static bool is_same(const struct replica__pulling *p, const struct replica__pulled *doc,
                     const struct replica__accepted *a, const struct replica__row *row)
 {
@@ -140,8 +140,8 @@ static int apply_clean(struct replica__pulling *p, struct replica__pulled *doc,
     return r < 0 ? r : replica__state_clean(p, s, written.seq, doc->sequence, err);
 }
 
-/* Does the unsettled state say the same?  A server without sequence numbers tells it more than once,
- * in the stream and in a page; it is one question all the same. */
+/* Does the unsettled state say the same?  A server without sequence numbers tells it more than
+ * once, in the stream and in a page; it is one question all the same. */
 static int is_unsettled_already(struct replica__pulling *p, const struct replica__pulled *doc,
                                 const struct replica__accepted *a, const struct replica__state *s,
                                 replica_error *err)
@@ -177,7 +177,8 @@ static int apply_dirty(struct replica__pulling *p, struct replica__pulled *doc,
     if (r < 0)
         return r;
     s->unsettled = kept;
-    if (under_way && !s->sent_seq) { /* from now on by itself: a range says nothing of unsettled ones */
+    /* From now on by itself: a range says nothing of unsettled ones. */
+    if (under_way && !s->sent_seq) {
         s->sent_seq = row->seq;
         s->todo = REPLICA__TODO_NOW;
     }

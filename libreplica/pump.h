@@ -1,8 +1,8 @@
 /* The pump: how the library reaches the program's thread.
  *
- * Everything that calls a function of the program is queued here and runs in a dispatch: posts (from
- * any thread, in order), the observers' round after a commit, and guests (a replication in the
- * program's loop).  One poller tells the program's loop that there is something to do. */
+ * Everything that calls a function of the program is queued here and runs in a dispatch: posts
+ * (from any thread, in order), the observers' round after a commit, and guests (a replication in
+ * the program's loop).  One poller tells the program's loop that there is something to do. */
 #ifndef LIBREPLICA_PUMP_H
 #define LIBREPLICA_PUMP_H
 

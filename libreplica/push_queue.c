@@ -1,5 +1,5 @@
-/* What goes out: rows for the next push, from the change feed after the mark, and first of all those
- * that went out before without a verdict.
+/* What goes out: rows for the next push, from the change feed after the mark, and first of all
+ * those that went out before without a verdict.
  *
  * Before a page leaves, the range that it covers is made durable.  A row that must be asked about
  * again, or that the mark has passed, has `todo` in its state. */
@@ -118,8 +118,8 @@ static int add_row(struct page *p, const struct replica__row *doc,
     return 0;
 }
 
-/* The operation is the token of the local revision: a pulled document that another replication sends on
- * has a local revision too. */
+/* The operation is the token of the local revision: a pulled document that another replication
+ * sends on has a local revision too. */
 static struct state_text text_of_row(const struct replica__row *row)
 {
     return (struct state_text){ .seq = row->seq, .stamp = row->stamp, .writer = row->opening,
@@ -273,8 +273,8 @@ static int add_todo(struct page *p, int64_t *after, replica_error *err)
     return r < 0 ? r : 0;
 }
 
-/* The next dirty documents of the feed's collections, in order.  *ret_end: the number up to which all
- * were found. */
+/* The next dirty documents of the feed's collections, in order.  *ret_end: the number up to which
+ * all were found. */
 static int find_dirty(struct page *p, int64_t after, size_t want, int64_t (**ret)[2],
                       size_t *ret_n, int64_t *ret_end, replica_error *err)
 {

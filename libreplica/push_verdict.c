@@ -37,8 +37,8 @@ static int drop_older_unsettled(struct replica__pulling *p, struct judged *j, re
     return older ? replica__state_drop_unsettled(db, &j->state, err) : 0;
 }
 
-/* The program wrote while the row was away: what was taken is the base of that write. */
-static int taken_but_moved_on(struct replica__pulling *p, struct judged *j, replica_error *err)
+/* The state that was sent becomes the base. */
+static int sent_is_base(struct replica__pulling *p, struct judged *j, replica_error *err)
 {
     replica_db *db = p->repl->db;
     struct replica__state *s = &j->state;
@@ -58,15 +58,25 @@ static int taken_but_moved_on(struct replica__pulling *p, struct judged *j, repl
                                   .len = j->row->len,
                               },
                               1, &base, err);
+    if (r >= 0)
+        s->base = base;
+    return r;
+}
+
+/* The program wrote while the row was away: what was taken is the base of that write. */
+static int taken_but_moved_on(struct replica__pulling *p, struct judged *j, replica_error *err)
+{
+    struct replica__state *s = &j->state;
+    int r = sent_is_base(p, j, err);
+
     if (r < 0)
         return r;
-    s->base = base;
     s->clean_seq = 0;
     s->incarnation = j->verdict->sequence ? p->incarnation : 0;
     s->server_seq = j->verdict->sequence;
     s->rounds = 0;
     s->todo = REPLICA__TODO_NOW;
-    return replica__state_put(db, s, err);
+    return replica__state_put(p->repl->db, s, err);
 }
 
 static int taken(struct replica__pulling *p, struct judged *j, replica_error *err)
@@ -114,8 +124,8 @@ static int unmet(struct replica__pulling *p, struct judged *j, int code, const c
     return refused(p, j, REPLICA_ASIDE_UNAPPLIED, code, reason, err);
 }
 
-/* The real state of the verdict, unless a newer one has come by another way while the answer was on its
- * own. */
+/* The real state of the verdict, unless a newer one has come by another way while the answer was on
+ * its own. */
 static int keep_newest(struct replica__pulling *p, struct judged *j,
                        const struct replica__accepted *a, replica_error *err)
 {
@@ -157,6 +167,9 @@ static int conflict(struct replica__pulling *p, struct judged *j, replica_error 
     if (strcmp(a.id, j->row->id) != 0)
         return unmet(p, j, REPLICA_EJSON, "the real state is one of another document", err);
     r = keep_newest(p, j, &a, err);
+    /* It may have been taken, and then deleted: it must not come back as if it were new. */
+    if (r >= 0 && j->verdict->perhaps_taken && !s->base && (j->verdict->real.deleted || a.deleted))
+        r = sent_is_base(p, j, err);
     if (r >= 0)
         r = replica__state_drop_sent(db, s, err);
     if (r < 0)
@@ -179,7 +192,8 @@ static int judge(struct replica__pulling *p, struct judged *j, replica_error *er
     case REPLICA_VERDICT_CONFLICT:
         return conflict(p, j, err);
     case REPLICA_VERDICT_REFUSED:
-        return refused(p, j, REPLICA_ASIDE_REFUSED, v->code, v->reason ? v->reason : "refused", err);
+        return refused(p, j, REPLICA_ASIDE_REFUSED, v->code, v->reason ? v->reason : "refused",
+                       err);
     case REPLICA_VERDICT_LOCKED:
     case REPLICA_VERDICT_LATER:
         r = replica__state_drop_sent(db, &j->state, err);

@@ -235,7 +235,8 @@ static int make_feeds(struct replica__replication *repl, bool one_feed, replica_
     return 0;
 }
 
-/* What the feeds of the other mode have under way, these have too: too much, rather than too little. */
+/* What the feeds of the other mode have under way, these have too: too much, rather than too
+ * little. */
 static int inherit_range(struct replica__replication *repl, replica_error *err)
 {
     replica_db *db = repl->db;
@@ -268,8 +269,8 @@ int replica__replication_feeds(struct replica__replication *repl, bool one_feed,
 
     if (r >= 0)
         r = replica__txn_begin(repl->db, &txn, err);
-    /* Other feeds than before: their checkpoints and marks mean nothing to these.  The new ones begin
-     * at the beginning, where everything that is clean is passed over. */
+    /* Other feeds than before: their checkpoints and marks mean nothing to these.  The new ones
+     * begin at the beginning, where everything that is clean is passed over. */
     if (r >= 0 && repl->one_feed >= 0 && repl->one_feed != one_feed)
         r = inherit_range(repl, err);
     if (r >= 0)

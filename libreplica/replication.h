@@ -1,9 +1,9 @@
 /* An opened replication: its row, its collections, its feeds.
  *
  * A feed has a checkpoint, and a mark: what lies after it in the change feed has not been looked at
- * for pushing.  What is under way is the range (sent_from, sent_to]: every dirty document in it that
- * is not set aside, unsettled or a row of its own is taken for sent.  The range may say too much,
- * never too little: asking about a row that never left is what pushing it is. */
+ * for pushing.  What is under way is the range (sent_from, sent_to]: every dirty document in it
+ * that is not set aside, unsettled or a row of its own is taken for sent.  The range may say too
+ * much, never too little: asking about a row that never left is what pushing it is. */
 #ifndef LIBREPLICA_REPLICATION_H
 #define LIBREPLICA_REPLICATION_H
 

@@ -22,7 +22,8 @@ struct replica__row {
     size_t len;
 };
 
-/* Read the row a statement with the columns of a document stands on.  REPLICA_ENOMEM, REPLICA_ECORRUPT. */
+/* Read the row a statement with the columns of a document stands on.  REPLICA_ENOMEM,
+ * REPLICA_ECORRUPT. */
 int replica__row_read(replica_db *db, sqlite3_stmt *stmt, struct replica__row *ret,
                       replica_error *err);
 /* Find by key: 1 and the row, which lives as long as *stmt; 0: never stored. */

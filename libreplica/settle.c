@@ -284,7 +284,8 @@ static int use_json(struct settling *t, replica_error *err)
     size_t real_len;
     const char *real = replica_doc_json(a->of->real, &real_len);
 
-    if (!replica_doc_deleted(a->of->real) && replica__json_equal(real, real_len, a->json, a->len, 0) > 0)
+    if (!replica_doc_deleted(a->of->real) &&
+        replica__json_equal(real, real_len, a->json, a->len, 0) > 0)
         return use_real(t, a->rule, err);
     return use_text(t, a->json, a->len, false, err);
 }

@@ -85,9 +85,8 @@ static const char *const texts[] = {
         " ORDER BY replication",
     [REPLICA__SQL_STATE_GET] =
         "SELECT " STATE_COLUMNS " FROM state WHERE doc = ?1 AND replication = ?2",
-    [REPLICA__SQL_STATE_PUT] =
-        "INSERT OR REPLACE INTO state(" STATE_COLUMNS ")"
-        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+    [REPLICA__SQL_STATE_PUT] = "INSERT OR REPLACE INTO state(" STATE_COLUMNS ")"
+                               " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     [REPLICA__SQL_STATE_TODO] =
         "SELECT doc FROM state WHERE replication = ?1 AND doc > ?2 AND todo IS NOT NULL"
         " ORDER BY doc LIMIT ?3",
@@ -122,8 +121,8 @@ static const char *const texts[] = {
         "INSERT OR IGNORE INTO replication_collection(replication, coll) VALUES(?1, ?2)",
     [REPLICA__SQL_REPL_COLL_FIND] =
         "SELECT 1 FROM replication_collection WHERE replication = ?1 AND coll = ?2",
-    [REPLICA__SQL_FEED_GET] =
-        "SELECT checkpoint, mark, sent_from, sent_to, common FROM feed WHERE replication = ?1 AND coll = ?2",
+    [REPLICA__SQL_FEED_GET] = "SELECT checkpoint, mark, sent_from, sent_to, common FROM feed WHERE "
+                              "replication = ?1 AND coll = ?2",
     [REPLICA__SQL_FEED_PUT] =
         "INSERT OR REPLACE INTO feed(replication, coll, checkpoint, mark, sent_from, sent_to,"
         " common) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -133,10 +132,9 @@ static const char *const texts[] = {
     [REPLICA__SQL_FEED_RANGE] =
         "SELECT ifnull(min(sent_from), 0), ifnull(max(sent_to), 0) FROM feed"
         " WHERE replication = ?1 AND sent_from < sent_to",
-    [REPLICA__SQL_FEED_COLLS] =
-        "SELECT c.coll, f.mark, f.sent_from, f.sent_to FROM feed f"
-        " JOIN replication_collection c ON c.replication = f.replication"
-        " AND (f.coll = 0 OR f.coll = c.coll) WHERE f.replication = ?1",
+    [REPLICA__SQL_FEED_COLLS] = "SELECT c.coll, f.mark, f.sent_from, f.sent_to FROM feed f"
+                                " JOIN replication_collection c ON c.replication = f.replication"
+                                " AND (f.coll = 0 OR f.coll = c.coll) WHERE f.replication = ?1",
     [REPLICA__SQL_FEED_DIRTY] =
         "SELECT d.seq, d.number FROM doc d"
         " LEFT JOIN state s ON s.doc = d.number AND s.replication = ?1"
@@ -151,7 +149,8 @@ static const char *const texts[] = {
         " (SELECT count(*) FROM replication_collection rc JOIN doc d ON d.coll = rc.coll"
         "  LEFT JOIN state s ON s.doc = d.number AND s.replication = r.id"
         "  WHERE rc.replication = r.id AND d.seq > ifnull((SELECT min("
-        "    CASE WHEN f.sent_from < f.sent_to THEN min(f.sent_from, f.mark) ELSE f.mark END) FROM feed f"
+        "    CASE WHEN f.sent_from < f.sent_to THEN min(f.sent_from, f.mark) ELSE f.mark END) FROM "
+        "feed f"
         "   WHERE f.replication = r.id AND f.coll IN (0, rc.coll)), 0) AND " PUSHABLE ")"
         "  + (SELECT count(*) FROM state WHERE replication = r.id AND todo IS NOT NULL),"
         " (SELECT count(*) FROM state s JOIN doc d ON d.number = s.doc WHERE s.replication = r.id"

@@ -134,7 +134,8 @@ static int capture_first(replica_db *db, const struct replica__row *row, int64_t
         struct replica__state s;
         int r;
 
-        if (db->ranges[i].replication == replication || !in_range(db, db->ranges[i].replication, row))
+        if (db->ranges[i].replication == replication ||
+            !in_range(db, db->ranges[i].replication, row))
             continue;
         r = replica__state_get(db, row->number, db->ranges[i].replication, &s, err);
         if (r == 0)

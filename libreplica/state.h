@@ -1,4 +1,5 @@
-/* The rows of state: what a replication must know of a document (store.h says what each part means).
+/* The rows of state: what a replication must know of a document (store.h says what each part
+ * means).
  *
  * A document in sync has one small row without any text.  Texts stand in `kept`, once, however many
  * rows refer to them. */
@@ -19,7 +20,7 @@ struct replica__state {
     int64_t rounds;                  /* of conflicts since it was clean */
     int64_t todo;                    /* to be pushed, though the feed's mark has passed it: TODO_ */
     int64_t aside_seq;               /* the local state that is set aside */
-    int64_t lost_seq;                /* the local state that was in step, and that the server lost */
+    int64_t lost_seq;                /* the local state that was in step, and that it lost */
 };
 
 enum { REPLICA__TODO_NOW = 1, REPLICA__TODO_LATER = 2 };

@@ -42,7 +42,8 @@ replica__collection_handler(const replica_collection *coll); /* never NULL */
 REPLICA_INTERNAL int replica__doc_new(replica_collection *coll, const char *id, const char *json,
                                       size_t len, bool deleted, replica_doc **ret_doc,
                                       replica_error *err);
-/* The hybrid logical clock that the state was stamped with; replica_doc_time() is its part in ms. */
+/* The hybrid logical clock that the state was stamped with; replica_doc_time() is its part in
+ * ms. */
 REPLICA_INTERNAL int64_t replica__doc_stamp(const replica_doc *doc);
 /* Does the handler (or the default) find them the same?  A deleted state equals no live one. */
 REPLICA_INTERNAL bool replica__states_equal(const replica_collection *coll, replica_doc *a,
@@ -190,8 +191,8 @@ struct replica__push_page {
 };
 
 /* Take the next rows, at most `rows` and about `bytes`, and make durable that they are under way.
- * Rows that went out before come first.  1; 0: nothing to push in this pass.  At most two pages are out
- * at a time; verdicts come in the order in which they were taken. */
+ * Rows that went out before come first.  1; 0: nothing to push in this pass.  At most two pages are
+ * out at a time; verdicts come in the order in which they were taken. */
 REPLICA_INTERNAL int replica__push_next(struct replica__replication *repl, size_t feed, size_t rows,
                                         size_t bytes, struct replica__push_page *ret_page,
                                         replica_error *err);
@@ -201,6 +202,7 @@ struct replica__verdict {
     int verdict;                  /* REPLICA_VERDICT_... of replicator/remote.h */
     int64_t sequence;
     struct replica__pulled real;  /* CONFLICT */
+    bool perhaps_taken;           /* CONFLICT: when it went out before, it may have been taken */
     int code;
     const char *reason;
 };
@@ -211,8 +213,8 @@ REPLICA_INTERNAL int replica__push_apply(struct replica__replication *repl, size
                                          const struct replica__verdict *verdicts,
                                          const char *incarnation, const char *checkpoint,
                                          replica_error *err);
-/* Begin a pass.  Rows of pages that are out, whose answer never came, are taken again first; those that
- * were told to come later only if with_later. */
+/* Begin a pass.  Rows of pages that are out, whose answer never came, are taken again first; those
+ * that were told to come later only if with_later. */
 REPLICA_INTERNAL void replica__push_again(struct replica__replication *repl, size_t feed,
                                           bool with_later);
 
@@ -226,7 +228,7 @@ struct replica__unsettled {
     replica_doc *local;
     int rounds;            /* of conflicts since it was last clean */
     bool clean;            /* local is in step with an older state: real simply replaces it */
-    bool lost;             /* local was in step, until the server lost it; nobody edited it since, */
+    bool lost;             /* local was in step, until the server lost it; nobody edited it, */
     bool lost_is_newer;    /* and it is newer than what the server has now */
 };
 enum {
@@ -272,7 +274,8 @@ REPLICA_INTERNAL int replica__replication_backlog(struct replica__replication *r
 /* Is there anything to push, under way or unsettled?  1, 0: cheaper than counting. */
 REPLICA_INTERNAL int replica__replication_pending(struct replica__replication *repl,
                                                   replica_error *err);
-/* The same counts for the replication called name, from any handle on the file; zero if there is none. */
+/* The same counts for the replication called name, from any handle on the file; zero if there is
+ * none. */
 REPLICA_INTERNAL int replica__backlog_of(replica_db *db, const char *name,
                                          struct replica__backlog *ret, replica_error *err);
 /* State of one document for the replication called name: REPLICA_DOC_... of replicator.h. */

@@ -1,5 +1,5 @@
-/* What the writes that read first have in common: the text a callback writes, putting a text that must
- * belong to a known key, and the pause after a lost race. */
+/* What the writes that read first have in common: the text a callback writes, putting a text that
+ * must belong to a known key, and the pause after a lost race. */
 #ifndef LIBREPLICA_TEXT_H
 #define LIBREPLICA_TEXT_H
 
@@ -13,8 +13,8 @@ struct replica_text {
 /* How often a write that read first tries again. */
 #define REPLICA__ROUNDS 100
 
-/* A pause that grows with the round and has jitter, so that many writers of one document do not meet
- * again and again. */
+/* A pause that grows with the round and has jitter, so that many writers of one document do not
+ * meet again and again. */
 void replica__back_off(replica_db *db, int round);
 
 /* Put a text whose primary key must be id: REPLICA_EJSON if it is another. */

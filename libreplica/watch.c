@@ -70,8 +70,8 @@ static void free_observer(replica_observer *o)
     o->destroy = NULL;
 }
 
-/* Outside a round: let go of those that were cancelled.  A destroy may cancel others, so each search
- * starts anew. */
+/* Outside a round: let go of those that were cancelled.  A destroy may cancel others, so each
+ * search starts anew. */
 static void sweep(struct replica__observers *all)
 {
     replica_observer **at = &all->first;
@@ -120,8 +120,8 @@ static int origin_of(replica_db *db, const struct replica__row *row, int *ret, r
     return 0;
 }
 
-/* The next changes of one collection, as documents: the statement is closed while they are told, for
- * an observer may write. */
+/* The next changes of one collection, as documents: the statement is closed while they are told,
+ * for an observer may write. */
 #define BATCH 32
 struct batch {
     replica_change changes[BATCH];

@@ -5,7 +5,8 @@
 
 #include "libreplica/db.h"
 
-/* Tell everybody what is new in the feed, until the monotonic time until_ms.  1: there may be more. */
+/* Tell everybody what is new in the feed, until the monotonic time until_ms.  1: there may be
+ * more. */
 int replica__watch_round(replica_db *db, int64_t until_ms, replica_error *err);
 /* End all observers of a collection: destroy is called, handles answer nothing from now on. */
 void replica__watch_end(replica_collection *coll);

@@ -23,16 +23,17 @@ struct replica__written {
     int64_t number, seq, height, opening, stamp;
 };
 
-/* Write over `old` (NULL: there is none, and the caller has looked).  The caller holds a transaction,
- * and rolls it back after a failure; SQLite may have done so already (no memory, disk full). */
+/* Write over `old` (NULL: there is none, and the caller has looked).  The caller holds a
+ * transaction, and rolls it back after a failure; SQLite may have done so already (no memory, disk
+ * full). */
 int replica__write(replica_db *db, const struct replica__write *w, const struct replica__row *old,
                    struct replica__written *ret, replica_error *err);
 /* Insert without having looked: 1 written, 0: there is a row of that key. */
 int replica__write_new(replica_db *db, const struct replica__write *w, struct replica__written *ret,
                        replica_error *err);
 
-/* The program's rule: is the stored revision the one that the write started from?  old NULL: none is
- * stored.  1; 0: no, a conflict; REPLICA_EINVAL: base_rev is no revision at all. */
+/* The program's rule: is the stored revision the one that the write started from?  old NULL: none
+ * is stored.  1; 0: no, a conflict; REPLICA_EINVAL: base_rev is no revision at all. */
 int replica__write_base_is_current(replica_db *db, const struct replica__row *old,
                                    const char *base_rev, replica_error *err);
 /* Word the conflict, and hand out the stored document, or NULL if none is or it is deleted. */
@@ -40,8 +41,8 @@ int replica__write_conflict(replica_collection *coll, const char *id,
                             const struct replica__row *old, const char *base_rev,
                             replica_doc **ret_stored, replica_error *err);
 
-/* A write of the program: the base is checked, the row replaced.  1 written; 0 for a deletion of what
- * is not there; REPLICA_ECONFLICT with ret_stored. */
+/* A write of the program: the base is checked, the row replaced.  1 written; 0 for a deletion of
+ * what is not there; REPLICA_ECONFLICT with ret_stored. */
 int replica__write_checked(replica_db *db, const struct replica__write *w, const char *base_rev,
                            struct replica__written *ret, replica_doc **ret_stored,
                            replica_error *err);

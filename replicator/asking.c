@@ -300,7 +300,8 @@ int replica__asking_take(struct replica__asking *a, struct replica__asked *ret)
             free_answer(answer);
             continue;
         }
-        *ret = (struct replica__asked){ .of = q->of, .answer = answer->answer, .text = answer->text };
+        *ret =
+            (struct replica__asked){ .of = q->of, .answer = answer->answer, .text = answer->text };
         if (ret->answer.json)
             ret->answer.json = ret->text;
         if (ret->answer.reason)

@@ -1,8 +1,8 @@
 /* Conflicts that were put to the program, and its answers.
  *
- * The session asks, the program's thread runs the handler, any thread may answer.  The session keeps the
- * states of each question until it is answered; a conflict that the program holds for days holds nothing
- * else up. */
+ * The session asks, the program's thread runs the handler, any thread may answer.  The session
+ * keeps the states of each question until it is answered; a conflict that the program holds for
+ * days holds nothing else up. */
 #ifndef REPLICATOR_ASKING_H
 #define REPLICATOR_ASKING_H
 

@@ -69,7 +69,8 @@ void replica_call_fail(replica_call *call, const replica_error *error, int64_t r
     }
 }
 
-/* The checkpoint is of no use: the markers must tell what is common.  A push leaves that to a pull. */
+/* The checkpoint is of no use: the markers must tell what is common.  A push leaves that to a
+ * pull. */
 static void lost(struct replica__session *s, const replica_call *call)
 {
     if (call->kind == CALL_PULL) {

@@ -1,11 +1,11 @@
 /* The server's identity: was it wiped, or restored to an earlier day?
  *
- * A server draws an incarnation each time it starts, and knows where those before it ended.  When a page
- * names another incarnation than the last one, or the checkpoint is not known any more, the server is
- * asked about the highest number of each incarnation that the clean markers hold, newest first.  The
- * first one that it knows tells what is common; documents above that are dirty again, and go out as new.
- * Until then no page of the new incarnation is applied: its numbers may be lower than those known here,
- * and would be taken for old. */
+ * A server draws an incarnation each time it starts, and knows where those before it ended.  When a
+ * page names another incarnation than the last one, or the checkpoint is not known any more, the
+ * server is asked about the highest number of each incarnation that the clean markers hold, newest
+ * first.  The first one that it knows tells what is common; documents above that are dirty again,
+ * and go out as new. Until then no page of the new incarnation is applied: its numbers may be lower
+ * than those known here, and would be taken for old. */
 #include "replicator/session_state.h"
 
 #include <stdio.h>
@@ -93,12 +93,13 @@ void identity_begin(struct replica__session *s, const char *incarnation, bool lo
     s->probe.lost = lost;
     s->probe.n = (size_t)n;
     s->probe.next = 0;
-    snprintf(s->probe.incarnation, sizeof s->probe.incarnation, "%s", incarnation ? incarnation : "");
+    snprintf(s->probe.incarnation, sizeof s->probe.incarnation, "%s",
+             incarnation ? incarnation : "");
     ask_next(s);
 }
 
-/* The server knows this marker: what lies below it is common.  As the first one it is the highest of
- * all, and nothing was lost. */
+/* The server knows this marker: what lies below it is common.  As the first one it is the highest
+ * of all, and nothing was lost. */
 void identity_page(struct replica__session *s)
 {
     const struct replica__marker *m = &s->probe.markers[s->probe.next];

@@ -1,7 +1,7 @@
 /* Pulling: iteration until the head as of the request.
  *
- * When a page comes, the next one is asked for before this one is applied, so that both sides work; two
- * pages are in memory at most. */
+ * When a page comes, the next one is asked for before this one is applied, so that both sides work;
+ * two pages are in memory at most. */
 #include "replicator/session_state.h"
 
 #include <stdio.h>
@@ -232,8 +232,8 @@ static bool same_text(const char *a, const char *b)
     return (!a && !b) || (a && b && strcmp(a, b) == 0);
 }
 
-/* Does the page end the iteration?  A short page proves nothing; one that is empty and stays where it
- * was does.  A page with documents that does not move would come for ever. */
+/* Does the page end the iteration?  A short page proves nothing; one that is empty and stays where
+ * it was does.  A page with documents that does not move would come for ever. */
 static int judge_page(struct replica__session *s, const struct arrived *page, replica_error *err)
 {
     bool moved = page->checkpoint && !same_text(page->checkpoint, s->asked_from);
@@ -244,7 +244,8 @@ static int judge_page(struct replica__session *s, const struct arrived *page, re
         return 1;
     if (!moved)
         return replica__error_set(err, REPLICA_EHTTP, 200,
-                                  "a page of %zu documents whose checkpoint does not move", page->n);
+                                  "a page of %zu documents whose checkpoint does not move",
+                                  page->n);
     return 0;
 }
 

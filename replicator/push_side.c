@@ -1,11 +1,12 @@
 /* Pushing: pages of rows, and what becomes of them.
  *
- * A pass begins with what went out before and has no verdict, and goes through the feeds one by one.
- * While a page is out the next one is made; it leaves before the verdicts of the first are written.
+ * A pass begins with what went out before and has no verdict, and goes through the feeds one by
+ * one. While a page is out the next one is made; it leaves before the verdicts of the first are
+ * written.
  *
- * A server without verdicts by row can only refuse a page: it is halved until the row is found.  When
- * three rows in succession are refused alone and none was taken, the refusal is meant for everything:
- * pushing pauses, and nothing is rejected. */
+ * A server without verdicts by row can only refuse a page: it is halved until the row is found.
+ * When three rows in succession are refused alone and none was taken, the refusal is meant for
+ * everything: pushing pauses, and nothing is rejected. */
 #include "replicator/retry.h"
 #include "replicator/session_state.h"
 
@@ -74,7 +75,8 @@ static void fill_row(const struct replica__push_row *from, replica_remote_row *t
     };
 }
 
-/* Where the verdicts that came, and are not applied yet, will move the checkpoint; NULL: they do not. */
+/* Where the verdicts that came, and are not applied yet, will move the checkpoint; NULL: they do
+ * not. */
 static const char *moved_checkpoint(const struct replica__session *s)
 {
     const struct answered *a = &s->verdicts;
@@ -86,8 +88,8 @@ static const char *moved_checkpoint(const struct replica__session *s)
     return a->checkpoint;
 }
 
-/* The checkpoint of a push: a page that leaves before the verdicts of the last one are applied names
- * theirs, so that the server does not take that page's documents for somebody else's. */
+/* The checkpoint of a push: a page that leaves before the verdicts of the last one are applied
+ * names theirs, so that the server does not take that page's documents for somebody else's. */
 static const char *push_checkpoint(const struct replica__session *s)
 {
     const char *moved = moved_checkpoint(s);
@@ -340,7 +342,9 @@ static void recognise_own(struct replica__session *s)
 
         if (v->verdict != REPLICA_VERDICT_CONFLICT || !row->again || v->real.problem)
             continue;
-        if (replica__doc_new(row->coll, row->id, row->json, row->len, row->deleted, &sent, NULL) >= 0 &&
+        v->perhaps_taken = true;
+        if (replica__doc_new(row->coll, row->id, row->json, row->len, row->deleted, &sent, NULL) >=
+                0 &&
             replica__doc_of_pulled(&v->real, row->id, &real, NULL) >= 0 &&
             replica__states_equal(row->coll, sent, real)) {
             v->verdict = REPLICA_VERDICT_TAKEN;

@@ -66,8 +66,8 @@ static bool obey(replica_sync *sync)
     return true;
 }
 
-/* Let the remote work until it has nothing to do at once: a request that an answer has led to goes out
- * before the answer is applied. */
+/* Let the remote work until it has nothing to do at once: a request that an answer has led to goes
+ * out before the answer is applied. */
 static void drive(replica_sync *sync)
 {
     if (!sync->remote.work)
@@ -107,8 +107,8 @@ static int next_timeout(replica_sync *sync)
 
 /* ---- the thread ------------------------------------------------------------------ */
 
-/* When to look whether others have committed. A commit shows a moment after the write to the WAL that
- * wakes us, so one look is not enough: they go on in ever longer steps. */
+/* When to look whether others have committed. A commit shows a moment after the write to the WAL
+ * that wakes us, so one look is not enough: they go on in ever longer steps. */
 struct looking {
     bool watched;
     int delay_ms; /* 0: until the file changes */

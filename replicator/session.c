@@ -13,18 +13,18 @@ static const struct {
     unsigned next; /* the states that may follow */
     int shown;
 } states[SESSION_STATES] = {
-    [HELLO]   = { "hello", TO(IDLE) | TO(WAITING) | TO(PAUSED), REPLICA_SYNC_STARTING },
-    [IDLE]    = { "idle", TO(PULLING) | TO(PUSHING) | TO(WAITING) | TO(PAUSED) | TO(DONE) | TO(HELLO),
-                  REPLICA_SYNC_IDLE },
+    [HELLO] = { "hello", TO(IDLE) | TO(WAITING) | TO(PAUSED), REPLICA_SYNC_STARTING },
+    [IDLE] = { "idle", TO(PULLING) | TO(PUSHING) | TO(WAITING) | TO(PAUSED) | TO(DONE) | TO(HELLO),
+               REPLICA_SYNC_IDLE },
     [PULLING] = { "pulling", TO(IDLE) | TO(WAITING) | TO(PAUSED), REPLICA_SYNC_PULLING },
     [PUSHING] = { "pushing", TO(IDLE) | TO(WAITING) | TO(PAUSED), REPLICA_SYNC_PUSHING },
     [WAITING] = { "waiting", TO(IDLE) | TO(HELLO) | TO(PAUSED), REPLICA_SYNC_WAITING },
-    [PAUSED]  = { "paused", TO(IDLE) | TO(HELLO), REPLICA_SYNC_PAUSED },
-    [DONE]    = { "done", 0, REPLICA_SYNC_STOPPED },
+    [PAUSED] = { "paused", TO(IDLE) | TO(HELLO), REPLICA_SYNC_PAUSED },
+    [DONE] = { "done", 0, REPLICA_SYNC_STOPPED },
 };
 
-/* A question that is not answered for so long is asked again: the remote has deadlines of its own, this
- * is for one that has not. */
+/* A question that is not answered for so long is asked again: the remote has deadlines of its own,
+ * this is for one that has not. */
 #define WATCHDOG_MS (5 * 60 * 1000)
 /* Work that nobody does is looked for after so long. */
 #define STUCK_MS 30000

@@ -1,7 +1,7 @@
 /* A session: the replication protocol as a state machine.
  *
- * It does no I/O of its own, reads no clock and throws no dice: the world of its database handle tells
- * the time, a remote reaches the server, hooks reach the program.  Whoever runs it calls
+ * It does no I/O of its own, reads no clock and throws no dice: the world of its database handle
+ * tells the time, a remote reaches the server, hooks reach the program.  Whoever runs it calls
  * replica__session_step() when something was answered, when time has come, or when the database
  * changed; the step does what can be done at once, and starts what must be waited for.
  *
@@ -13,8 +13,8 @@
  *     PAUSED   until the program says so
  *     DONE     once, and in sync
  *
- * Beside these a stream may be open; what it brings is applied in any state.  All functions belong to
- * the runner's thread, but for those marked otherwise. */
+ * Beside these a stream may be open; what it brings is applied in any state.  All functions belong
+ * to the runner's thread, but for those marked otherwise. */
 #ifndef REPLICATOR_SESSION_H
 #define REPLICATOR_SESSION_H
 

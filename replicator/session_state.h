@@ -1,5 +1,5 @@
-/* The session's inside, shared by its files: session.c decides, pull_side, push_side, stream_side and
- * settle_side do, call.c takes the answers. */
+/* The session's inside, shared by its files: session.c decides, pull_side, push_side, stream_side
+ * and settle_side do, call.c takes the answers. */
 #ifndef REPLICATOR_SESSION_STATE_H
 #define REPLICATOR_SESSION_STATE_H
 
@@ -39,8 +39,8 @@ struct answered { /* verdicts that came */
     char *checkpoint, *follows, *incarnation;
 };
 
-/* A row that the server refused alone, and of which is not known yet whether the refusal was meant for
- * it or for everything. */
+/* A row that the server refused alone, and of which is not known yet whether the refusal was meant
+ * for it or for everything. */
 #define SUSPECTS 3
 struct suspect {
     struct replica__push_page page; /* of this one row */
@@ -165,8 +165,8 @@ int copy_doc(struct replica__session *s, size_t feed, const replica_remote_doc *
 
 /* ---- identity_side.c ------------------------------------------------------------- */
 
-/* Find out what is common with a server that names this incarnation (NULL: not told); lost: it does not
- * know our checkpoint. */
+/* Find out what is common with a server that names this incarnation (NULL: not told); lost: it does
+ * not know our checkpoint. */
 void identity_begin(struct replica__session *s, const char *incarnation, bool lost);
 void identity_page(struct replica__session *s); /* the answer to a question of this side */
 void identity_lost(struct replica__session *s, const char *incarnation, int64_t common);

@@ -1,8 +1,9 @@
 /* Settling conflicts: what a handler is asked, and what is done with its answer.
  *
- * The rules come first: a clean document simply takes the newer state; states that the handler finds
- * equal are settled, unless it counts; a re-creation over a tombstone needs no handler.  The default
- * handler is applied here; the program's is asked on its own thread, and only that document waits. */
+ * The rules come first: a clean document simply takes the newer state; states that the handler
+ * finds equal are settled, unless it counts; a re-creation over a tombstone needs no handler.  The
+ * default handler is applied here; the program's is asked on its own thread, and only that document
+ * waits. */
 #include "replicator/session_state.h"
 
 #include "base/json.h"
@@ -21,8 +22,8 @@ struct batch {
 
 /* ---- the rules -------------------------------------------------------------------- */
 
-/* The server still has what was assumed: a server without sequence numbers shows our own pushes again,
- * and whoever wrote since then has changed nothing but this side. */
+/* The server still has what was assumed: a server without sequence numbers shows our own pushes
+ * again, and whoever wrote since then has changed nothing but this side. */
 static bool is_unmoved(const struct replica__unsettled *u)
 {
     size_t a_len, b_len;

@@ -1,11 +1,11 @@
 /* The stream: changes of the server as they happen.
  *
  * A server that tells the order of its pages has a stream that begins at a checkpoint; its events
- * follow one another, and may move the checkpoint.  Elsewhere events are hints: they are applied, and
- * the next iteration moves the checkpoint.  Such an event may come late, behind a page that has a newer
- * state of its documents: then the checkpoint goes back to where it was when the stream was asked for,
- * so that the next iteration meets the newer state again.  Silence is noticed: such a server is asked
- * again, and one with heartbeats is called anew. */
+ * follow one another, and may move the checkpoint.  Elsewhere events are hints: they are applied,
+ * and the next iteration moves the checkpoint.  Such an event may come late, behind a page that has
+ * a newer state of its documents: then the checkpoint goes back to where it was when the stream was
+ * asked for, so that the next iteration meets the newer state again.  Silence is noticed: such a
+ * server is asked again, and one with heartbeats is called anew. */
 #include "replicator/retry.h"
 #include "replicator/session_state.h"
 

@@ -1,5 +1,5 @@
-/* What the runner tells the program: status, events, errors; and asks it: a token.  Everything travels
- * as a post, and is dropped when the replication has ended meanwhile. */
+/* What the runner tells the program: status, events, errors; and asks it: a token.  Everything
+ * travels as a post, and is dropped when the replication has ended meanwhile. */
 #include "replicator/remote_http.h"
 #include "replicator/sync_state.h"
 
@@ -57,7 +57,8 @@ static void tell_status(void *ctx, const replica_sync_status *status)
     if (sync->http)
         replica__remote_http_bytes(&sync->remote, &sync->status.bytes_down, &sync->status.bytes_up);
     if (sync->seen != sync->changes)
-        sync->status.in_sync = 0; /* the program has written, and the session does not know it yet */
+        sync->status.in_sync =
+            0; /* the program has written, and the session does not know it yet */
     send = sync->o.on_status && !sync->status_posted;
     sync->status_posted |= send;
     pthread_mutex_unlock(&sync->mutex);

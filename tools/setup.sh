@@ -11,6 +11,31 @@ is_here() {
     esac
 }
 
+# draw_bar WHAT STEP OF: a bar that moves, on a terminal; end it with a line feed.
+draw_bar() {
+    local hashes='##############################' bar
+
+    [ -t 1 ] || return 0
+    bar=${hashes:0:$(($2 * 30 / $3))}
+    while [ ${#bar} -lt 30 ]; do bar+=.; done
+    printf '\r\e[K     %-20s [%s] %d of %d' "$1" "$bar" "$2" "$3"
+}
+
+# show_apt: the lines of APT::Status-Fd as a bar: downloads, then installations.
+show_apt() {
+    local kind what percent seen=''
+
+    while IFS=: read -r kind what percent _; do
+        case $kind in
+        dlstatus) draw_bar downloads "${percent%.*}" 100 ;;
+        pmstatus) draw_bar installs "${percent%.*}" 100 ;;
+        *) continue ;;
+        esac
+        seen=$kind$what
+    done
+    [ -z "$seen" ] || [ ! -t 1 ] || printf '\n'
+}
+
 # need_packages PACKAGE[=PROOF]...: install with apt-get those whose proof is not here.  Without a
 # proof the package's name is the command to look for.  Nothing is asked, and nothing is touched
 # when all is here.
@@ -36,7 +61,8 @@ need_packages() {
     echo "installing: ${missing[*]}"
     "${as_root[@]}" apt-get update -qq &&
         "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-            apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null || return 1
+            apt-get install -y -qq --no-install-recommends -o APT::Status-Fd=3 \
+            "${missing[@]}" 3>&1 >/dev/null | show_apt || return 1
     for item in "$@"; do
         if ! is_here "${item#*=}"; then
             echo "still missing after the installation: ${item%%=*} (${item#*=})" >&2

@@ -27,7 +27,8 @@ void bench_fail(const char *format, ...) __attribute__((format(printf, 1, 2), no
 int bench_ok(int r, const replica_error *err, const char *what);
 
 typedef double (*bench_fn)(void *ctx, int round);
-/* One line of the table: medians of both, and the median of the rounds' ratios.  bare may be NULL. */
+/* One line of the table: medians of both, and the median of the rounds' ratios.  bare may be
+ * NULL. */
 void bench_compare(const char *name, const char *unit, bench_fn ours, bench_fn bare, void *ctx);
 /* One line for figures that were measured already; bare[] may be NULL. */
 void bench_row(const char *name, const char *unit, double *ours, double *bare, int rounds);
@@ -65,8 +66,10 @@ struct bench_child {
 struct bench_child bench_spawn(const char *const *argv);
 /* The next line without its end, in room; the program ends where there is none. */
 void bench_line(struct bench_child *child, char *line, size_t room);
-void bench_end(struct bench_child *child);        /* SIGTERM, and waits */
-void bench_wait_end(struct bench_child *child);   /* waits; the program ends if it failed */
+/* Wait for its end, after a SIGTERM; without, in which case the program ends if it failed.  Both give
+ * the processor time that it took, in microseconds. */
+double bench_end(struct bench_child *child);
+double bench_wait_end(struct bench_child *child);
 double bench_peak_mb(pid_t pid);                  /* peak resident memory so far; 0: self */
 /* A server of ours (bare: the bare one) on this file; its base URL in url. */
 struct bench_child bench_serve(bool bare, const char *path, char *url, size_t room);

@@ -190,7 +190,8 @@ int main(void)
     s.docs = bench_cities(DOCS);
     s.order = bench_shuffled(DOCS);
     bench_start("the store and raw SQLite");
-    bench_compare("bulk insert, 1000 to a transaction", "documents/s", insert_ours, insert_bare, &s);
+    bench_compare("bulk insert, 1000 to a transaction", "documents/s", insert_ours, insert_bare,
+                  &s);
     s.shuffled = true;
     bench_compare("bulk insert, ids in random order", "documents/s", insert_ours, insert_bare, &s);
     s.shuffled = false;

@@ -41,6 +41,7 @@ struct run {
     const char *server_file; /* pull: what the server has */
     const char *bare_server_file;
     const char *bare_client_file; /* push: what the client has */
+    double us[2][BENCH_ROUNDS]; /* processor time of both sides for a document */
     double client_mb[2][BENCH_ROUNDS];
     double server_mb[2][BENCH_ROUNDS];
 };
@@ -56,10 +57,9 @@ static double run_client(struct run *run, const char *const *argv, struct bench_
     bench_line(&child, line, sizeof line);
     if (sscanf(line, "%lld %lld %lf", &us, &count, &mb) != 3 || count != DOCS || us <= 0)
         bench_fail("%s ended with: %s", run->what, line);
-    bench_wait_end(&child);
     run->client_mb[bare][round] = mb;
     run->server_mb[bare][round] = bench_peak_mb(server->pid);
-    bench_end(server);
+    run->us[bare][round] = (bench_wait_end(&child) + bench_end(server)) / DOCS;
     return DOCS * 1e6 / (double)us;
 }
 
@@ -101,10 +101,20 @@ static double bare(void *ctx, int round)
     return run_client(run, argv, &server, true, round);
 }
 
-static void memory(struct run *run, const char *client_name, const char *server_name)
+static void compare_both(struct run *run, const char *what)
 {
-    bench_row(client_name, "MB", run->client_mb[0], run->client_mb[1], BENCH_ROUNDS);
-    bench_row(server_name, "MB", run->server_mb[0], run->server_mb[1], BENCH_ROUNDS);
+    char name[64];
+
+    run->what = what;
+    run->dialect = "ours";
+    snprintf(name, sizeof name, "%s 100,000 documents", what);
+    bench_compare(name, "documents/s", ours, bare, run);
+    bench_row("  processor time of both sides", "us/document", run->us[0], run->us[1], BENCH_ROUNDS);
+    bench_row("  peak memory of the client", "MB", run->client_mb[0], run->client_mb[1], BENCH_ROUNDS);
+    bench_row("  peak memory of the server", "MB", run->server_mb[0], run->server_mb[1], BENCH_ROUNDS);
+    run->dialect = "rxdb";
+    bench_compare("  the same in RxDB's dialect", "documents/s", ours, bare, run);
+    bench_row("  processor time of both sides", "us/document", run->us[0], run->us[1], BENCH_ROUNDS);
 }
 
 static const char *bare_file(void)
@@ -132,18 +142,7 @@ int main(int argc, char **argv)
     run.bare_server_file = run.bare_client_file = bare_file();
     bench_start("replication over HTTP, and a bare loop");
 
-    run.what = "pull";
-    run.dialect = "ours";
-    bench_compare("pull 100,000 documents", "documents/s", ours, bare, &run);
-    memory(&run, "  peak memory of the client", "  peak memory of the server");
-    run.dialect = "rxdb";
-    bench_compare("  the same in RxDB's dialect", "documents/s", ours, bare, &run);
-
-    run.what = "push";
-    run.dialect = "ours";
-    bench_compare("push 100,000 documents", "documents/s", ours, bare, &run);
-    memory(&run, "  peak memory of the client", "  peak memory of the server");
-    run.dialect = "rxdb";
-    bench_compare("  the same in RxDB's dialect", "documents/s", ours, bare, &run);
+    compare_both(&run, "pull");
+    compare_both(&run, "push");
     return 0;
 }

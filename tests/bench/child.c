@@ -1,6 +1,6 @@
 /* Files and processes of the benchmarks.  Owns the program's folder, which is removed at its end,
  * and the list of children, none of which outlives it. */
-#define _XOPEN_SOURCE 700 /* nftw */
+#define _GNU_SOURCE /* nftw, wait4 */
 
 #include "tests/bench/bench.h"
 
@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -40,7 +41,8 @@ const char *bench_new_file(const char *name)
     const char *where = getenv("BENCH_FOLDER");
 
     if (!*folder) {
-        snprintf(folder, sizeof folder, "%s/replica-bench-XXXXXX", where && *where ? where : "/tmp");
+        snprintf(folder, sizeof folder, "%s/replica-bench-XXXXXX",
+                 where && *where ? where : "/tmp");
         if (!mkdtemp(folder))
             bench_fail("%s: %s", folder, strerror(errno));
         folder_owner = getpid();
@@ -91,28 +93,33 @@ void bench_line(struct bench_child *child, char *line, size_t room)
         bench_fail("a child process ended without its line");
 }
 
-static int reap(struct bench_child *child)
+static double reap(struct bench_child *child, int *ret_status)
+{
+    struct rusage usage = { 0 };
+
+    close(child->out);
+    while (wait4(child->pid, ret_status, 0, &usage) < 0 && errno == EINTR)
+        ;
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e6 +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+}
+
+double bench_end(struct bench_child *child)
 {
     int status = 0;
 
-    close(child->out);
-    while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    return status;
-}
-
-void bench_end(struct bench_child *child)
-{
     kill(child->pid, SIGTERM);
-    reap(child);
+    return reap(child, &status);
 }
 
-void bench_wait_end(struct bench_child *child)
+double bench_wait_end(struct bench_child *child)
 {
-    int status = reap(child);
+    int status = 0;
+    double us = reap(child, &status);
 
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
         bench_fail("a child process failed");
+    return us;
 }
 
 double bench_peak_mb(pid_t pid)

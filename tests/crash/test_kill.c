@@ -1,8 +1,8 @@
 /* kill -9 at random points of writing, pulling and pushing.
  *
  * A child process works and reports through a pipe what was acknowledged to it: it is killed in the
- * middle, and the file is opened again.  Whatever was acknowledged must be there; what was not may be
- * there or not, but whole. */
+ * middle, and the file is opened again.  Whatever was acknowledged must be there; what was not may
+ * be there or not, but whole. */
 #include "libreplica/master.h"
 #include "tests/support/clock.h"
 #include "tests/support/store.h"
@@ -45,7 +45,8 @@ static struct child start(void (*work)(const char *path, int fd), const char *pa
     return c;
 }
 
-/* Let it work until it has reported some, and then for a random while; the last number it reported. */
+/* Let it work until it has reported some, and then for a random while; the last number it
+ * reported. */
 static int64_t kill_it(struct child *c, uint64_t *dice)
 {
     int64_t last = 0, number, want = (int64_t)(dice_roll(dice) % 15) + 1;
@@ -75,7 +76,8 @@ static void write_step(struct store *s, int64_t i)
 
     CHECK_RC(replica_bundle_begin(s->db, &bundle, &test_err), 0);
     for (int j = 0; j < 2; j++) {
-        snprintf(text, sizeof text, "{\"id\":\"%c%lld\",\"n\":%lld}", 'a' + j, (long long)i, (long long)i);
+        snprintf(text, sizeof text, "{\"id\":\"%c%lld\",\"n\":%lld}", 'a' + j, (long long)i,
+                 (long long)i);
         CHECK_RC(replica_bundle_put(bundle, s->coll, text, REPLICA_NUL, NULL, &test_err), 0);
     }
     snprintf(text, sizeof text, "{\"id\":\"last\",\"n\":%lld}", (long long)i);
@@ -149,7 +151,8 @@ static void pull_page(struct store *s)
         if (n % 10 == 0)
             snprintf(texts[i], sizeof texts[i], "{\"none\":%lld}", (long long)n);
         else
-            snprintf(texts[i], sizeof texts[i], "{\"id\":\"k%lld\",\"n\":%lld}", (long long)(n % 1000),
+            snprintf(texts[i], sizeof texts[i], "{\"id\":\"k%lld\",\"n\":%lld}",
+                     (long long)(n % 1000),
                      (long long)n);
         docs[i] = (struct come){ .json = texts[i], .sequence = n };
     }
@@ -200,9 +203,9 @@ TEST(a_checkpoint_never_passes_a_document_that_is_not_there)
 
 /* ---- pushing --------------------------------------------------------------------- */
 
-/* The child is both the program, which writes counters, and its replication; the server is a file of
- * its own beside it, written by the child too, with a push as one transaction.  So the client can
- * die between the server's commit and its own. */
+/* The child is both the program, which writes counters, and its replication; the server is a file
+ * of its own beside it, written by the child too, with a push as one transaction.  So the client
+ * can die between the server's commit and its own. */
 static void serve(struct store *server, const struct replica__push_page *page,
                   struct replica__verdict *verdicts)
 {
@@ -226,7 +229,8 @@ static void serve(struct store *server, const struct replica__push_page *page,
     CHECK_RC(replica__master_push(server->db, rows, page->n, false, &before, &after, &test_err), 0);
     for (size_t i = 0; i < page->n; i++) {
         /* There is one client: whatever happened, it is never in conflict with itself. */
-        CHECK(rows[i].verdict == REPLICA_VERDICT_TAKEN || rows[i].verdict == REPLICA_VERDICT_ALREADY);
+        CHECK(rows[i].verdict == REPLICA_VERDICT_TAKEN ||
+              rows[i].verdict == REPLICA_VERDICT_ALREADY);
         verdicts[i] = (struct replica__verdict){ .verdict = rows[i].verdict,
                                                  .sequence = rows[i].sequence };
         replica_doc_unref(rows[i].real);

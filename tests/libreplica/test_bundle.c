@@ -33,7 +33,8 @@ TEST(a_bundle_commits_all_its_writes_in_any_collections)
     CHECK(!store_json(&s, "old"));
     CHECK_RC(replica_get(tasks, "t", &doc, &test_err), 1);
     replica_doc_unref(doc);
-    CHECK_INT(store_sql_int(&s, "SELECT count(DISTINCT bundle) FROM doc WHERE bundle IS NOT NULL"), 1);
+    CHECK_INT(store_sql_int(&s, "SELECT count(DISTINCT bundle) FROM doc WHERE bundle IS NOT NULL"),
+              1);
     CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM doc WHERE bundle IS NOT NULL"), 3);
 }
 

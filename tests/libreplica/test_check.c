@@ -36,7 +36,8 @@ static void finds(const char *damage, const char *where, const char *what)
     store_sql(&s, damage);
     n = replica_check(s.db, note, &text, &test_err);
     if (n <= 0 || !text.data || !strstr(text.data, where) || !strstr(text.data, what))
-        test_fail(__FILE__, __LINE__, "after %s: %d: %s", damage, n, text.data ? text.data : "nothing");
+        test_fail(__FILE__, __LINE__, "after %s: %d: %s", damage, n,
+                  text.data ? text.data : "nothing");
     CHECK_INT(replica_check(s.db, NULL, NULL, &test_err), n);
     store_close(&s);
     remove(s.path);

@@ -169,7 +169,8 @@ TEST(the_same_key_in_two_collections_is_two_documents)
     int64_t n = 0;
 
     CHECK_RC(replica_db_collection(s.db, "other", NULL, &other, &test_err), 0);
-    CHECK_RC(replica_put(other, "{\"id\":\"a\",\"n\":2}", REPLICA_NUL, NULL, NULL, NULL, &test_err), 0);
+    CHECK_RC(replica_put(other, "{\"id\":\"a\",\"n\":2}", REPLICA_NUL, NULL, NULL, NULL, &test_err),
+             0);
     CHECK_STR(store_json(&s, "a"), "{\"id\":\"a\",\"n\":1}");
     CHECK_RC(replica_collection_count(other, &n, &test_err), 0);
     CHECK_INT(n, 1);

@@ -116,12 +116,14 @@ TEST(a_text_passes_the_gate_before_it_is_an_answer)
     replica_conflict *c = ask(&s, &asked);
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        CHECK_RC(replica_conflict_use_json(c, texts[i].json, REPLICA_NUL, &test_err), texts[i].code);
+        CHECK_RC(replica_conflict_use_json(c, texts[i].json, REPLICA_NUL, &test_err),
+                 texts[i].code);
         CHECK_STR(test_err.where, "notes/a");
     }
     CHECK_RC(replica_conflict_use_json(c, NULL, 0, &test_err), REPLICA_EINVAL);
     CHECK_INT(asked.answers, 0);
-    CHECK_RC(replica_conflict_use_json(c, " {\"id\":\"\\u0061\",\"n\":5} ", REPLICA_NUL, &test_err), 0);
+    CHECK_RC(replica_conflict_use_json(c, " {\"id\":\"\\u0061\",\"n\":5} ", REPLICA_NUL, &test_err),
+             0);
     CHECK_STR(asked.json, "{\"id\":\"\\u0061\",\"n\":5}");
     CHECK_INT(asked.ended, 1);
 }

@@ -240,5 +240,6 @@ TEST(busy_ms_bounds_the_wait_for_a_lock)
     opts.busy_ms = REPLICA_NO_WAIT;
     STORE other = store_open(s.path, &opts);
     store_sql(&s, "PRAGMA user_version"); /* the file is fine */
-    CHECK_RC(replica_put(other.coll, "{\"id\":\"b\"}", REPLICA_NUL, NULL, NULL, NULL, &test_err), 0);
+    CHECK_RC(replica_put(other.coll, "{\"id\":\"b\"}", REPLICA_NUL, NULL, NULL, NULL, &test_err),
+             0);
 }

@@ -48,7 +48,8 @@ TEST(the_program_goes_before_the_replicator_that_waited_longer)
     for (int round = 0; round < 50; round++) {
         struct replica__gate *gate = replica__gate_new();
         atomic_int order = 0;
-        struct waiter replicator = { .gate = gate, .background = true, .timeout_ms = 20000, .order = &order };
+        struct waiter replicator = { .gate = gate, .background = true, .timeout_ms = 20000,
+            .order = &order };
         struct waiter program = { .gate = gate, .timeout_ms = 20000, .order = &order };
         pthread_t threads[2];
 
@@ -72,7 +73,8 @@ TEST(a_program_that_gives_up_lets_the_replicator_in)
 {
     struct replica__gate *gate = replica__gate_new();
     atomic_int order = 0;
-    struct waiter replicator = { .gate = gate, .background = true, .timeout_ms = 20000, .order = &order };
+    struct waiter replicator = { .gate = gate, .background = true, .timeout_ms = 20000,
+        .order = &order };
     struct waiter program = { .gate = gate, .timeout_ms = 1, .order = &order };
     pthread_t threads[2];
 
@@ -113,7 +115,8 @@ TEST(many_threads_pass_the_gate_and_none_at_the_same_time)
     pthread_t threads[4];
 
     for (int i = 0; i < 4; i++) {
-        adders[i] = (struct adder){ .gate = replica__gate_ref(gate), .background = i % 2, .sum = &sum };
+        adders[i] = (struct adder){ .gate = replica__gate_ref(gate), .background = i % 2,
+            .sum = &sum };
         CHECK(pthread_create(&threads[i], NULL, add, &adders[i]) == 0);
     }
     for (int i = 0; i < 4; i++) {

@@ -240,7 +240,8 @@ TEST(a_reader_that_fails_is_heard)
     STORE s = store_with("{\"id\":\"a\"}");
     int64_t last = 77;
 
-    CHECK_RC(replica__master_read(s.db, &s.coll, 1, 0, 10, fail_at_once, NULL, &last, &test_err), -77);
+    CHECK_RC(replica__master_read(s.db, &s.coll, 1, 0, 10, fail_at_once, NULL, &last, &test_err),
+             -77);
     CHECK_INT(last, 77);
     store_put(&s, "{\"id\":\"b\"}"); /* and the read has ended */
 }

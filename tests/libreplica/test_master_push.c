@@ -15,7 +15,8 @@ static struct replica__master_row row(struct store *s, const char *json, const c
     struct replica__pulled scanned;
 
     store_scan(s, &(struct come){ .json = json }, &scanned);
-    return (struct replica__master_row){ .coll = s->coll, .doc = scanned.doc, .operation = operation };
+    return (struct replica__master_row){ .coll = s->coll, .doc = scanned.doc,
+        .operation = operation };
 }
 
 static int push_some(struct store *s, struct replica__master_row *rows, size_t n, bool stock)
@@ -104,9 +105,11 @@ TEST(an_assumed_text_is_compared_as_javascript_reads_it)
     STORE s = store_with("{\"id\":\"a\",\"n\":9007199254740993,\"m\":1.0}");
 
     CHECK_INT(push(&s, with_text(row(&s, A2, X ".7"), A3), false), REPLICA_VERDICT_CONFLICT);
-    CHECK_INT(push(&s, with_text(row(&s, A2, X ".8"),
-                                 "{\"m\":1,\"n\":9007199254740992,\"_deleted\":false,\"id\":\"a\"}"),
-                   false), REPLICA_VERDICT_TAKEN);
+    CHECK_INT(push(&s,
+                   with_text(row(&s, A2, X ".8"),
+                             "{\"m\":1,\"n\":9007199254740992,\"_deleted\":false,\"id\":\"a\"}"),
+                   false),
+              REPLICA_VERDICT_TAKEN);
 }
 
 TEST(an_assumed_number_is_that_of_the_stored_state)
@@ -220,7 +223,8 @@ TEST(a_stock_row_equal_to_the_real_state_is_taken_without_a_write)
     CHECK_INT(r.verdict, REPLICA_VERDICT_TAKEN);
     CHECK_INT(before, after);
     CHECK_STR(store_json(&s, "a"), "{\"id\":\"a\",\"n\":1.0}");
-    CHECK_INT(push(&s, row(&s, A1, X ".1"), false), REPLICA_VERDICT_CONFLICT); /* ours is not stock */
+    /* ours is not stock */
+    CHECK_INT(push(&s, row(&s, A1, X ".1"), false), REPLICA_VERDICT_CONFLICT);
 }
 
 TEST(a_stock_row_keeps_the_spelling_of_what_it_did_not_change)

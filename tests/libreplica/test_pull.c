@@ -43,7 +43,8 @@ TEST(a_document_in_sync_costs_no_text)
 TEST(a_pulled_state_is_a_write_with_a_local_revision_and_its_own_writer)
 {
     STORE s = replicated();
-    struct come doc = { .json = A1, .sequence = 5, .writer = "0123456789abcdef.77", .stamp = 99 << 16 };
+    struct come doc = { .json = A1, .sequence = 5, .writer = "0123456789abcdef.77",
+        .stamp = 99 << 16 };
 
     store_put(&s, "{\"id\":\"b\"}");
     CHECK_RC(store_pull(&s, NULL, &doc, 1), 0);
@@ -74,7 +75,8 @@ TEST(the_checkpoint_commits_with_the_documents)
 TEST(a_page_that_fails_moves_neither_documents_nor_checkpoint)
 {
     STORE s = replicated();
-    struct come docs[] = { { .json = A1, .sequence = 5 }, { .json = "{\"id\":\"b\"}", .sequence = 6 } };
+    struct come docs[] = { { .json = A1, .sequence = 5 }, { .json = "{\"id\":\"b\"}",
+        .sequence = 6 } };
 
     fault_io_from(FAULT_WRITE, 0, SQLITE_FULL);
     CHECK_RC(store_pull(&s, "6.inc", docs, 2), REPLICA_EFULL);
@@ -112,7 +114,8 @@ TEST(deleted_in_the_text_counts_and_reserved_names_are_cut_out)
 {
     STORE s = replicated();
 
-    CHECK_INT(store_pull_one(&s, "{\"id\":\"a\",\"_rev\":\"1\", \"n\":1,\"_deleted\":false,\"_meta\":{}}", 5),
+    CHECK_INT(store_pull_one(
+                  &s, "{\"id\":\"a\",\"_rev\":\"1\", \"n\":1,\"_deleted\":false,\"_meta\":{}}", 5),
               REPLICA__PULLED_WRITTEN);
     CHECK_STR(store_json(&s, "a"), "{\"id\":\"a\", \"n\":1}");
     CHECK_INT(store_pull_one(&s, "{\"id\":\"a\",\"_deleted\":true}", 6), REPLICA__PULLED_WRITTEN);

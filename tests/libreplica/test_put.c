@@ -93,7 +93,8 @@ TEST(must_be_new_succeeds_over_a_tombstone)
     replica_doc *doc = NULL;
 
     store_delete(&s, "a");
-    CHECK_RC(replica_put(s.coll, "{\"id\":\"a\",\"n\":2}", REPLICA_NUL, NULL, &doc, NULL, &test_err),
+    CHECK_RC(replica_put(s.coll, "{\"id\":\"a\",\"n\":2}", REPLICA_NUL, NULL, &doc, NULL,
+                         &test_err),
              0);
     CHECK(strncmp(replica_doc_rev(doc), "3-", 2) == 0);
     CHECK_STR(store_json(&s, "a"), "{\"id\":\"a\",\"n\":2}");
@@ -198,8 +199,9 @@ TEST(a_patch_leaves_the_bytes_of_what_it_does_not_name)
     STORE s = store_with("{\"id\":\"a\", \"n\" : 9007199254740993, \"t\":\"\\u0041\", \"x\":1}");
 
     CHECK_RC(patch(&s, "{\"x\":{\"y\":2},\"new\":3}", "*"), 1);
-    CHECK_STR(store_json(&s, "a"),
-              "{\"id\":\"a\", \"n\" : 9007199254740993, \"t\":\"\\u0041\", \"x\":{\"y\":2},\"new\":3}");
+    CHECK_STR(
+        store_json(&s, "a"),
+        "{\"id\":\"a\", \"n\" : 9007199254740993, \"t\":\"\\u0041\", \"x\":{\"y\":2},\"new\":3}");
 }
 
 TEST(a_patch_of_what_is_not_there_is_0)
@@ -218,7 +220,8 @@ TEST(a_patch_of_another_revision_is_a_conflict)
     STORE s = store_with("{\"id\":\"a\"}");
     replica_doc *stored = NULL;
 
-    CHECK_RC(replica_patch(s.coll, "a", "{\"n\":1}", REPLICA_NUL, "7-x.1", NULL, &stored, &test_err),
+    CHECK_RC(replica_patch(s.coll, "a", "{\"n\":1}", REPLICA_NUL, "7-x.1", NULL, &stored,
+                           &test_err),
              REPLICA_ECONFLICT);
     CHECK_STR(replica_doc_rev(stored), store_rev(&s, "a"));
     CHECK_RC(patch(&s, "{\"n\":1}", replica_doc_rev(stored)), 1);

@@ -45,6 +45,8 @@ TEST(what_is_no_operation_is_not_read)
     }
     memset(long_token, 'a', 65);
     strcpy(long_token + 65, ".1");
-    CHECK(!replica__operation_read(long_token, strlen(long_token), &(size_t){ 0 }, &(int64_t){ 0 }));
-    CHECK(replica__operation_read(long_token + 1, strlen(long_token + 1), &(size_t){ 0 }, &(int64_t){ 0 }));
+    CHECK(!replica__operation_read(long_token, strlen(long_token), &(size_t){ 0 },
+                                   &(int64_t){ 0 }));
+    CHECK(replica__operation_read(long_token + 1, strlen(long_token + 1), &(size_t){ 0 },
+                                  &(int64_t){ 0 }));
 }

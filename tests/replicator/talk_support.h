@@ -6,10 +6,10 @@
  *     talk_page(t, &(struct said){ "a=1@1", CP("1"), .at_head = 1 });
  *     CHECK_STR(talk_have(t, "a"), "a=1");
  *
- * Documents are written down shortly: "a=1" is {"id":"a","v":1}, "-a" its tombstone, "@7" behind it the
- * server's sequence number, "tasks/a=1" one of another collection than the first; several stand with a
- * space between.  Rows that were pushed are shown in the same way, with the assumed state behind '<':
- * "a=2<1 b=1 -c<1 d=1<-". */
+ * Documents are written down shortly: "a=1" is {"id":"a","v":1}, "-a" its tombstone, "@7" behind it
+ * the server's sequence number, "tasks/a=1" one of another collection than the first; several stand
+ * with a space between.  Rows that were pushed are shown in the same way, with the assumed state
+ * behind '<': "a=2<1 b=1 -c<1 d=1<-". */
 #ifndef TESTS_REPLICATOR_TALK_SUPPORT_H
 #define TESTS_REPLICATOR_TALK_SUPPORT_H
 
@@ -116,8 +116,8 @@ void talk_page(struct talk *t, const struct said *said);
 void talk_say_page(struct talk *t, replica_call **call, const struct said *said);
 void talk_event(struct talk *t, const struct said *said);
 void talk_open_stream(struct talk *t);
-/* One for each row: "taken", "taken@5", "already", "refused", "refused:403", "locked:500", "later:500",
- * "none", or the real state of a conflict ("a=3@7"). */
+/* One for each row: "taken", "taken@5", "already", "refused", "refused:403", "locked:500",
+ * "later:500", "none", or the real state of a conflict ("a=3@7"). */
 void talk_verdicts(struct talk *t, const char *verdicts);
 void talk_say_verdicts(struct talk *t, const char *verdicts, const char *follows,
                        const char *checkpoint);

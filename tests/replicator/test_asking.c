@@ -196,7 +196,8 @@ TEST(answers_come_in_the_order_in_which_they_were_given)
     }
     CHECK_RC(replica_conflict_fail(conflicts[2], "no", &test_err), 0);
     CHECK_RC(replica_conflict_fail(conflicts[0], NULL, &test_err), 0);
-    CHECK_RC(replica_conflict_use(conflicts[1], replica_conflict_local(conflicts[1]), &test_err), 0);
+    CHECK_RC(replica_conflict_use(conflicts[1], replica_conflict_local(conflicts[1]), &test_err),
+             0);
     CHECK_INT(replica__asking_take(p.asking, &asked), 1);
     CHECK_INT(asked.of.doc, 2);
     CHECK_INT(asked.answer.code, REPLICA_EUSER);
@@ -332,7 +333,8 @@ TEST(after_an_answer_that_fails_the_conflict_is_still_the_programs)
     memset(deep + strlen(deep), '[', 150);
     check_refused(&p, deep, REPLICA_ELIMIT);
     CHECK_INT(replica__asking_take(p.asking, &asked), 0);
-    CHECK_RC(replica_conflict_use_json(p.conflict, "{\"id\":\"\\u0061\"}", REPLICA_NUL, &test_err), 0);
+    CHECK_RC(replica_conflict_use_json(p.conflict, "{\"id\":\"\\u0061\"}", REPLICA_NUL, &test_err),
+             0);
     CHECK_INT(replica__asking_take(p.asking, &asked), 1);
     CHECK_MEM(asked.answer.json, asked.answer.len, "{\"id\":\"\\u0061\"}", 15);
     replica__asked_free(&asked);

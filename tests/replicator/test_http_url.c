@@ -22,7 +22,8 @@ TEST(an_endpoint_is_a_base_a_collection_and_a_version)
     check_url("http://db.example/cities/0", "http://db.example", "cities", 0, false);
     check_url("https://db.example:8443/api/v2/my-cities/12/", "https://db.example:8443/api/v2",
               "my-cities", 12, false);
-    check_url("HTTPS://ann:pw@db.example/cities/0", "HTTPS://ann:pw@db.example", "cities", 0, false);
+    check_url("HTTPS://ann:pw@db.example/cities/0", "HTTPS://ann:pw@db.example", "cities", 0,
+              false);
 }
 
 TEST(what_stays_on_this_machine_is_known)

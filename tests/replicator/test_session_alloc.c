@@ -1,5 +1,5 @@
-/* A whole small session in which each allocation fails once: an error, another attempt, and in the end
- * both sides have the same, each edit exactly once. */
+/* A whole small session in which each allocation fails once: an error, another attempt, and in the
+ * end both sides have the same, each edit exactly once. */
 #include "tests/replicator/talk_support.h"
 
 #include "base/alloc.h"
@@ -151,7 +151,8 @@ static void add_up(void *ctx, replica_conflict *c)
                              : NULL;
         v[i] = at ? atoi(at + 4) : 0;
     }
-    snprintf(json, sizeof json, "{\"id\":\"%s\",\"v\":%d}", replica_conflict_id(c), v[0] + v[1] - v[2]);
+    snprintf(json, sizeof json, "{\"id\":\"%s\",\"v\":%d}", replica_conflict_id(c),
+             v[0] + v[1] - v[2]);
     while ((r = replica_conflict_use_json(c, json, REPLICA_NUL, &test_err)) == REPLICA_ENOMEM)
         continue;
     CHECK_RC(r, 0);

@@ -113,7 +113,8 @@ TEST(a_write_while_the_handler_thinks_stays_and_the_conflict_is_met_again)
     CHECK_STR(talk_have(t, "a"), "a=5");
     CHECK_INT(t->conflicts, 2);
     CHECK(t->conflict);
-    CHECK_STR(replica_doc_json(replica_conflict_local(t->conflict), NULL), "{\"id\":\"a\",\"v\":5}");
+    CHECK_STR(replica_doc_json(replica_conflict_local(t->conflict), NULL),
+              "{\"id\":\"a\",\"v\":5}");
     CHECK_STR(replica_doc_json(replica_conflict_assumed(t->conflict), NULL),
               "{\"id\":\"a\",\"v\":1}");
     CHECK_RC(replica_conflict_use(t->conflict, replica_conflict_local(t->conflict), &test_err), 0);
@@ -359,7 +360,8 @@ TEST(an_equal_real_state_settles_a_handler_that_does_not_count)
 
 TEST(hundreds_of_conflicts_are_settled_in_one_sitting)
 {
-    TALK t = talk_begin(&(struct talk_options){ .features = RXDB, .resolve = talk_add, .rows = 250 });
+    TALK t =
+        talk_begin(&(struct talk_options){ .features = RXDB, .resolve = talk_add, .rows = 250 });
     char docs[4000] = "", mine[4000] = "";
 
     for (int i = 0; i < 250; i++) {
@@ -381,7 +383,8 @@ TEST(hundreds_of_conflicts_are_settled_in_one_sitting)
 
 TEST(questions_do_not_pile_up_when_the_program_is_away)
 {
-    TALK t = talk_begin(&(struct talk_options){ .features = OURS, .resolve = talk_add, .rows = 290 });
+    TALK t =
+        talk_begin(&(struct talk_options){ .features = OURS, .resolve = talk_add, .rows = 290 });
     char docs[6000], mine[6000];
     int answered = 0;
 

@@ -1,5 +1,5 @@
-/* Errors: waiting and trying again, what only the program can mend, and finding the row that a page was
- * refused for. */
+/* Errors: waiting and trying again, what only the program can mend, and finding the row that a page
+ * was refused for. */
 #include "tests/replicator/talk_support.h"
 
 #include "replicator/retry.h"

@@ -109,7 +109,8 @@ TEST(push_only_never_pulls)
 
 TEST(push_only_once_ends)
 {
-    TALK t = talk_begin(&(struct talk_options){ .features = RXDB, .push_only = true, .once = true });
+    TALK t =
+        talk_begin(&(struct talk_options){ .features = RXDB, .push_only = true, .once = true });
 
     talk_put(t, "a=1");
     talk_run(t);
@@ -147,7 +148,8 @@ TEST(pull_only_never_pushes)
 
 TEST(pull_only_once_ends_with_a_dirty_document_here)
 {
-    TALK t = talk_begin(&(struct talk_options){ .features = OURS, .pull_only = true, .once = true });
+    TALK t =
+        talk_begin(&(struct talk_options){ .features = OURS, .pull_only = true, .once = true });
 
     talk_put(t, "a=1");
     talk_settle_down(t, "b=1@1", CP("1"));
@@ -495,7 +497,8 @@ static void refuse_inside(struct talk *t, replica_call *call)
     if (call != t->push)
         return;
     if (!strstr(t->pushed, "x=")) {
-        talk_say_verdicts(t, "taken taken taken taken taken" + 6 * (5 - t->pushed_rows), NULL, NULL);
+        talk_say_verdicts(t, "taken taken taken taken taken" + 6 * (5 - t->pushed_rows), NULL,
+                          NULL);
         return;
     }
     t->push = NULL;

@@ -301,7 +301,8 @@ TEST(a_stream_that_fails_again_and_again_is_called_ever_more_seldom)
 
 TEST(while_there_is_no_stream_the_server_is_asked_every_30_s)
 {
-    TALK t = talk_begin(&(struct talk_options){ .features = OURS & ~(unsigned)REPLICA_REMOTE_STREAM });
+    TALK t =
+        talk_begin(&(struct talk_options){ .features = OURS & ~(unsigned)REPLICA_REMOTE_STREAM });
 
     talk_settle_down(t, "", CP("1"));
     CHECK_INT(t->streams, 0);

@@ -1,5 +1,5 @@
-/* A client: a program with a database file and a session on it, which may die between any two steps,
- * or at any write within one. */
+/* A client: a program with a database file and a session on it, which may die between any two
+ * steps, or at any write within one. */
 #include "base/json.h"
 #include "tests/sim/sim.h"
 #include "tests/support/fault.h"

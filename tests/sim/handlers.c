@@ -74,8 +74,8 @@ static void add_up(struct client *c, replica_conflict *q)
     check(c, replica_conflict_use_json(q, out.data, out.len, &err), &err);
 }
 
-/* Without operation ids a state that was taken, and overwritten by a third party before the answer came,
- * is met as a conflict; who then takes his own state brings it back. */
+/* Without operation ids a state that was taken, and overwritten by a third party before the answer
+ * came, is met as a conflict; who then takes his own state brings it back. */
 static void use_local(struct client *c, replica_conflict *q)
 {
     replica_doc *local = replica_conflict_local(q);

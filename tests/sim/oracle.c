@@ -264,9 +264,11 @@ void oracle_check_checkpoint(struct client *c)
             const struct state *s = newest(&c->sim->oracle->histories[i][k]);
 
             if (s && s->sequence <= checkpoint && known[i][k] < s->sequence)
-                sim_fail(c->sim, "client %d: its checkpoint is %lld, but of %s/k%d it knows %lld, not"
-                         " %lld", c->number, (long long)checkpoint, coll_names[i], k,
-                         (long long)known[i][k], (long long)s->sequence);
+                sim_fail(c->sim,
+                         "client %d: its checkpoint is %lld, but of %s/k%d it knows %lld, not"
+                         " %lld",
+                         c->number, (long long)checkpoint, coll_names[i], k, (long long)known[i][k],
+                         (long long)s->sequence);
         }
     }
 }
@@ -317,7 +319,8 @@ static void unsee(struct view *view)
     }
 }
 
-/* The document is a state that the server has, or had later than the one that was newest at head. */
+/* The document is a state that the server has, or had later than the one that was newest at
+ * head. */
 static void check_document(struct client *c, int coll, int key, replica_doc *doc, int64_t head)
 {
     const struct history *h = &c->sim->oracle->histories[coll][key];
@@ -331,6 +334,8 @@ static void check_document(struct client *c, int coll, int key, replica_doc *doc
         if (same(json, deleted, &h->states[i]))
             return;
     }
+    if (c->discarded[coll][key] && deleted)
+        return;
     if (h->n == 0 ? deleted : !doc && (h->states[0].sequence > head || c->sim->plan.rxdb))
         return;
     sim_fail(c->sim, "client %d says it is in sync at %lld, but has %s%s of %s/k%d", c->number,

@@ -53,14 +53,16 @@ static void count(struct client *c, struct attempt *a)
 
         if (i == c->number)
             value += a->amount;
-        n += snprintf(a->json + n, sizeof a->json - (size_t)n, ",\"a%d\":%lld", i, (long long)value);
+        n +=
+            snprintf(a->json + n, sizeof a->json - (size_t)n, ",\"a%d\":%lld", i, (long long)value);
     }
     snprintf(a->json + n, sizeof a->json - (size_t)n, "}");
 }
 
 static void attempt_new(struct client *c, struct attempt *a, int key)
 {
-    *a = (struct attempt){ .coll = (int)sim_roll(c->sim, (uint64_t)c->sim->plan.colls), .key = key };
+    *a =
+        (struct attempt){ .coll = (int)sim_roll(c->sim, (uint64_t)c->sim->plan.colls), .key = key };
     snprintf(a->id, sizeof a->id, "k%d", a->key);
     a->before = read_doc(c, a->coll, a->id);
     if (is_counted(c, a->coll)) {
@@ -272,6 +274,7 @@ bool program_takes_up_rejected(struct client *c, bool discard)
 
         if (json)
             oracle_wanted(c->sim, json, len);
+        c->discarded[coll][atoi(found.id + 1)] = true;
         replica_doc_unref(doc);
     }
     handlers_forget_asked(c); /* a document that is tried again may be asked about again */

@@ -1,8 +1,8 @@
 /* The network: a remote whose requests are encoded and whose answers are decoded by the HTTP
  * remote's own parts, with everything between that a network does to them.
  *
- * An exchange lives until nobody refers to it: the call that waits, the server that writes a stream,
- * or an event that is planned. */
+ * An exchange lives until nobody refers to it: the call that waits, the server that writes a
+ * stream, or an event that is planned. */
 #include "base/error.h"
 #include "tests/sim/sim.h"
 #include "tools/server/stream.h"

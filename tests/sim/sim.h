@@ -61,6 +61,7 @@ struct client {
     struct asked *asked;     /* questions of this session's life */
     int requests;
     int64_t steps;
+    bool discarded[MAX_COLLS][MAX_KEYS]; /* a document of which the server may know nothing */
 };
 
 struct server {

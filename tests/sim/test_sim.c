@@ -4,8 +4,8 @@
  *     test_sim --part 2 4      the third quarter of them
  *     test_sim --seed 17       one story, in this process; REPLICA_SIM_TRACE=1 tells it
  *
- * REPLICA_SIM_SEEDS says how many there are in all.  A seed that failed once stands in seeds.txt and
- * runs for ever. */
+ * REPLICA_SIM_SEEDS says how many there are in all.  A seed that failed once stands in seeds.txt
+ * and runs for ever. */
 #define _XOPEN_SOURCE 700 /* nftw */
 
 #include "tests/sim/sim.h"

@@ -6,8 +6,8 @@
  *     CHECK_STR(store_json(&s, "a"), "{\"id\":\"a\"}");
  *
  * The file is called test.db and lies in the test's folder; the collection is "notes".  What can go
- * wrong in here ends the test.  Pages that come from a server and verdicts are written down as short
- * structs; the server's incarnation is "inc" unless said otherwise. */
+ * wrong in here ends the test.  Pages that come from a server and verdicts are written down as
+ * short structs; the server's incarnation is "inc" unless said otherwise. */
 #ifndef TESTS_SUPPORT_STORE_H
 #define TESTS_SUPPORT_STORE_H
 

@@ -18,8 +18,8 @@ struct lines {
     char block[65536];
 };
 
-/* in: zeroed.  path NULL or "-": standard input.  What cannot be read twice is copied to a temporary
- * file first.  0, or an exit code; the complaint is made. */
+/* in: zeroed.  path NULL or "-": standard input.  What cannot be read twice is copied to a
+ * temporary file first.  0, or an exit code; the complaint is made. */
 int lines_open(struct lines *in, const char *path, size_t max);
 void lines_close(struct lines *in);
 
