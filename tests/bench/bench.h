@@ -66,10 +66,9 @@ struct bench_child {
 struct bench_child bench_spawn(const char *const *argv);
 /* The next line without its end, in room; the program ends where there is none. */
 void bench_line(struct bench_child *child, char *line, size_t room);
-/* Wait for its end, after a SIGTERM; without, in which case the program ends if it failed.  Both give
- * the processor time that it took, in microseconds. */
-double bench_end(struct bench_child *child);
-double bench_wait_end(struct bench_child *child);
+/* Both wait for its end and give the processor time that it took, in microseconds. */
+double bench_end(struct bench_child *child);      /* by SIGTERM */
+double bench_wait_end(struct bench_child *child); /* by itself; the program ends if it failed */
 double bench_peak_mb(pid_t pid);                  /* peak resident memory so far; 0: self */
 /* A server of ours (bare: the bare one) on this file; its base URL in url. */
 struct bench_child bench_serve(bool bare, const char *path, char *url, size_t room);

@@ -109,12 +109,16 @@ static void compare_both(struct run *run, const char *what)
     run->dialect = "ours";
     snprintf(name, sizeof name, "%s 100,000 documents", what);
     bench_compare(name, "documents/s", ours, bare, run);
-    bench_row("  processor time of both sides", "us/document", run->us[0], run->us[1], BENCH_ROUNDS);
-    bench_row("  peak memory of the client", "MB", run->client_mb[0], run->client_mb[1], BENCH_ROUNDS);
-    bench_row("  peak memory of the server", "MB", run->server_mb[0], run->server_mb[1], BENCH_ROUNDS);
+    bench_row("  processor time of both sides", "us/document", run->us[0], run->us[1],
+              BENCH_ROUNDS);
+    bench_row("  peak memory of the client", "MB", run->client_mb[0], run->client_mb[1],
+              BENCH_ROUNDS);
+    bench_row("  peak memory of the server", "MB", run->server_mb[0], run->server_mb[1],
+              BENCH_ROUNDS);
     run->dialect = "rxdb";
     bench_compare("  the same in RxDB's dialect", "documents/s", ours, bare, run);
-    bench_row("  processor time of both sides", "us/document", run->us[0], run->us[1], BENCH_ROUNDS);
+    bench_row("  processor time of both sides", "us/document", run->us[0], run->us[1],
+              BENCH_ROUNDS);
 }
 
 static const char *bare_file(void)
