@@ -21,19 +21,20 @@ draw_bar() {
     printf '\r\e[K     %-20s [%s] %d of %d' "$1" "$bar" "$2" "$3"
 }
 
-# show_apt: the lines of APT::Status-Fd as a bar: downloads, then installations.
+# show_apt: of what apt-get says, the lines of APT::Status-Fd, as a bar.
 show_apt() {
-    local kind what percent seen=''
+    local line shown=no
 
-    while IFS=: read -r kind what percent _; do
-        case $kind in
-        dlstatus) draw_bar downloads "${percent%.*}" 100 ;;
-        pmstatus) draw_bar installs "${percent%.*}" 100 ;;
-        *) continue ;;
-        esac
-        seen=$kind$what
+    while IFS= read -r line; do
+        if [[ $line =~ ^(dl|pm)status:[^:]*:([0-9]+) ]]; then
+            case ${BASH_REMATCH[1]} in
+            dl) draw_bar downloads "${BASH_REMATCH[2]}" 100 ;;
+            pm) draw_bar installs "${BASH_REMATCH[2]}" 100 ;;
+            esac
+            shown=yes
+        fi
     done
-    [ -z "$seen" ] || [ ! -t 1 ] || printf '\n'
+    [ "$shown" = no ] || [ ! -t 1 ] || printf '\n'
 }
 
 # need_packages PACKAGE[=PROOF]...: install with apt-get those whose proof is not here.  Without a
@@ -61,8 +62,8 @@ need_packages() {
     echo "installing: ${missing[*]}"
     "${as_root[@]}" apt-get update -qq &&
         "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-            apt-get install -y -qq --no-install-recommends -o APT::Status-Fd=3 \
-            "${missing[@]}" 3>&1 >/dev/null | show_apt || return 1
+            apt-get install -y -qq --no-install-recommends -o APT::Status-Fd=1 \
+            "${missing[@]}" | show_apt || return 1
     for item in "$@"; do
         if ! is_here "${item#*=}"; then
             echo "still missing after the installation: ${item%%=*} (${item#*=})" >&2
