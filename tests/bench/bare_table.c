@@ -10,8 +10,8 @@
 static const char *const texts[BARE_STATEMENTS] = {
     [BARE_BEGIN] = "BEGIN IMMEDIATE",
     [BARE_COMMIT] = "COMMIT",
-    [BARE_PUT] = "INSERT INTO doc(id, seq, body) VALUES(?1, ?2, ?3)"
-                 " ON CONFLICT(id) DO UPDATE SET seq = ?2, body = ?3",
+    [BARE_PUT] = ("INSERT INTO doc(id, seq, body) VALUES(?1, ?2, ?3)"
+                  " ON CONFLICT(id) DO UPDATE SET seq = ?2, body = ?3"),
     [BARE_GET] = "SELECT body FROM doc WHERE id = ?1",
     [BARE_UPDATE] = "UPDATE doc SET seq = ?2, body = ?3 WHERE id = ?1",
     [BARE_PAGE] = "SELECT seq, body FROM doc WHERE seq > ?1 ORDER BY seq LIMIT ?2",

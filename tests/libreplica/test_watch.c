@@ -309,14 +309,14 @@ static void count(void *ctx, const replica_change *change)
 TEST(a_dispatch_that_failed_tells_the_changes_the_next_time)
 {
     STORE s = store_empty();
-    int told = 0, failures = 0;
+    int told = 0, failures = 0, nth = 0;
 
     CHECK_RC(replica_observe(s.coll, count, &told, NULL, NULL, &test_err), 0);
     store_put(&s, "{\"id\":\"a\"}");
-    for (int nth = 0; told == 0; nth++) {
+    while (told == 0) {
         int r;
 
-        CHECK(nth < 2000);
+        CHECK(++nth < 2000);
         fault_alloc(nth);
         r = replica_db_dispatch(s.db, 1000, &test_err);
         fault_stop();

@@ -497,7 +497,7 @@ static void refuse_inside(struct talk *t, replica_call *call)
     if (call != t->push)
         return;
     if (!strstr(t->pushed, "x=")) {
-        talk_say_verdicts(t, "taken taken taken taken taken" + 6 * (5 - t->pushed_rows), NULL,
+        talk_say_verdicts(t, &"taken taken taken taken taken"[6 * (5 - t->pushed_rows)], NULL,
                           NULL);
         return;
     }

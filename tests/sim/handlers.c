@@ -157,10 +157,11 @@ static void resolve(void *ctx, replica_conflict *q)
     case COUNTERS: add_up(c, q); break;
     case DEFERRED: hold(c, q); break;
     case FAILING:
-        if (sim_chance(c->sim, 400)) {
+        if (sim_chance(c->sim, 400))
             check(c, replica_conflict_fail(q, "no idea", &err), &err);
-            break;
-        } /* fall through */
+        else
+            merge(c, q);
+        break;
     default: merge(c, q);
     }
 }
