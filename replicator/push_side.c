@@ -216,7 +216,8 @@ static void suspect_row(struct replica__session *s, const replica_error *error)
 {
     struct suspect *suspect = &s->suspects[s->suspect_count];
 
-    if (s->suspect_count + 1 == SUSPECTS) {
+    if (++s->refusals == SUSPECTS) {
+        s->refusals = 0;
         session_log(s, REPLICA_LOG_WARNING, "the server refuses every document: pushing pauses");
         s->dirty = true;
         session_halt(s, error);
@@ -370,6 +371,7 @@ static void tell_judged(struct replica__session *s)
         case REPLICA_VERDICT_TAKEN:
         case REPLICA_VERDICT_ALREADY:
             s->status.pushed++;
+            s->refusals = 0;
             s->told_apart = true;
             event.kind = REPLICA_EVENT_SENT;
             break;
