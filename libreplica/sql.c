@@ -132,9 +132,11 @@ static const char *const texts[] = {
     [REPLICA__SQL_FEED_RANGE] =
         "SELECT ifnull(min(sent_from), 0), ifnull(max(sent_to), 0) FROM feed"
         " WHERE replication = ?1 AND sent_from < sent_to",
-    [REPLICA__SQL_FEED_COLLS] = "SELECT c.coll, f.mark, f.sent_from, f.sent_to FROM feed f"
-                                " JOIN replication_collection c ON c.replication = f.replication"
-                                " AND (f.coll = 0 OR f.coll = c.coll) WHERE f.replication = ?1",
+    /* One that has not spoken to its server has no feed yet. */
+    [REPLICA__SQL_FEED_COLLS] =
+        "SELECT c.coll, ifnull(f.mark, 0), ifnull(f.sent_from, 0), ifnull(f.sent_to, 0)"
+        " FROM replication_collection c LEFT JOIN feed f ON f.replication = c.replication"
+        " AND (f.coll = 0 OR f.coll = c.coll) WHERE c.replication = ?1",
     [REPLICA__SQL_FEED_DIRTY] =
         "SELECT d.seq, d.number FROM doc d"
         " LEFT JOIN state s ON s.doc = d.number AND s.replication = ?1"

@@ -115,6 +115,7 @@ struct replica__session {
     bool with_later;        /* this pass takes it */
     struct suspect suspects[SUSPECTS];
     size_t suspect_count;
+    size_t refusals;        /* of rows alone, in succession, over all passes */
     bool told_apart;        /* a row was taken: refusals are meant for their rows */
 
     struct replica__asking *asking;

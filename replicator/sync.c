@@ -263,6 +263,11 @@ int replica_sync_pause(replica_sync *sync, replica_error *err)
 
 int replica_sync_resume(replica_sync *sync, replica_error *err)
 {
+    if (sync) { /* a wait from here on is not about what was in the way before */
+        pthread_mutex_lock(&sync->mutex);
+        sync->status.error = (replica_error){ .offset = -1 };
+        pthread_mutex_unlock(&sync->mutex);
+    }
     return command(sync, COMMAND_RESUME, err);
 }
 
@@ -273,15 +278,13 @@ int replica_sync_now(replica_sync *sync, replica_error *err)
 
 int replica_sync_resync(replica_sync *sync, replica_error *err)
 {
-    int r = command(sync, COMMAND_RESYNC, err);
-
-    if (r >= 0) { /* what was in sync is to be looked at anew */
+    if (sync) { /* what was in sync is to be looked at anew */
         pthread_mutex_lock(&sync->mutex);
         sync->status.in_sync = 0;
         sync->changes++;
         pthread_mutex_unlock(&sync->mutex);
     }
-    return r;
+    return command(sync, COMMAND_RESYNC, err);
 }
 
 /* ---- asking ---------------------------------------------------------------------- */

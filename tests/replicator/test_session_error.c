@@ -327,7 +327,7 @@ TEST(three_rows_refused_alone_pause_and_nothing_is_rejected)
     CHECK_INT(t->status.error.detail, 403);
     CHECK_STR(talk_rejected(t), "");
     for (int i = 1; i <= 5; i++) {
-        char id[4];
+        char id[20];
 
         snprintf(id, sizeof id, "x%d", i);
         CHECK(talk_state(t, id) == REPLICA_DOC_DIRTY || talk_state(t, id) == REPLICA_DOC_SENT);
@@ -345,6 +345,25 @@ TEST(three_rows_refused_alone_pause_and_nothing_is_rejected)
     }
     CHECK_INT(t->status.pushed, 5);
     CHECK(t->status.in_sync);
+}
+
+TEST(three_rows_refused_alone_pause_also_when_they_come_one_by_one)
+{
+    TALK t = talk_begin(&(struct talk_options){ .features = RXDB });
+
+    talk_run(t);
+    talk_page(t, &(struct said){ "", NULL });
+    for (int i = 0; i < 3; i++) {
+        char doc[20];
+
+        CHECK_INT(t->status.state, REPLICA_SYNC_IDLE);
+        snprintf(doc, sizeof doc, "x%d=1", i);
+        talk_put(t, doc);
+        talk_run(t);
+        talk_fail(t, &t->push, REPLICA_EHTTP, 403, 0);
+    }
+    CHECK_INT(t->status.state, REPLICA_SYNC_PAUSED);
+    CHECK(talk_state(t, "x2") != REPLICA_DOC_REJECTED);
 }
 
 TEST(many_refusals_after_a_taken_row_are_meant_for_their_rows)
