@@ -286,8 +286,10 @@ BOTH(resync_pulls_from_the_beginning)
     server_set(d->server, "a", "{\"id\":\"a\"}");
     desk_start(d);
     CHECK_RC(desk_in_sync(d), 1);
+    server_hold(d->server, HOLD_PULL);
     CHECK_RC(replica_sync_resync(d->sync, &test_err), 0);
     CHECK(!desk_status(d).in_sync);
+    server_hold(d->server, 0);
     CHECK_RC(desk_in_sync(d), 1);
     CHECK_INT(desk_status(d).pulled, 1);
     CHECK(server_pulls(d->server) >= 2);
