@@ -69,12 +69,14 @@ static int pragma_int(replica_db *db, const char *sql, int *ret, replica_error *
 static int look(replica_db *db, replica_error *err)
 {
     int application = 0, version = 0, objects = 0;
-    int r = pragma_int(db, "PRAGMA application_id", &application, err);
+    /* In this order: another process may create the file meanwhile, in one transaction, and what is
+     * read last then says so. */
+    int r = pragma_int(db, "SELECT count(*) FROM sqlite_schema", &objects, err);
 
     if (r >= 0)
         r = pragma_int(db, "PRAGMA user_version", &version, err);
     if (r >= 0)
-        r = pragma_int(db, "SELECT count(*) FROM sqlite_schema", &objects, err);
+        r = pragma_int(db, "PRAGMA application_id", &application, err);
     if (r < 0)
         return r;
     if (application == 0 && version == 0 && objects == 0)
