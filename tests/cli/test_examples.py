@@ -48,6 +48,20 @@ def the_code_on_the_page_about_conflicts_compiles(t):
 
 
 @test
+def the_tests_on_the_page_about_promises_are_there(t):
+    with open(os.path.join(SOURCE, 'docs/promises.md'), encoding='utf-8') as f:
+        names = set(re.findall(r'`([a-z0-9_]{16,})`', f.read()))
+    there = set()
+    for path, _, files in os.walk(os.path.join(SOURCE, 'tests')):
+        for name in files:
+            if name.endswith(('.c', '.py')):
+                with open(os.path.join(path, name), encoding='utf-8') as f:
+                    there |= names & set(re.findall(r'\w+', f.read()))
+    t.same(len(names) > 0, True)
+    t.same(sorted(names - there), [])
+
+
+@test
 def a_note_is_kept_without_a_server_and_goes_out_with_one(t):
     t.same(example(t, 'notes', 'http://127.0.0.1:9/notes/0'), 'kept until there is one\n')
     _, base = t.serve('server.db')
