@@ -3,6 +3,8 @@
 #include "libreplica/document.h"
 #include "libreplica/revision.h"
 
+#include <string.h>
+
 int replica__row_read(replica_db *db, sqlite3_stmt *stmt, struct replica__row *ret,
                       replica_error *err)
 {
@@ -70,31 +72,29 @@ int replica__row_by_number(replica_db *db, int64_t number, sqlite3_stmt **stmt,
     return r < 0 ? r : 1;
 }
 
-/* Texts of the tokens of a row.  The cache may hand both out of one slot, so they are copied. */
-static int tokens(replica_db *db, const struct replica__row *row, char *ret_opening,
+/* Texts of the tokens of a row.  The opening's is borrowed from the cache, which may have both in one
+ * slot: so the writer's, which most rows have none of, is copied first. */
+static int tokens(replica_db *db, const struct replica__row *row, const char **ret_opening,
                   char *ret_writer, replica_error *err)
 {
     const char *text = NULL;
-    int r = replica__token_text(db, row->opening, &text, err);
+    int r;
 
-    if (r < 0)
-        return r;
-    sqlite3_snprintf(REPLICA__TOKEN_MAX + 1, ret_opening, "%s", text);
-    ret_writer[0] = '\0';
-    if (!row->writer)
-        return 0;
-    r = replica__token_text(db, row->writer, &text, err);
-    if (r < 0)
-        return r;
-    sqlite3_snprintf(REPLICA__TOKEN_MAX + 1, ret_writer, "%s", text);
-    return 0;
+    if (row->writer) {
+        r = replica__token_text(db, row->writer, &text, err);
+        if (r < 0)
+            return r;
+        memcpy(ret_writer, text, strlen(text) + 1);
+    }
+    return replica__token_text(db, row->opening, ret_opening, err);
 }
 
 int replica__row_doc(replica_db *db, const char *collection, const struct replica__row *row,
                      replica_doc **ret_doc, replica_error *err)
 {
-    char opening[REPLICA__TOKEN_MAX + 1], writer[REPLICA__TOKEN_MAX + 1];
-    int r = tokens(db, row, opening, writer, err);
+    char writer[REPLICA__TOKEN_MAX + 1];
+    const char *opening = NULL;
+    int r = tokens(db, row, &opening, writer, err);
     const struct replica__doc_parts parts = {
         .collection = collection,
         .id = row->id,

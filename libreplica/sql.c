@@ -295,7 +295,6 @@ void replica__sql_reset(sqlite3_stmt **stmt)
     if (!*stmt)
         return;
     sqlite3_reset(*stmt);
-    sqlite3_clear_bindings(*stmt);
     *stmt = NULL;
 }
 
