@@ -207,6 +207,24 @@ static void open_again(struct sim *sim, void *arg)
         client_open(c);
 }
 
+/* The file is closed: make a copy of it, or put an older one in its place. */
+static void back_up(struct client *c)
+{
+    struct sim *sim = c->sim;
+
+    if (!sim->plan.restore || !sim_chance(sim, sim->plan.restore))
+        return;
+    if (!c->copied_at) {
+        files_copy(sim, c->path, "", ".copy");
+        c->copied_at = oracle_next_token(sim);
+        return;
+    }
+    sim_trace(sim, "client %d: gets an old copy of its file", c->number);
+    files_copy(sim, c->path, ".copy", "");
+    oracle_restored(c, c->copied_at);
+    c->restored = true;
+}
+
 void client_crash(struct client *c)
 {
     uint64_t before;
@@ -227,6 +245,7 @@ void client_crash(struct client *c)
         replica_db_close(c->run_db);
     replica_db_close(c->db);
     c->db = c->run_db = NULL;
+    back_up(c);
     sim_after(c->sim, (int64_t)sim_roll(c->sim, 30 * SECOND), open_again, c);
 }
 

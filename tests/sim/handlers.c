@@ -83,7 +83,7 @@ static void use_local(struct client *c, replica_conflict *q)
     size_t len;
     const char *json = replica_doc_json(local, &len);
 
-    if (c->sim->plan.rxdb)
+    if (c->sim->plan.rxdb || c->restored)
         oracle_wanted(c->sim, json, len);
     check(c, replica_conflict_use(q, local, &err), &err);
 }

@@ -83,7 +83,7 @@ static void attempt_done(struct client *c, struct attempt *a, bool done)
         if (a->amount)
             oracle_counted(c->sim, c->number, a->coll, a->key, a->amount);
         else if (before)
-            oracle_superseded(c->sim, before, len);
+            oracle_superseded(c, before, len);
         if (a->token)
             oracle_acknowledged(c->sim, a->token);
         sim_trace(c->sim, "client %d: wrote %s/%s %s", c->number, coll_names[a->coll], a->id,

@@ -30,6 +30,7 @@ struct plan {
     size_t server_rows;
     enum handler handlers[MAX_COLLS];
     int lose, cut, repeat, fault, crash, server_crash, jump, poison, slow;
+    int restore;           /* of a client's file from an older copy, when it crashed */
 };
 
 /* The world of one machine: the fleet's time, seen on a clock of its own. */
@@ -62,6 +63,8 @@ struct client {
     int requests;
     int64_t steps;
     bool discarded[MAX_COLLS][MAX_KEYS]; /* a document of which the server may know nothing */
+    int copied_at;           /* there is a copy of the file, of when this token was the next; 0: none */
+    bool restored;           /* it was put back once */
 };
 
 struct server {
@@ -146,6 +149,11 @@ void server_answer(struct sim *sim, const char *method, const char *url, const c
                    size_t len, const char *peer, struct replica__reply *reply);
 void server_tick_soon(struct sim *sim);
 
+/* ---- files.c --------------------------------------------------------------------- */
+
+/* Copy a database that is closed, with its WAL; suffixes tell the two apart. */
+void files_copy(struct sim *sim, const char *path, const char *from_suffix, const char *to_suffix);
+
 /* ---- oracle.c -------------------------------------------------------------------- */
 
 struct oracle *oracle_new(void);
@@ -153,9 +161,11 @@ void oracle_free(struct oracle *oracle);
 /* A token for the next write; it counts once it is acknowledged. */
 int oracle_token(struct sim *sim, int client, int coll, int key);
 void oracle_acknowledged(struct sim *sim, int token);
-bool oracle_is_acknowledged(struct sim *sim, int token);
-/* The program replaced (or deleted) this text, and so all the tokens in it. */
-void oracle_superseded(struct sim *sim, const char *json, size_t len);
+int oracle_next_token(const struct sim *sim);
+/* The client's file is an old copy: what it wrote from this token on is gone, unless it was sent. */
+void oracle_restored(struct client *c, int token);
+/* The client's program replaced (or deleted) this text, and so all the tokens in it. */
+void oracle_superseded(struct client *c, const char *json, size_t len);
 /* The program went back to this text, although it had replaced it. */
 void oracle_wanted(struct sim *sim, const char *json, size_t len);
 void oracle_counted(struct sim *sim, int client, int coll, int key, int amount);
