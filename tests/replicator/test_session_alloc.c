@@ -4,7 +4,9 @@
 
 #include "base/alloc.h"
 #include "tests/support/fault.h"
+#include "tests/support/tmp.h"
 
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -174,11 +176,16 @@ static void run_to_sync(struct server *s, struct talk *t)
     test_fail(__FILE__, __LINE__, "it never gets in sync: %s", t->error.message);
 }
 
+static bool was_ordered(int r)
+{
+    return r == REPLICA_ENOMEM || r == REPLICA_EIO || r == REPLICA_EFULL || r == REPLICA_EBUSY;
+}
+
 static void put(struct talk *t, const char *json)
 {
     int r;
 
-    while ((r = replica_upsert(t->colls[0], json, REPLICA_NUL, NULL, &test_err)) == REPLICA_ENOMEM)
+    while (was_ordered(r = replica_upsert(t->colls[0], json, REPLICA_NUL, NULL, &test_err)))
         continue;
     CHECK_RC(r, 0);
     replica__session_changed(t->session);
@@ -200,10 +207,25 @@ static void check_same(struct server *s, struct talk *t, const char *const *want
     }
 }
 
-static bool whole_session(unsigned features, int nth)
+static void fail_alloc(int nth)
+{
+    fault_alloc(nth);
+}
+
+static void fail_write(int nth)
+{
+    fault_io(FAULT_WRITE, nth, SQLITE_IOERR_WRITE);
+}
+
+static void fail_full(int nth)
+{
+    fault_io(FAULT_WRITE, nth, SQLITE_FULL);
+}
+
+static bool whole_session(unsigned features, const char *path, void (*order)(int nth), int nth)
 {
     static const char *const want[] = { "a=116", "b", "c=1", "d=1", "e=9" };
-    TALK t = talk_begin(&(struct talk_options){ .features = features, .path = ":memory:", .rows = 2,
+    TALK t = talk_begin(&(struct talk_options){ .features = features, .path = path, .rows = 2,
                                                 .resolve = add_up,
                                                 .handler_flags = REPLICA_HANDLER_ADDITIVE });
     struct server s = { .stock = features == 0 };
@@ -213,12 +235,12 @@ static bool whole_session(unsigned features, int nth)
     set(&s, "b", 1, 1, false);
     set(&s, "d", 1, 1, false);
     talk_put(t, "a=5 c=1");
-    fault_alloc(nth);
+    order(nth);
     run_to_sync(&s, t);
     set(&s, "a", 1, 16, false); /* somebody adds 10, and we 100 */
     put(t, "{\"id\":\"a\",\"v\":106}");
     put(t, "{\"id\":\"e\",\"v\":9}");
-    while (replica_delete(t->colls[0], "b", REPLICA_ANY_REV, NULL, &test_err) == REPLICA_ENOMEM)
+    while (was_ordered(replica_delete(t->colls[0], "b", REPLICA_ANY_REV, NULL, &test_err)))
         continue;
     replica__session_changed(t->session);
     run_to_sync(&s, t);
@@ -232,7 +254,7 @@ TEST(a_session_of_pull_push_and_conflict_survives_each_failing_allocation)
 {
     int nth = 0;
 
-    while (whole_session(OURS & ~(unsigned)REPLICA_REMOTE_STREAM, nth))
+    while (whole_session(OURS & ~(unsigned)REPLICA_REMOTE_STREAM, ":memory:", fail_alloc, nth))
         nth += 1 + nth / 500; /* the later ones are much like each other */
     CHECK(nth > 100);
 }
@@ -241,9 +263,32 @@ TEST(a_session_with_a_server_without_operation_ids_survives_each_failing_allocat
 {
     int nth = 0;
 
-    while (whole_session(0, nth))
+    while (whole_session(0, ":memory:", fail_alloc, nth))
         nth += 1 + nth / 500; /* the later ones are much like each other */
     CHECK(nth > 100);
+}
+
+static void check_io(unsigned features, void (*order)(int nth))
+{
+    char path[40];
+    int nth = 0;
+
+    do
+        snprintf(path, sizeof path, "io%u-%d.db", features, nth);
+    while (whole_session(features, tmp_path(path), order, nth++));
+    CHECK(nth > 5);
+}
+
+TEST(a_session_survives_each_failing_write)
+{
+    check_io(OURS & ~(unsigned)REPLICA_REMOTE_STREAM, fail_write);
+    check_io(0, fail_write);
+}
+
+TEST(a_session_survives_a_disk_that_is_full_for_a_moment)
+{
+    check_io(OURS & ~(unsigned)REPLICA_REMOTE_STREAM, fail_full);
+    check_io(0, fail_full);
 }
 
 TEST(a_session_that_begins_again_survives_each_failing_allocation)
