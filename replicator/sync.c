@@ -186,8 +186,8 @@ static int start(replica_sync *sync, replica_db *db, const replica_sync_options 
     return r;
 }
 
-/* It did not start: what was given is let go of all the same.  Once the session or start() has the remote,
- * it is theirs. */
+/* It did not start: what was given is let go of all the same.  Once the session or start() has the
+ * remote, it is theirs. */
 static void let_go(replica_sync *sync, const replica_sync_options *o)
 {
     replica_remote remote = { 0 };

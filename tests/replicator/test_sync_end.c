@@ -1,5 +1,5 @@
-/* Cancelling and closing: within a second in every state, also from callbacks, and no callback after
- * that.  The bounds on time are the promise, and generous. */
+/* Cancelling and closing: within a second in every state, also from callbacks, and no callback
+ * after that.  The bounds on time are the promise, and generous. */
 #include "tests/replicator/desk_support.h"
 
 #include "tests/support/store.h"
