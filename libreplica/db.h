@@ -68,6 +68,7 @@ struct replica_db {
     int64_t committed_head; /* of the last commit */
 
     bool in_txn;
+    int changes_before; /* rows that SQLite had changed when it began */
     int64_t last_stamp;
     int wal_pages;       /* as of the last commit */
     int wal_checkpointed; /* pages in the file at the last checkpoint */

@@ -111,6 +111,7 @@ int replica__txn_begin(replica_db *db, replica_db **ret_txn, replica_error *err)
     r = begin_immediate(db, err);
     if (r >= 0) {
         db->in_txn = true;
+        db->changes_before = sqlite3_total_changes(db->sqlite);
         r = replica__txn_know(db, err);
         if (r < 0) {
             replica_db *txn = db;
@@ -169,7 +170,10 @@ int replica__txn_commit(replica_db **txn, replica_error *err)
     db->committed_head = db->head;
     checkpoint_when_due(db);
     replica__gate_leave(db->gate);
-    replica__pump_committed(db);
+    /* Looking for something to push, and finding nothing, is no news to anybody: two replications
+     * in one loop would tell each other for ever. */
+    if (sqlite3_total_changes(db->sqlite) != db->changes_before)
+        replica__pump_committed(db);
     return 0;
 }
 
