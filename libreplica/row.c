@@ -72,8 +72,8 @@ int replica__row_by_number(replica_db *db, int64_t number, sqlite3_stmt **stmt,
     return r < 0 ? r : 1;
 }
 
-/* Texts of the tokens of a row.  The opening's is borrowed from the cache, which may have both in one
- * slot: so the writer's, which most rows have none of, is copied first. */
+/* Texts of the tokens of a row.  The opening's is borrowed from the cache, which may have both in
+ * one slot: so the writer's, which most rows have none of, is copied first. */
 static int tokens(replica_db *db, const struct replica__row *row, const char **ret_opening,
                   char *ret_writer, replica_error *err)
 {

@@ -1,8 +1,8 @@
 /* Every fixed statement of the store, each prepared once, at first use.
  *
- * REPLICA_STMT declares a statement that goes back to the cache, reset, at the end of its scope.  Its
- * bindings stay, and point nowhere: who takes it binds every parameter anew.
- * Binding errors are sticky in `rc`, and come out of the step. */
+ * REPLICA_STMT declares a statement that goes back to the cache, reset, at the end of its scope.
+ * Its bindings stay, and point nowhere: who takes it binds every parameter anew. Binding errors are
+ * sticky in `rc`, and come out of the step. */
 #ifndef LIBREPLICA_SQL_H
 #define LIBREPLICA_SQL_H
 

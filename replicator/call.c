@@ -16,7 +16,7 @@ void replica_call_page(replica_call *call, const replica_remote_page *page)
     if (!take(call))
         return;
     call->session->busy = true;
-    pull_answer(call->session, page);
+    replica__pull_side_answer(call->session, page);
     call->session->busy = false;
 }
 
@@ -25,34 +25,34 @@ void replica_call_verdicts(replica_call *call, const replica_remote_verdicts *an
     if (!take(call))
         return;
     call->session->busy = true;
-    push_answer(call->session, answer);
+    replica__push_side_answer(call->session, answer);
     call->session->busy = false;
 }
 
 void replica_call_open(replica_call *call)
 {
     if (call->open)
-        stream_opened(call->session, call->feed);
+        replica__stream_side_opened(call->session, call->feed);
 }
 
 void replica_call_event(replica_call *call, const replica_remote_page *page)
 {
     if (call->open)
-        stream_event(call->session, call->feed, page);
+        replica__stream_side_event(call->session, call->feed, page);
 }
 
 void replica_call_resync(replica_call *call)
 {
     if (!call->open)
         return;
-    stream_heard(call->session, call->feed);
-    stream_news(call->session, call->feed);
+    replica__stream_side_heard(call->session, call->feed);
+    replica__stream_side_news(call->session, call->feed);
 }
 
 void replica_call_alive(replica_call *call)
 {
     if (call->open)
-        stream_heard(call->session, call->feed);
+        replica__stream_side_heard(call->session, call->feed);
 }
 
 void replica_call_fail(replica_call *call, const replica_error *error, int64_t retry_ms)
@@ -62,10 +62,10 @@ void replica_call_fail(replica_call *call, const replica_error *error, int64_t r
     if (!take(call))
         return;
     switch (call->kind) {
-    case CALL_HELLO: session_fail(s, error, retry_ms); break;
-    case CALL_PULL: pull_failed(s, error, retry_ms); break;
-    case CALL_PUSH: push_failed(s, error, retry_ms); break;
-    case CALL_STREAM: stream_failed(s, call->feed, error, retry_ms); break;
+    case CALL_HELLO: replica__session_failed(s, error, retry_ms); break;
+    case CALL_PULL: replica__pull_side_failed(s, error, retry_ms); break;
+    case CALL_PUSH: replica__push_side_failed(s, error, retry_ms); break;
+    case CALL_STREAM: replica__stream_side_failed(s, call->feed, error, retry_ms); break;
     }
 }
 
@@ -74,11 +74,11 @@ void replica_call_fail(replica_call *call, const replica_error *error, int64_t r
 static void lost(struct replica__session *s, const replica_call *call)
 {
     if (call->kind == CALL_PULL) {
-        identity_begin(s, NULL, true);
+        replica__identity_begin(s, NULL, true);
         return;
     }
-    push_stop(s);
-    session_move(s, IDLE);
+    replica__push_side_stop(s);
+    replica__session_move(s, IDLE);
     s->feeds[call->feed].wanted = true;
 }
 
@@ -91,11 +91,11 @@ void replica_call_lost(replica_call *call, const char *incarnation, int64_t comm
         return;
     if (call->kind == CALL_STREAM) {
         replica__error_set(&error, REPLICA_EHTTP, 409, "the stream's checkpoint is not known");
-        stream_failed(s, call->feed, &error, 0);
+        replica__stream_side_failed(s, call->feed, &error, 0);
         s->feeds[call->feed].wanted = true; /* the pull finds out what is lost */
     } else {
         if (s->probe.active)
-            identity_lost(s, incarnation, common);
+            replica__identity_lost(s, incarnation, common);
         else
             lost(s, call);
     }

@@ -25,7 +25,7 @@ static bool read_place(const char *text, struct place *ret)
     return true;
 }
 
-void checkpoint_incarnation(const char *text, char *ret, size_t room)
+void replica__checkpoint_incarnation(const char *text, char *ret, size_t room)
 {
     struct place at;
 
@@ -37,7 +37,7 @@ void checkpoint_incarnation(const char *text, char *ret, size_t room)
 }
 
 /* Is everything up to next behind the stored one? */
-bool checkpoint_covers(const char *stored, const char *next)
+bool replica__checkpoint_covers(const char *stored, const char *next)
 {
     struct place at, to;
 
@@ -46,7 +46,7 @@ bool checkpoint_covers(const char *stored, const char *next)
 
 /* What is between follows and next is known; the stored one lies at or behind follows, and before
  * next.  Numbers of one timeline can be compared whatever their incarnation. */
-bool checkpoint_extends(const char *stored, const char *follows, const char *next)
+bool replica__checkpoint_extends(const char *stored, const char *follows, const char *next)
 {
     struct place at, from, to;
 

@@ -24,8 +24,8 @@ static void fail(struct replica__session *s, int r, replica_error *error)
 {
     if (r == REPLICA_ENOMEM && !error->code)
         replica__enomem(error);
-    identity_stop(s);
-    session_fail(s, error, 0);
+    replica__identity_stop(s);
+    replica__session_failed(s, error, 0);
 }
 
 /* What lies above `common` is not on the server; the next pull begins there. */
@@ -48,7 +48,7 @@ static void settle_identity(struct replica__session *s, const char *incarnation,
         return;
     }
     s->dirty = true;
-    identity_known(s);
+    replica__identity_known(s);
 }
 
 /* Ask about the next marker; when there is none left, nothing is common. */
@@ -62,7 +62,7 @@ static void ask_next(struct replica__session *s)
         if (s->probe.lost)
             settle_identity(s, "", 0);
         else
-            identity_known(s);
+            replica__identity_known(s);
         return;
     }
     r = make_checkpoint(&s->probe.markers[s->probe.next], &checkpoint);
@@ -72,23 +72,23 @@ static void ask_next(struct replica__session *s)
     }
     replica__free(s->asked_from);
     s->asked_from = checkpoint;
-    session_begin_call(s, &s->pull, CALL_PULL, s->feed);
+    replica__session_begin_call(s, &s->pull, CALL_PULL, s->feed);
 }
 
-void identity_begin(struct replica__session *s, const char *incarnation, bool lost)
+void replica__identity_begin(struct replica__session *s, const char *incarnation, bool lost)
 {
     replica_error error = { .offset = -1 };
     int n;
 
-    pull_stop(s);
-    push_stop(s);
+    replica__pull_side_stop(s);
+    replica__push_side_stop(s);
     n = replica__replication_markers(s->repl, incarnation ? incarnation : "", s->probe.markers,
                                      REPLICA__MARKERS, &error);
     if (n < 0) {
         fail(s, n, &error);
         return;
     }
-    session_log(s, REPLICA_LOG_INFO, "the server has started anew: asking what it knows");
+    replica__session_log(s, REPLICA_LOG_INFO, "the server has started anew: asking what it knows");
     s->probe.active = true;
     s->probe.lost = lost;
     s->probe.n = (size_t)n;
@@ -100,17 +100,17 @@ void identity_begin(struct replica__session *s, const char *incarnation, bool lo
 
 /* The server knows this marker: what lies below it is common.  As the first one it is the highest
  * of all, and nothing was lost. */
-void identity_page(struct replica__session *s)
+void replica__identity_page(struct replica__session *s)
 {
     const struct replica__marker *m = &s->probe.markers[s->probe.next];
 
     if (s->probe.next == 0 && !s->probe.lost)
-        identity_known(s);
+        replica__identity_known(s);
     else
         settle_identity(s, m->incarnation, m->sequence);
 }
 
-void identity_lost(struct replica__session *s, const char *incarnation, int64_t common)
+void replica__identity_lost(struct replica__session *s, const char *incarnation, int64_t common)
 {
     s->probe.lost = true;
     if (incarnation && *incarnation && common > 0) {
@@ -121,21 +121,21 @@ void identity_lost(struct replica__session *s, const char *incarnation, int64_t 
     ask_next(s);
 }
 
-void identity_known(struct replica__session *s)
+void replica__identity_known(struct replica__session *s)
 {
     snprintf(s->incarnation, sizeof s->incarnation, "%s", s->probe.incarnation);
-    identity_stop(s);
+    replica__identity_stop(s);
     for (size_t i = 0; i < s->feed_count; i++)
         s->feeds[i].wanted = true;
-    session_move(s, IDLE);
+    replica__session_move(s, IDLE);
 }
 
-void identity_stop(struct replica__session *s)
+void replica__identity_stop(struct replica__session *s)
 {
     s->probe.active = false;
 }
 
-bool identity_is_new(const struct replica__session *s, const char *incarnation)
+bool replica__identity_is_new(const struct replica__session *s, const char *incarnation)
 {
     return incarnation && *incarnation && s->incarnation[0] &&
            strcmp(s->incarnation, incarnation) != 0;

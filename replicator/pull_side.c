@@ -39,7 +39,7 @@ static void scan(struct replica__session *s, struct replica__pulled *doc, const 
     }
 }
 
-int copy_doc(struct replica__session *s, size_t feed, const replica_remote_doc *from,
+int replica__arrived_doc(struct replica__session *s, size_t feed, const replica_remote_doc *from,
              struct replica__arena *arena, struct replica__pulled *ret, replica_error *err)
 {
     struct replica__pulled doc = {
@@ -63,7 +63,7 @@ int copy_doc(struct replica__session *s, size_t feed, const replica_remote_doc *
     return 0;
 }
 
-int page_copy(struct replica__session *s, size_t feed, const replica_remote_page *from,
+int replica__arrived_copy(struct replica__session *s, size_t feed, const replica_remote_page *from,
               struct arrived *ret, replica_error *err)
 {
     struct arrived page = { .n = from->count,
@@ -77,7 +77,7 @@ int page_copy(struct replica__session *s, size_t feed, const replica_remote_page
     if (!page.arena || !page.docs)
         r = replica__enomem(err);
     for (size_t i = 0; r >= 0 && i < from->count; i++)
-        r = copy_doc(s, feed, &from->docs[i], page.arena, &page.docs[i], err);
+        r = replica__arrived_doc(s, feed, &from->docs[i], page.arena, &page.docs[i], err);
     if (r >= 0) {
         page.checkpoint = replica__arena_text(page.arena, from->checkpoint);
         page.follows = replica__arena_text(page.arena, from->follows);
@@ -86,14 +86,14 @@ int page_copy(struct replica__session *s, size_t feed, const replica_remote_page
             r = replica__enomem(err);
     }
     if (r < 0) {
-        page_free(&page);
+        replica__arrived_free(&page);
         return r;
     }
     *ret = page;
     return 0;
 }
 
-void page_free(struct arrived *page)
+void replica__arrived_free(struct arrived *page)
 {
     for (size_t i = 0; page->docs && i < page->n; i++)
         replica__free(page->docs[i].id);
@@ -122,12 +122,12 @@ static void tell_received(struct replica__session *s, const struct arrived *page
             s->unsettled |= doc->outcome == REPLICA__PULLED_UNSETTLED;
             continue;
         }
-        session_event(s, &event);
+        replica__session_tell(s, &event);
     }
-    session_touch(s);
+    replica__session_touch(s);
 }
 
-int page_apply(struct replica__session *s, size_t feed, struct arrived *page,
+int replica__arrived_apply(struct replica__session *s, size_t feed, struct arrived *page,
                const char *checkpoint, replica_error *err)
 {
     int r = replica__pull_apply(s->repl, feed, page->docs, page->n, page->incarnation, checkpoint,
@@ -147,26 +147,26 @@ static bool ask(struct replica__session *s, const char *checkpoint)
 
     if (checkpoint && !copy) {
         replica__enomem(&error);
-        session_fail(s, &error, 0);
+        replica__session_failed(s, &error, 0);
         return false;
     }
     replica__free(s->asked_from);
     s->asked_from = copy;
-    return session_begin_call(s, &s->pull, CALL_PULL, s->feed);
+    return replica__session_begin_call(s, &s->pull, CALL_PULL, s->feed);
 }
 
-void pull_begin(struct replica__session *s, size_t feed)
+void replica__pull_side_begin(struct replica__session *s, size_t feed)
 {
     replica_error error = { .offset = -1 };
 
     s->feed = feed;
     s->feeds[feed].wanted = false;
     s->last_page = false;
-    session_move(s, PULLING);
+    replica__session_move(s, PULLING);
     if (s->feeds[feed].from_start) {
         if (replica__feed_reset(s->repl, feed, &error) < 0) {
             s->feeds[feed].wanted = true;
-            session_fail(s, &error, 0);
+            replica__session_failed(s, &error, 0);
             return;
         }
         s->feeds[feed].from_start = false;
@@ -188,7 +188,7 @@ static void reached_head(struct replica__session *s)
     feed->at_head = true;
     feed->remaining = 0;
     s->poll_at = 0;
-    session_move(s, IDLE);
+    replica__session_move(s, IDLE);
 }
 
 static void count_remaining(struct replica__session *s)
@@ -198,7 +198,7 @@ static void count_remaining(struct replica__session *s)
     for (size_t i = 0; i < s->feed_count; i++)
         total = s->feeds[i].remaining < 0 || total < 0 ? -1 : total + s->feeds[i].remaining;
     s->status.pull_remaining = total;
-    session_touch(s);
+    replica__session_touch(s);
 }
 
 /* Apply the page that came.  false: the session has failed. */
@@ -210,16 +210,16 @@ static bool apply_arrived(struct replica__session *s)
 
     s->page = (struct arrived){ 0 };
     s->has_page = false;
-    r = page_apply(s, s->feed, &page, page.checkpoint, &error);
+    r = replica__arrived_apply(s, s->feed, &page, page.checkpoint, &error);
     if (r >= 0) {
         s->feeds[s->feed].remaining = s->last_page ? 0 : page.remaining;
         if (page.head && s->last_page) /* before that, not all up to there is known */
             s->status.head = page.head;
     }
-    page_free(&page);
+    replica__arrived_free(&page);
     if (r < 0) {
         s->feeds[s->feed].wanted = true;
-        session_fail(s, &error, 0);
+        replica__session_failed(s, &error, 0);
         return false;
     }
     grow(s);
@@ -249,31 +249,31 @@ static int judge_page(struct replica__session *s, const struct arrived *page, re
     return 0;
 }
 
-void pull_answer(struct replica__session *s, const replica_remote_page *page)
+void replica__pull_side_answer(struct replica__session *s, const replica_remote_page *page)
 {
     replica_error error = { .offset = -1 };
     int r;
 
     if (s->probe.active) {
-        identity_page(s);
+        replica__identity_page(s);
         return;
     }
-    if (identity_is_new(s, page->incarnation)) {
-        identity_begin(s, page->incarnation, false);
+    if (replica__identity_is_new(s, page->incarnation)) {
+        replica__identity_begin(s, page->incarnation, false);
         return;
     }
     if (s->has_page && !apply_arrived(s)) /* two answers in one turn: the first page comes first */
         return;
-    r = page_copy(s, s->feed, page, &s->page, &error);
+    r = replica__arrived_copy(s, s->feed, page, &s->page, &error);
     if (r >= 0) {
         s->has_page = true;
         r = judge_page(s, &s->page, &error);
     }
     if (r < 0) {
-        pull_failed(s, &error, 0);
+        replica__pull_side_failed(s, &error, 0);
         return;
     }
-    session_succeeded(s);
+    replica__session_succeeded(s);
     if (s->page.incarnation)
         snprintf(s->incarnation, sizeof s->incarnation, "%s", s->page.incarnation);
     s->last_page = r > 0;
@@ -281,30 +281,31 @@ void pull_answer(struct replica__session *s, const replica_remote_page *page)
         ask(s, s->page.checkpoint);
 }
 
-void pull_step(struct replica__session *s)
+void replica__pull_side_step(struct replica__session *s)
 {
     if (s->has_page && apply_arrived(s) && !s->pull.open)
         reached_head(s);
 }
 
-void pull_failed(struct replica__session *s, const replica_error *error, int64_t retry_ms)
+void replica__pull_side_failed(struct replica__session *s, const replica_error *error,
+                               int64_t retry_ms)
 {
     s->feeds[s->feed].wanted = true;
     s->feeds[s->feed].at_head = false;
     if (error->code == REPLICA_ELIMIT && s->pull_rows > MIN_ROWS) {
         s->pull_rows /= 2; /* the server, or our own ceiling, found the page too large */
-        pull_stop(s);
-        session_move(s, IDLE);
+        replica__pull_side_stop(s);
+        replica__session_move(s, IDLE);
         return;
     }
-    session_fail(s, error, retry_ms);
+    replica__session_failed(s, error, retry_ms);
 }
 
-void pull_stop(struct replica__session *s)
+void replica__pull_side_stop(struct replica__session *s)
 {
-    session_cancel_call(s, &s->pull);
-    identity_stop(s);
-    page_free(&s->page);
+    replica__session_cancel_call(s, &s->pull);
+    replica__identity_stop(s);
+    replica__arrived_free(&s->page);
     s->has_page = false;
     if (s->state == PULLING)
         s->feeds[s->feed].wanted = true;

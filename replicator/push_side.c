@@ -31,7 +31,7 @@ static void drop_suspects(struct replica__session *s)
 
 static void drop_pages(struct replica__session *s)
 {
-    session_cancel_call(s, &s->push);
+    replica__session_cancel_call(s, &s->push);
     replica__push_page_free(&s->judged);
     replica__push_page_free(&s->sent);
     replica__push_page_free(&s->ready);
@@ -40,7 +40,7 @@ static void drop_pages(struct replica__session *s)
     s->has_verdicts = false;
 }
 
-void push_stop(struct replica__session *s)
+void replica__push_side_stop(struct replica__session *s)
 {
     if (s->state == PUSHING)
         s->dirty = true;
@@ -51,7 +51,7 @@ void push_stop(struct replica__session *s)
 static void fail(struct replica__session *s, const replica_error *error)
 {
     s->dirty = true;
-    session_fail(s, error, 0);
+    replica__session_failed(s, error, 0);
 }
 
 /* ---- sending --------------------------------------------------------------------- */
@@ -82,8 +82,9 @@ static const char *moved_checkpoint(const struct replica__session *s)
     const struct answered *a = &s->verdicts;
 
     if (!s->has_verdicts || !s->o.pull || !(s->features & REPLICA_REMOTE_ORDER) ||
-        !s->feeds[s->feed].at_head || identity_is_new(s, a->incarnation) ||
-        !checkpoint_extends(replica__feed_checkpoint(s->repl, s->feed), a->follows, a->checkpoint))
+        !s->feeds[s->feed].at_head || replica__identity_is_new(s, a->incarnation) ||
+        !replica__checkpoint_extends(replica__feed_checkpoint(s->repl, s->feed), a->follows,
+                                     a->checkpoint))
         return NULL;
     return a->checkpoint;
 }
@@ -112,14 +113,14 @@ static bool send_page(struct replica__session *s)
     }
     for (size_t i = 0; i < s->sent.n; i++)
         fill_row(&s->sent.rows[i], &rows[i]);
-    request.count = session_feed_request(s, s->feed, &request.collections);
+    request.count = replica__session_feed_request(s, s->feed, &request.collections);
     request.rows = rows;
     request.row_count = s->sent.n;
     s->push = (replica_call){ .session = s,
                               .kind = CALL_PUSH,
                               .feed = s->feed,
                               .open = true,
-                              .deadline = session_now(s) + 5 * 60 * 1000 };
+                              .deadline = replica__session_clock(s) + 5 * 60 * 1000 };
     r = s->remote.push(s->remote.ctx, &s->push, &request);
     if (r >= 0)
         return true;
@@ -155,14 +156,14 @@ static void begin_feed(struct replica__session *s, size_t feed)
     replica__push_again(s->repl, feed, s->with_later);
 }
 
-void push_begin(struct replica__session *s)
+void replica__push_side_begin(struct replica__session *s)
 {
-    s->with_later = session_now(s) >= s->later_at;
+    s->with_later = replica__session_clock(s) >= s->later_at;
     s->delayed = s->told_apart = s->searching = false;
     if (s->with_later)
         s->later_at = 0;
     begin_feed(s, 0);
-    session_move(s, PUSHING);
+    replica__session_move(s, PUSHING);
 }
 
 /* Also what is out goes again, in smaller pages. */
@@ -188,7 +189,7 @@ static int judge_alone(struct replica__session *s, const struct replica__push_pa
         return r;
     }
     if (verdict == REPLICA_VERDICT_REFUSED)
-        session_event(s, &(replica_sync_event){ .kind = REPLICA_EVENT_REJECTED,
+        replica__session_tell(s, &(replica_sync_event){ .kind = REPLICA_EVENT_REJECTED,
                                                 .collection = replica_collection_name(row->coll),
                                                 .id = row->id,
                                                 .code = code,
@@ -218,9 +219,10 @@ static void suspect_row(struct replica__session *s, const replica_error *error)
 
     if (++s->refusals == SUSPECTS) {
         s->refusals = 0;
-        session_log(s, REPLICA_LOG_WARNING, "the server refuses every document: pushing pauses");
+        replica__session_log(s, REPLICA_LOG_WARNING,
+                             "the server refuses every document: pushing pauses");
         s->dirty = true;
-        session_halt(s, error);
+        replica__session_halt(s, error);
         return;
     }
     if (judge_alone(s, &s->sent, s->feed, REPLICA_VERDICT_LATER, 0, NULL) < 0)
@@ -247,14 +249,15 @@ static void refused_alone(struct replica__session *s, const replica_error *error
         replica__push_page_free(&s->sent);
 }
 
-void push_failed(struct replica__session *s, const replica_error *error, int64_t retry_ms)
+void replica__push_side_failed(struct replica__session *s, const replica_error *error,
+                               int64_t retry_ms)
 {
     bool refusal = error->code == REPLICA_EHTTP && (error->detail == 403 || error->detail == 422);
     bool too_large = error->code == REPLICA_ELIMIT;
 
     if (!refusal && !too_large) {
         s->dirty = true;
-        session_fail(s, error, retry_ms);
+        replica__session_failed(s, error, retry_ms);
         return;
     }
     s->busy = true;
@@ -288,11 +291,12 @@ static int copy_verdict(struct replica__session *s, const replica_remote_verdict
         int64_t wait = from->retry_ms < MAX_LATER_MS ? from->retry_ms : MAX_LATER_MS;
 
         s->delayed = true;
-        if (!s->later_at || s->later_at > session_now(s) + wait)
-            s->later_at = session_now(s) + wait; /* the soonest of all: none holds up another */
+        if (!s->later_at || s->later_at > replica__session_clock(s) + wait)
+            s->later_at =
+                replica__session_clock(s) + wait; /* the soonest of all: none holds up another */
     }
     return from->verdict == REPLICA_VERDICT_CONFLICT
-               ? copy_doc(s, s->feed, &from->real, arena, &to->real, err)
+               ? replica__arrived_doc(s, s->feed, &from->real, arena, &to->real, err)
                : 0;
 }
 
@@ -371,6 +375,7 @@ static void tell_judged(struct replica__session *s)
         case REPLICA_VERDICT_TAKEN:
         case REPLICA_VERDICT_ALREADY:
             s->status.pushed++;
+            s->unsettled |= v->verdict == REPLICA_VERDICT_ALREADY; /* what came meanwhile */
             s->refusals = 0;
             s->told_apart = true;
             event.kind = REPLICA_EVENT_SENT;
@@ -385,9 +390,9 @@ static void tell_judged(struct replica__session *s)
         default:
             continue;
         }
-        session_event(s, &event);
+        replica__session_tell(s, &event);
     }
-    session_touch(s);
+    replica__session_touch(s);
 }
 
 static void apply_verdicts(struct replica__session *s)
@@ -412,7 +417,7 @@ static void apply_verdicts(struct replica__session *s)
         s->push_rows = s->push_most;
 }
 
-void push_answer(struct replica__session *s, const replica_remote_verdicts *answer)
+void replica__push_side_answer(struct replica__session *s, const replica_remote_verdicts *answer)
 {
     replica_error error = { .offset = -1 };
 
@@ -424,7 +429,7 @@ void push_answer(struct replica__session *s, const replica_remote_verdicts *answ
         fail(s, &error);
         return;
     }
-    session_succeeded(s);
+    replica__session_succeeded(s);
     s->has_verdicts = true;
     s->judged = s->sent;
     s->sent = (struct replica__push_page){ 0 };
@@ -442,7 +447,7 @@ static void end_pass(struct replica__session *s)
     if (reject_suspects(s) < 0)
         return;
     if (s->delayed) {
-        int64_t soonest = session_now(s) +
+        int64_t soonest = replica__session_clock(s) +
                           replica__retry_delay(++s->delays, world->random(world->ctx), 100);
 
         if (s->later_at < soonest)
@@ -450,7 +455,7 @@ static void end_pass(struct replica__session *s)
     } else if (s->with_later) {
         s->delays = 0;
     }
-    session_move(s, IDLE);
+    replica__session_move(s, IDLE);
 }
 
 static void next_page(struct replica__session *s)
@@ -471,12 +476,12 @@ static bool can_prepare(const struct replica__session *s)
     return !s->has_ready && s->push_rows == s->push_most && s->sent.more;
 }
 
-bool push_has_work(const struct replica__session *s)
+bool replica__push_side_has_work(const struct replica__session *s)
 {
     return s->state == PUSHING && (s->has_verdicts || !s->push.open || can_prepare(s));
 }
 
-void push_step(struct replica__session *s)
+void replica__push_side_step(struct replica__session *s)
 {
     if (s->has_verdicts) {
         apply_verdicts(s);
@@ -488,7 +493,7 @@ void push_step(struct replica__session *s)
             s->sent.more = r > 0 && s->ready.more; /* ask once */
         }
     } else if (s->suspect_count == 0 &&
-               (settle_is_due(s) || (s->o.pull && s->feeds[s->feed].wanted))) {
+               (replica__settle_side_is_due(s) || (s->o.pull && s->feeds[s->feed].wanted))) {
         s->dirty = true; /* settle or pull between two pages; another pass goes on after that */
         end_pass(s);
     } else {

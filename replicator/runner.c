@@ -12,17 +12,17 @@
 /* Steps in one turn of the program's loop. */
 #define TURN_MS 10
 
-void runner_wake(replica_sync *sync)
+void replica__runner_wake(replica_sync *sync)
 {
     replica__poller_wake(replica__db_poller(sync->run_db));
 }
 
-void runner_command(replica_sync *sync, unsigned command)
+void replica__runner_command(replica_sync *sync, unsigned command)
 {
     pthread_mutex_lock(&sync->mutex);
     sync->commands |= command;
     pthread_mutex_unlock(&sync->mutex);
-    runner_wake(sync);
+    replica__runner_wake(sync);
 }
 
 static void give_token(replica_sync *sync)
@@ -191,14 +191,14 @@ static void loop_work(void *ctx)
     bool again;
 
     if (replica__db_changed(sync->run_db, NULL) > 0)
-        runner_command(sync, COMMAND_CHANGED);
+        replica__runner_command(sync, COMMAND_CHANGED);
     if (!obey(sync))
         return;
     do
         again = turn(sync);
     while (again && world->monotonic_ms(world->ctx) < until);
     if (again)
-        runner_wake(sync);
+        replica__runner_wake(sync);
 }
 
 /* ---- starting and stopping -------------------------------------------------------- */
@@ -211,7 +211,7 @@ static void committed(void *ctx)
     sync->changes++;
     sync->status.in_sync = 0;
     pthread_mutex_unlock(&sync->mutex);
-    runner_command(sync, COMMAND_CHANGED);
+    replica__runner_command(sync, COMMAND_CHANGED);
 }
 
 /* In the program's loop the session's own commits come here, too; they are no news to it. */
@@ -242,7 +242,8 @@ static int make_session(replica_sync *sync, const struct replica__session_option
     return replica__session_new(sync->run_db, &o, &sync->remote, &sync->hooks, &sync->session, err);
 }
 
-int runner_start(replica_sync *sync, const struct replica__session_options *o, replica_error *err)
+int replica__runner_start(replica_sync *sync, const struct replica__session_options *o,
+                          replica_error *err)
 {
     bool in_loop = sync->o.flags & REPLICA_SYNC_IN_LOOP;
     int r = 0;
@@ -270,16 +271,16 @@ int runner_start(replica_sync *sync, const struct replica__session_options *o, r
             replica__poller_watch_fd(replica__db_poller(sync->db),
                                      sync->remote.fd(sync->remote.ctx), REPLICA_POLL_IN);
         replica__db_watch(sync->db);
-        runner_wake(sync);
+        replica__runner_wake(sync);
     }
     replica__db_add_guest(sync->db, &sync->guest);
     return 0;
 }
 
-void runner_stop(replica_sync *sync)
+void replica__runner_stop(replica_sync *sync)
 {
     if (sync->has_thread) {
-        runner_command(sync, COMMAND_STOP);
+        replica__runner_command(sync, COMMAND_STOP);
         pthread_join(sync->thread, NULL);
         sync->has_thread = false;
     } else if (sync->session) {

@@ -31,14 +31,14 @@ static const struct {
 /* Without a stream the server is asked so often. */
 #define POLL_MS 30000
 
-int64_t session_now(const struct replica__session *s)
+int64_t replica__session_clock(const struct replica__session *s)
 {
     const struct replica__world *world = replica__db_world(s->db);
 
     return world->monotonic_ms(world->ctx);
 }
 
-void session_log(const struct replica__session *s, int level, const char *format, ...)
+void replica__session_log(const struct replica__session *s, int level, const char *format, ...)
 {
     char line[400];
     va_list args;
@@ -49,24 +49,24 @@ void session_log(const struct replica__session *s, int level, const char *format
     replica__db_log(s->db, level, s->o.identifier, "%s", line);
 }
 
-void session_touch(struct replica__session *s)
+void replica__session_touch(struct replica__session *s)
 {
     s->status_changed = true;
 }
 
-void session_move(struct replica__session *s, enum session_state to)
+void replica__session_move(struct replica__session *s, enum session_state to)
 {
     if (s->state == to)
         return;
     assert(states[s->state].next & TO(to));
-    session_log(s, REPLICA_LOG_DEBUG, "%s -> %s", states[s->state].name, states[to].name);
+    replica__session_log(s, REPLICA_LOG_DEBUG, "%s -> %s", states[s->state].name, states[to].name);
     s->state = to;
     s->status.state = states[to].shown;
     s->status.retry_ms = to == WAITING ? s->wait_until : 0;
-    session_touch(s);
+    replica__session_touch(s);
 }
 
-void session_event(struct replica__session *s, const replica_sync_event *event)
+void replica__session_tell(struct replica__session *s, const replica_sync_event *event)
 {
     if (s->hooks->event)
         s->hooks->event(s->hooks->ctx, event);
@@ -77,59 +77,60 @@ void session_event(struct replica__session *s, const replica_sync_event *event)
 /* Everything that is under way with the server ends; what was sent is asked about again. */
 static void stop_work(struct replica__session *s)
 {
-    session_cancel_call(s, &s->hello);
-    pull_stop(s);
-    push_stop(s);
+    replica__session_cancel_call(s, &s->hello);
+    replica__pull_side_stop(s);
+    replica__push_side_stop(s);
 }
 
 static void note_error(struct replica__session *s, const replica_error *error)
 {
     s->status.error = *error;
-    session_log(s, REPLICA_LOG_WARNING, "%s: %s (%s)", replica_error_name(error->code),
+    replica__session_log(s, REPLICA_LOG_WARNING, "%s: %s (%s)", replica_error_name(error->code),
                 error->message, error->where);
     if (s->hooks->error)
         s->hooks->error(s->hooks->ctx, error);
-    session_touch(s);
+    replica__session_touch(s);
 }
 
-void session_halt(struct replica__session *s, const replica_error *error)
+void replica__session_halt(struct replica__session *s, const replica_error *error)
 {
     note_error(s, error);
     stop_work(s);
     s->wait_until = 0;
-    session_move(s, PAUSED);
+    replica__session_move(s, PAUSED);
 }
 
-void session_fail(struct replica__session *s, const replica_error *error, int64_t retry_ms)
+void replica__session_failed(struct replica__session *s, const replica_error *error,
+                             int64_t retry_ms)
 {
     const struct replica__world *world = replica__db_world(s->db);
     int64_t delay;
 
     if (error->code == REPLICA_EAUTH || error->code == REPLICA_EVERSION) {
-        session_halt(s, error);
+        replica__session_halt(s, error);
         return;
     }
     note_error(s, error);
     stop_work(s);
     delay = replica__retry_delay(++s->failures, world->random(world->ctx), retry_ms);
-    s->wait_until = session_now(s) + delay;
-    session_log(s, REPLICA_LOG_INFO, "attempt %d failed, the next one in %lld ms", s->failures,
-                (long long)delay);
-    session_move(s, WAITING);
+    s->wait_until = replica__session_clock(s) + delay;
+    replica__session_log(s, REPLICA_LOG_INFO, "attempt %d failed, the next one in %lld ms",
+                         s->failures, (long long)delay);
+    replica__session_move(s, WAITING);
 }
 
-void session_succeeded(struct replica__session *s)
+void replica__session_succeeded(struct replica__session *s)
 {
     if (s->failures == 0 && s->status.error.code == 0)
         return;
     s->failures = 0;
     s->status.error = (replica_error){ .offset = -1 };
-    session_touch(s);
+    replica__session_touch(s);
 }
 
 /* ---- calls ----------------------------------------------------------------------- */
 
-size_t session_feed_request(struct replica__session *s, size_t feed,
+size_t replica__session_feed_request(struct replica__session *s, size_t feed,
                             const replica_remote_collection **ret)
 {
     replica_collection *const *colls;
@@ -153,13 +154,13 @@ static int start_call(struct replica__session *s, replica_call *call)
         return remote->hello(remote->ctx, call);
     request.checkpoint = call->kind == CALL_PULL ? s->asked_from
                                                  : replica__feed_checkpoint(s->repl, call->feed);
-    request.count = session_feed_request(s, call->feed, &request.collections);
+    request.count = replica__session_feed_request(s, call->feed, &request.collections);
     return call->kind == CALL_PULL ? remote->pull(remote->ctx, call, &request)
                                    : remote->stream(remote->ctx, call, &request);
 }
 
-bool session_begin_call(struct replica__session *s, replica_call *call, enum call_kind kind,
-                        size_t feed)
+bool replica__session_begin_call(struct replica__session *s, replica_call *call,
+                                 enum call_kind kind, size_t feed)
 {
     replica_error error = { .offset = -1 };
     int r;
@@ -169,20 +170,20 @@ bool session_begin_call(struct replica__session *s, replica_call *call, enum cal
                             .kind = kind,
                             .feed = feed,
                             .open = true,
-                            .deadline = session_now(s) + WATCHDOG_MS };
+                            .deadline = replica__session_clock(s) + WATCHDOG_MS };
     r = start_call(s, call);
     if (r >= 0)
         return true;
     call->open = false;
     replica__error_set(&error, r, 0, "the remote could not start a request");
     if (kind == CALL_STREAM)
-        stream_failed(s, feed, &error, 0);
+        replica__stream_side_failed(s, feed, &error, 0);
     else
-        session_fail(s, &error, 0);
+        replica__session_failed(s, &error, 0);
     return false;
 }
 
-void session_cancel_call(struct replica__session *s, replica_call *call)
+void replica__session_cancel_call(struct replica__session *s, replica_call *call)
 {
     if (!call->open)
         return;
@@ -195,13 +196,13 @@ static void watch_call(struct replica__session *s, replica_call *call, const cha
 {
     replica_error error = { .offset = -1 };
 
-    if (!call->open || session_now(s) < call->deadline)
+    if (!call->open || replica__session_clock(s) < call->deadline)
         return;
-    session_cancel_call(s, call);
+    replica__session_cancel_call(s, call);
     replica__error_set(&error, REPLICA_ETIMEOUT, 0,
                        "watchdog: %s had no answer for %d s, and is asked again", what,
                        WATCHDOG_MS / 1000);
-    session_fail(s, &error, 0);
+    replica__session_failed(s, &error, 0);
 }
 
 /* ---- deciding -------------------------------------------------------------------- */
@@ -209,7 +210,7 @@ static void watch_call(struct replica__session *s, replica_call *call, const cha
 static void greet(struct replica__session *s)
 {
     if (!s->hello.open)
-        session_begin_call(s, &s->hello, CALL_HELLO, 0);
+        replica__session_begin_call(s, &s->hello, CALL_HELLO, 0);
 }
 
 static bool all_at_head(const struct replica__session *s)
@@ -229,9 +230,10 @@ static void watch_stuck(struct replica__session *s, bool pending)
     if (!pending || s->later_at || replica__asking_count(s->asking) > 0) {
         s->stuck_at = 0;
     } else if (!s->stuck_at) {
-        s->stuck_at = session_now(s) + STUCK_MS;
-    } else if (session_now(s) >= s->stuck_at) {
-        session_log(s, REPLICA_LOG_WARNING, "watchdog: there is work, and nothing moves: again");
+        s->stuck_at = replica__session_clock(s) + STUCK_MS;
+    } else if (replica__session_clock(s) >= s->stuck_at) {
+        replica__session_log(s, REPLICA_LOG_WARNING,
+                             "watchdog: there is work, and nothing moves: again");
         s->stuck_at = 0;
         s->dirty = s->unsettled = true;
     }
@@ -247,14 +249,14 @@ static void judge_sync(struct replica__session *s)
         pending = s->o.push ? replica__replication_pending(s->repl, &error)
                             : replica__asking_count(s->asking) > 0;
         if (pending < 0) {
-            session_fail(s, &error, 0);
+            replica__session_failed(s, &error, 0);
             return;
         }
     }
     watch_stuck(s, pending);
     if (s->status.in_sync != !pending) {
         s->status.in_sync = !pending;
-        session_touch(s);
+        replica__session_touch(s);
     }
 }
 
@@ -271,7 +273,7 @@ static int wanted_feed(const struct replica__session *s)
 static bool poll_is_due(struct replica__session *s)
 {
     return s->o.live && s->o.pull && !s->status.streaming && s->poll_at &&
-           session_now(s) >= s->poll_at;
+           replica__session_clock(s) >= s->poll_at;
 }
 
 static void want_all(struct replica__session *s)
@@ -285,7 +287,7 @@ static bool decide(struct replica__session *s)
 {
     int feed;
 
-    if (settle_step(s))
+    if (replica__settle_side_step(s))
         return true;
     if (s->state != IDLE) /* settling failed */
         return false;
@@ -295,23 +297,23 @@ static bool decide(struct replica__session *s)
     }
     feed = wanted_feed(s);
     if (feed >= 0) {
-        pull_begin(s, (size_t)feed);
+        replica__pull_side_begin(s, (size_t)feed);
         return true;
     }
-    if (s->o.push && (s->dirty || (s->later_at && session_now(s) >= s->later_at))) {
+    if (s->o.push && (s->dirty || (s->later_at && replica__session_clock(s) >= s->later_at))) {
         s->dirty = false;
-        push_begin(s);
+        replica__push_side_begin(s);
         return true;
     }
     judge_sync(s);
     if (s->state != IDLE)
         return true;
     if (!s->o.live && s->status.in_sync) {
-        session_move(s, DONE);
+        replica__session_move(s, DONE);
         return false;
     }
     if (!s->poll_at && s->o.live && s->o.pull)
-        s->poll_at = session_now(s) + POLL_MS;
+        s->poll_at = replica__session_clock(s) + POLL_MS;
     return false;
 }
 
@@ -326,14 +328,14 @@ static bool step_state(struct replica__session *s)
     case IDLE:
         return decide(s);
     case PULLING:
-        pull_step(s);
+        replica__pull_side_step(s);
         break;
     case PUSHING:
-        push_step(s);
+        replica__push_side_step(s);
         break;
     case WAITING:
-        if (session_now(s) >= s->wait_until)
-            session_move(s, s->greeted ? IDLE : HELLO);
+        if (replica__session_clock(s) >= s->wait_until)
+            replica__session_move(s, s->greeted ? IDLE : HELLO);
         break;
     case PAUSED:
     case DONE:
@@ -365,11 +367,11 @@ bool replica__session_step(struct replica__session *s)
         s->busy = false;
         return false;
     }
-    stream_step(s); /* first: what it finds wanting is pulled in this step */
+    replica__stream_side_step(s); /* first: what it finds wanting is pulled in this step */
     again = step_state(s);
     tell_status(s);
     s->busy = false;
-    return again || s->has_page || push_has_work(s);
+    return again || s->has_page || replica__push_side_has_work(s);
 }
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -379,7 +381,7 @@ static int64_t earlier(int64_t a, int64_t b)
 
 int64_t replica__session_next(const struct replica__session *s)
 {
-    int64_t next = stream_next(s);
+    int64_t next = replica__stream_side_next(s);
 
     if (s->state == WAITING)
         next = earlier(next, s->wait_until);
@@ -408,7 +410,7 @@ void replica__session_changed(struct replica__session *s)
     s->unsettled = true; /* a document that was set aside may have been let in again */
     if (s->status.in_sync) {
         s->status.in_sync = 0;
-        session_touch(s);
+        replica__session_touch(s);
     }
 }
 
@@ -418,13 +420,13 @@ void replica__session_pause(struct replica__session *s, bool paused)
         return;
     if (paused && s->state != PAUSED) {
         stop_work(s);
-        stream_stop(s);
-        session_move(s, PAUSED);
+        replica__stream_side_stop(s);
+        replica__session_move(s, PAUSED);
     } else if (!paused && s->state == PAUSED) {
-        session_succeeded(s);
+        replica__session_succeeded(s);
         want_all(s);
         s->dirty = s->unsettled = true;
-        session_move(s, s->greeted ? IDLE : HELLO);
+        replica__session_move(s, s->greeted ? IDLE : HELLO);
     } else if (!paused) {
         replica__session_now(s);
     }
@@ -433,13 +435,13 @@ void replica__session_pause(struct replica__session *s, bool paused)
 void replica__session_now(struct replica__session *s)
 {
     if (s->state == WAITING)
-        s->wait_until = session_now(s);
+        s->wait_until = replica__session_clock(s);
     for (size_t i = 0; i < s->feed_count; i++) {
         s->feeds[i].wanted = true;
         if (!s->feeds[i].stream.open)
-            s->feeds[i].stream_at = session_now(s);
+            s->feeds[i].stream_at = replica__session_clock(s);
     }
-    s->later_at = s->later_at ? session_now(s) : 0;
+    s->later_at = s->later_at ? replica__session_clock(s) : 0;
     s->dirty = true;
 }
 
@@ -450,7 +452,7 @@ void replica__session_resync(struct replica__session *s)
         s->feeds[i].at_head = false;
     }
     s->status.in_sync = 0;
-    session_touch(s);
+    replica__session_touch(s);
 }
 
 bool replica__session_busy(const struct replica__session *s)
@@ -501,7 +503,7 @@ static int make_feeds(struct replica__session *s, replica_error *err)
         return replica__enomem(err);
     s->feed_count = (size_t)n;
     if (s->features & REPLICA_REMOTE_ORDER)
-        checkpoint_incarnation(replica__feed_checkpoint(s->repl, 0), s->incarnation,
+        replica__checkpoint_incarnation(replica__feed_checkpoint(s->repl, 0), s->incarnation,
                                sizeof s->incarnation);
     return 0;
 }
@@ -516,15 +518,15 @@ void replica_call_hello(replica_call *call, unsigned features)
     call->open = false;
     s->features = features;
     if (make_feeds(s, &error) < 0) {
-        session_fail(s, &error, 0);
+        replica__session_failed(s, &error, 0);
         return;
     }
     s->greeted = true;
-    session_succeeded(s);
+    replica__session_succeeded(s);
     want_all(s);
     s->dirty = s->unsettled = true;
-    s->later_at = session_now(s); /* what an earlier session put off */
-    session_move(s, IDLE);
+    s->later_at = replica__session_clock(s); /* what an earlier session put off */
+    replica__session_move(s, IDLE);
 }
 
 /* ---- the beginning and the end ---------------------------------------------------- */
@@ -585,7 +587,7 @@ void replica__session_free(struct replica__session *s)
     if (!s)
         return;
     stop_work(s);
-    stream_stop(s);
+    replica__stream_side_stop(s);
     replica__asking_close(s->asking);
     if (s->remote.destroy)
         s->remote.destroy(s->remote.ctx);

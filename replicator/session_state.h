@@ -129,86 +129,93 @@ struct replica__session {
 
 /* ---- session.c ------------------------------------------------------------------- */
 
-int64_t session_now(const struct replica__session *s);
-void session_move(struct replica__session *s, enum session_state to);
+int64_t replica__session_clock(const struct replica__session *s);
+void replica__session_move(struct replica__session *s, enum session_state to);
 /* An attempt failed: what it means for the whole session. */
-void session_fail(struct replica__session *s, const replica_error *error, int64_t retry_ms);
+void replica__session_failed(struct replica__session *s, const replica_error *error,
+                             int64_t retry_ms);
 /* The program must mend this: pause with this error. */
-void session_halt(struct replica__session *s, const replica_error *error);
-void session_succeeded(struct replica__session *s); /* a request was answered as it should be */
-void session_log(const struct replica__session *s, int level, const char *format, ...)
+void replica__session_halt(struct replica__session *s, const replica_error *error);
+void replica__session_succeeded(
+    struct replica__session *s); /* a request was answered as it should be */
+void replica__session_log(const struct replica__session *s, int level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* Start a question; false: it failed at once, and the session has been told. */
-bool session_begin_call(struct replica__session *s, replica_call *call, enum call_kind kind,
-                        size_t feed);
-void session_cancel_call(struct replica__session *s, replica_call *call);
-void session_touch(struct replica__session *s); /* the status changed */
-void session_event(struct replica__session *s, const replica_sync_event *event);
-size_t session_feed_request(struct replica__session *s, size_t feed,
+bool replica__session_begin_call(struct replica__session *s, replica_call *call,
+                                 enum call_kind kind, size_t feed);
+void replica__session_cancel_call(struct replica__session *s, replica_call *call);
+void replica__session_touch(struct replica__session *s); /* the status changed */
+void replica__session_tell(struct replica__session *s, const replica_sync_event *event);
+size_t replica__session_feed_request(struct replica__session *s, size_t feed,
                             const replica_remote_collection **ret);
 
 /* ---- pull_side.c ----------------------------------------------------------------- */
 
-void pull_begin(struct replica__session *s, size_t feed);
-void pull_step(struct replica__session *s); /* PULLING: apply what came */
-void pull_answer(struct replica__session *s, const replica_remote_page *page);
-void pull_failed(struct replica__session *s, const replica_error *error, int64_t retry_ms);
-void pull_stop(struct replica__session *s);
+void replica__pull_side_begin(struct replica__session *s, size_t feed);
+void replica__pull_side_step(struct replica__session *s); /* PULLING: apply what came */
+void replica__pull_side_answer(struct replica__session *s, const replica_remote_page *page);
+void replica__pull_side_failed(struct replica__session *s, const replica_error *error,
+                               int64_t retry_ms);
+void replica__pull_side_stop(struct replica__session *s);
 /* Copy a page, so that it outlives its answer. */
-int page_copy(struct replica__session *s, size_t feed, const replica_remote_page *from,
+int replica__arrived_copy(struct replica__session *s, size_t feed, const replica_remote_page *from,
               struct arrived *ret, replica_error *err);
-void page_free(struct arrived *page);
+void replica__arrived_free(struct arrived *page);
 /* Apply it; checkpoint NULL: it does not move. */
-int page_apply(struct replica__session *s, size_t feed, struct arrived *page,
+int replica__arrived_apply(struct replica__session *s, size_t feed, struct arrived *page,
                const char *checkpoint, replica_error *err);
-int copy_doc(struct replica__session *s, size_t feed, const replica_remote_doc *from,
+int replica__arrived_doc(struct replica__session *s, size_t feed, const replica_remote_doc *from,
              struct replica__arena *arena, struct replica__pulled *ret, replica_error *err);
 
 /* ---- identity_side.c ------------------------------------------------------------- */
 
 /* Find out what is common with a server that names this incarnation (NULL: not told); lost: it does
  * not know our checkpoint. */
-void identity_begin(struct replica__session *s, const char *incarnation, bool lost);
-void identity_page(struct replica__session *s); /* the answer to a question of this side */
-void identity_lost(struct replica__session *s, const char *incarnation, int64_t common);
-void identity_known(struct replica__session *s);
-void identity_stop(struct replica__session *s);
-bool identity_is_new(const struct replica__session *s, const char *incarnation);
+void replica__identity_begin(struct replica__session *s, const char *incarnation, bool lost);
+void replica__identity_page(struct replica__session *s); /* the answer to a question of this side */
+void replica__identity_lost(struct replica__session *s, const char *incarnation, int64_t common);
+void replica__identity_known(struct replica__session *s);
+void replica__identity_stop(struct replica__session *s);
+bool replica__identity_is_new(const struct replica__session *s, const char *incarnation);
 
 /* ---- push_side.c ----------------------------------------------------------------- */
 
-void push_begin(struct replica__session *s);
-void push_step(struct replica__session *s);
-bool push_has_work(const struct replica__session *s); /* without waiting for an answer */
-void push_answer(struct replica__session *s, const replica_remote_verdicts *answer);
-void push_failed(struct replica__session *s, const replica_error *error, int64_t retry_ms);
-void push_stop(struct replica__session *s);
+void replica__push_side_begin(struct replica__session *s);
+void replica__push_side_step(struct replica__session *s);
+bool replica__push_side_has_work(
+    const struct replica__session *s); /* without waiting for an answer */
+void replica__push_side_answer(struct replica__session *s, const replica_remote_verdicts *answer);
+void replica__push_side_failed(struct replica__session *s, const replica_error *error,
+                               int64_t retry_ms);
+void replica__push_side_stop(struct replica__session *s);
 
 /* ---- stream_side.c --------------------------------------------------------------- */
 
-void stream_step(struct replica__session *s);
-int64_t stream_next(const struct replica__session *s);
-void stream_opened(struct replica__session *s, size_t feed);
-void stream_event(struct replica__session *s, size_t feed, const replica_remote_page *page);
-void stream_heard(struct replica__session *s, size_t feed);
-void stream_news(struct replica__session *s, size_t feed); /* there is something to pull */
-void stream_failed(struct replica__session *s, size_t feed, const replica_error *error,
-                   int64_t retry_ms);
-void stream_stop(struct replica__session *s);
+void replica__stream_side_step(struct replica__session *s);
+int64_t replica__stream_side_next(const struct replica__session *s);
+void replica__stream_side_opened(struct replica__session *s, size_t feed);
+void replica__stream_side_event(struct replica__session *s, size_t feed,
+                                const replica_remote_page *page);
+void replica__stream_side_heard(struct replica__session *s, size_t feed);
+void replica__stream_side_news(struct replica__session *s,
+                               size_t feed); /* there is something to pull */
+void replica__stream_side_failed(struct replica__session *s, size_t feed,
+                                 const replica_error *error, int64_t retry_ms);
+void replica__stream_side_stop(struct replica__session *s);
 
 /* ---- settle_side.c --------------------------------------------------------------- */
 
 /* Settle what can be, ask the program about the rest.  true: something was done. */
-bool settle_step(struct replica__session *s);
+bool replica__settle_side_step(struct replica__session *s);
 /* Has anything become unsettled that can be settled, or asked about, now? */
-bool settle_is_due(const struct replica__session *s);
+bool replica__settle_side_is_due(const struct replica__session *s);
 
 /* ---- checkpoint.c ---------------------------------------------------------------- */
 
 /* Where a page or answer stands against the checkpoint that is stored: may it be moved there? */
-bool checkpoint_extends(const char *stored, const char *follows, const char *next);
+bool replica__checkpoint_extends(const char *stored, const char *follows, const char *next);
 /* The incarnation that it names; "" if there is none. */
-void checkpoint_incarnation(const char *text, char *ret, size_t room);
-bool checkpoint_covers(const char *stored, const char *next);
+void replica__checkpoint_incarnation(const char *text, char *ret, size_t room);
+bool replica__checkpoint_covers(const char *stored, const char *next);
 
 #endif

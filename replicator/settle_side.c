@@ -90,7 +90,7 @@ static void tell_settled(struct replica__session *s, const struct replica__settl
                              deleted, &merged, NULL) >= 0)
             event.result = merged;
     }
-    session_event(s, &event);
+    replica__session_tell(s, &event);
     replica_doc_unref(merged);
 }
 
@@ -103,7 +103,7 @@ static bool write_answers(struct replica__session *s, struct batch *b)
         return true;
     if (replica__settle(s->repl, b->answers, b->n, &error) < 0) {
         s->unsettled = true;
-        session_fail(s, &error, 0);
+        replica__session_failed(s, &error, 0);
         return false;
     }
     for (size_t i = 0; i < b->n; i++) {
@@ -115,7 +115,7 @@ static bool write_answers(struct replica__session *s, struct batch *b)
         s->dirty |= b->answers[i].how != REPLICA__SETTLE_REAL &&
                     b->answers[i].how != REPLICA__SETTLE_CLEAN;
     }
-    session_touch(s);
+    replica__session_touch(s);
     return true;
 }
 
@@ -166,7 +166,7 @@ static void consider(struct replica__session *s, struct replica__unsettled *u, s
     if (replica__asking_ask(s->asking, s->db, u) < 0) {
         replica__enomem(&error);
         s->unsettled = true;
-        session_fail(s, &error, 0);
+        replica__session_failed(s, &error, 0);
     }
 }
 
@@ -184,7 +184,7 @@ static bool round_step(struct replica__session *s)
     n = replica__unsettled_next(s->repl, s->settled_to, b.of, BATCH, &error);
     if (n < 0) {
         s->unsettled = true;
-        session_fail(s, &error, 0);
+        replica__session_failed(s, &error, 0);
         return false;
     }
     s->rounding = n == BATCH;
@@ -206,16 +206,16 @@ static void count_unsettled(struct replica__session *s)
 
     if (s->status.unsettled != waiting) {
         s->status.unsettled = waiting;
-        session_touch(s);
+        replica__session_touch(s);
     }
 }
 
-bool settle_is_due(const struct replica__session *s)
+bool replica__settle_side_is_due(const struct replica__session *s)
 {
     return s->unsettled && replica__asking_ready(s->asking);
 }
 
-bool settle_step(struct replica__session *s)
+bool replica__settle_side_step(struct replica__session *s)
 {
     bool done = take_answers(s);
 

@@ -31,13 +31,13 @@ static void count_streams(struct replica__session *s)
         all = all && s->feeds[i].streaming;
     if (s->status.streaming != all) {
         s->status.streaming = all;
-        session_touch(s);
+        replica__session_touch(s);
     }
 }
 
 static void close_stream(struct replica__session *s, size_t feed)
 {
-    session_cancel_call(s, &s->feeds[feed].stream);
+    replica__session_cancel_call(s, &s->feeds[feed].stream);
     s->feeds[feed].streaming = false;
     count_streams(s);
 }
@@ -48,12 +48,12 @@ static void silent(struct replica__session *s, size_t i)
     struct feed *feed = &s->feeds[i];
 
     feed->wanted = true;
-    feed->heard = session_now(s);
+    feed->heard = replica__session_clock(s);
     if (!has_order(s) && !feed->went_back) /* a new stream has not so far to go back */
         return;
-    session_log(s, REPLICA_LOG_WARNING, "watchdog: the stream is silent, calling anew");
+    replica__session_log(s, REPLICA_LOG_WARNING, "watchdog: the stream is silent, calling anew");
     close_stream(s, i);
-    feed->stream_at = session_now(s);
+    feed->stream_at = replica__session_clock(s);
 }
 
 static void open_stream(struct replica__session *s, size_t i)
@@ -67,20 +67,20 @@ static void open_stream(struct replica__session *s, size_t i)
     feed->went_back = false;
     if (checkpoint && !feed->opened_at) {
         replica__enomem(&error);
-        stream_failed(s, i, &error, 0);
+        replica__stream_side_failed(s, i, &error, 0);
         return;
     }
-    feed->heard = session_now(s); /* the answer has the same time as a heartbeat */
-    session_begin_call(s, &feed->stream, CALL_STREAM, i);
+    feed->heard = replica__session_clock(s); /* the answer has the same time as a heartbeat */
+    replica__session_begin_call(s, &feed->stream, CALL_STREAM, i);
 }
 
-void stream_step(struct replica__session *s)
+void replica__stream_side_step(struct replica__session *s)
 {
     if (!wants_stream(s))
         return;
     for (size_t i = 0; i < s->feed_count; i++) {
         struct feed *feed = &s->feeds[i];
-        int64_t now = session_now(s);
+        int64_t now = replica__session_clock(s);
 
         if (feed->stream.open) {
             if (now - feed->heard >= SILENCE_MS)
@@ -91,7 +91,7 @@ void stream_step(struct replica__session *s)
     }
 }
 
-int64_t stream_next(const struct replica__session *s)
+int64_t replica__stream_side_next(const struct replica__session *s)
 {
     int64_t next = -1;
 
@@ -111,28 +111,28 @@ int64_t stream_next(const struct replica__session *s)
     return next;
 }
 
-void stream_opened(struct replica__session *s, size_t i)
+void replica__stream_side_opened(struct replica__session *s, size_t i)
 {
     s->feeds[i].streaming = true;
     s->feeds[i].stream_failures = 0;
-    stream_heard(s, i);
+    replica__stream_side_heard(s, i);
     if (!has_order(s))
         s->feeds[i].wanted = true; /* what happened before it was open */
     count_streams(s);
 }
 
-void stream_heard(struct replica__session *s, size_t i)
+void replica__stream_side_heard(struct replica__session *s, size_t i)
 {
-    s->feeds[i].heard = session_now(s);
+    s->feeds[i].heard = replica__session_clock(s);
 }
 
 /* The server has something that we do not: it is known that we are not in sync. */
-void stream_news(struct replica__session *s, size_t i)
+void replica__stream_side_news(struct replica__session *s, size_t i)
 {
     s->feeds[i].wanted = true;
     if (s->status.in_sync) {
         s->status.in_sync = 0;
-        session_touch(s);
+        replica__session_touch(s);
     }
 }
 
@@ -148,7 +148,7 @@ static int apply_unordered(struct replica__session *s, size_t i, struct arrived 
     if (moved && !feed->opened_at)
         r = replica__feed_reset(s->repl, i, err);
     if (r >= 0)
-        r = page_apply(s, i, page, moved ? feed->opened_at : NULL, err);
+        r = replica__arrived_apply(s, i, page, moved ? feed->opened_at : NULL, err);
     feed->went_back |= moved;
     return r;
 }
@@ -163,64 +163,66 @@ static int apply_event(struct replica__session *s, size_t i, struct arrived *pag
 
     if (!has_order(s))
         return apply_unordered(s, i, page, err);
-    extends = s->feeds[i].at_head && checkpoint_extends(stored, page->follows, page->checkpoint);
-    covered = extends || checkpoint_covers(stored, page->checkpoint);
-    r = page_apply(s, i, page, extends ? page->checkpoint : NULL, err);
+    extends =
+        s->feeds[i].at_head && replica__checkpoint_extends(stored, page->follows, page->checkpoint);
+    covered = extends || replica__checkpoint_covers(stored, page->checkpoint);
+    r = replica__arrived_apply(s, i, page, extends ? page->checkpoint : NULL, err);
     if (r >= 0 && page->head && extends)
         s->status.head = page->head;
     if (!covered)
-        stream_news(s, i);
+        replica__stream_side_news(s, i);
     return r;
 }
 
-void stream_event(struct replica__session *s, size_t i, const replica_remote_page *from)
+void replica__stream_side_event(struct replica__session *s, size_t i,
+                                const replica_remote_page *from)
 {
     replica_error error = { .offset = -1 };
     struct arrived page;
     int r;
 
-    stream_heard(s, i);
+    replica__stream_side_heard(s, i);
     /* Without an order, what comes while a push is out may be older than what was pushed. */
     if (!has_order(s) && (s->state == PUSHING || s->state == WAITING)) {
         s->feeds[i].wanted = true;
         return;
     }
-    if (identity_is_new(s, from->incarnation)) {
+    if (replica__identity_is_new(s, from->incarnation)) {
         s->feeds[i].wanted = true; /* the pull finds out what that means */
         return;
     }
     if (s->state == PAUSED)
         return;
     s->busy = true;
-    r = page_copy(s, i, from, &page, &error);
+    r = replica__arrived_copy(s, i, from, &page, &error);
     if (r >= 0) {
         r = apply_event(s, i, &page, &error);
-        page_free(&page);
+        replica__arrived_free(&page);
     }
     s->busy = false;
     if (r < 0) {
         s->feeds[i].wanted = true;
         if (s->state == IDLE)
-            session_fail(s, &error, 0);
+            replica__session_failed(s, &error, 0);
     }
 }
 
-void stream_failed(struct replica__session *s, size_t i, const replica_error *error,
+void replica__stream_side_failed(struct replica__session *s, size_t i, const replica_error *error,
                    int64_t retry_ms)
 {
     const struct replica__world *world = replica__db_world(s->db);
     struct feed *feed = &s->feeds[i];
 
-    session_log(s, REPLICA_LOG_INFO, "stream: %s", error->message);
+    replica__session_log(s, REPLICA_LOG_INFO, "stream: %s", error->message);
     feed->streaming = false;
     feed->stream_failures++;
-    feed->stream_at = session_now(s) + replica__retry_delay(feed->stream_failures,
+    feed->stream_at = replica__session_clock(s) + replica__retry_delay(feed->stream_failures,
                                                             world->random(world->ctx), retry_ms);
     feed->wanted = true; /* if the server is gone, the pull finds out */
     count_streams(s);
 }
 
-void stream_stop(struct replica__session *s)
+void replica__stream_side_stop(struct replica__session *s)
 {
     for (size_t i = 0; i < s->feed_count; i++)
         close_stream(s, i);

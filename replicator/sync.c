@@ -12,12 +12,12 @@
 
 /* ---- life ------------------------------------------------------------------------ */
 
-void sync_ref(replica_sync *sync)
+void replica__sync_ref(replica_sync *sync)
 {
     atomic_fetch_add(&sync->refs, 1);
 }
 
-void sync_unref(replica_sync *sync)
+void replica__sync_unref(replica_sync *sync)
 {
     if (!sync || atomic_fetch_sub(&sync->refs, 1) != 1)
         return;
@@ -33,7 +33,7 @@ static void end(replica_sync *sync)
     if (!sync->db)
         return;
     sync->ended = true;
-    runner_stop(sync);
+    replica__runner_stop(sync);
     replica__db_remove_guest(sync->db, &sync->guest);
     sync->db = NULL;
     pthread_mutex_lock(&sync->mutex);
@@ -56,7 +56,7 @@ void replica_sync_cancel(replica_sync *sync)
     if (!sync)
         return;
     end(sync);
-    sync_unref(sync);
+    replica__sync_unref(sync);
 }
 
 /* ---- starting -------------------------------------------------------------------- */
@@ -137,7 +137,7 @@ static int make_remote(replica_sync *sync, const replica_sync_options *o, replic
         .headers = o->headers,
         .rxdb_only = o->flags & REPLICA_SYNC_RXDB,
         .request_timeout_ms = o->request_timeout_ms,
-        .token = o->token ? tell_token : NULL,
+        .token = o->token ? replica__tell_token : NULL,
         .ctx = sync,
     };
 
@@ -173,12 +173,12 @@ static int start(replica_sync *sync, replica_db *db, const replica_sync_options 
     if (r < 0)
         return r;
     sync->db = db;
-    tell_set_hooks(sync);
-    r = runner_start(sync, &session, err);
+    replica__tell_set_hooks(sync);
+    r = replica__runner_start(sync, &session, err);
     if (r < 0) {
         bool had_session = sync->session != NULL;
 
-        runner_stop(sync);
+        replica__runner_stop(sync);
         if (!had_session && sync->remote.destroy)
             sync->remote.destroy(sync->remote.ctx);
         sync->db = NULL;
@@ -197,7 +197,7 @@ static void let_go(replica_sync *sync, const replica_sync_options *o)
         remote.destroy)
         remote.destroy(remote.ctx);
     if (sync)
-        sync_unref(sync);
+        replica__sync_unref(sync);
     if (o->destroy)
         o->destroy(o->ctx);
 }
@@ -252,7 +252,7 @@ static int command(replica_sync *sync, unsigned which, replica_error *err)
         return replica__error_set(err, REPLICA_EINVAL, 0, "no replication");
     if (!sync->db)
         return replica__error_set(err, REPLICA_ECLOSED, 0, "the replication has ended");
-    runner_command(sync, which);
+    replica__runner_command(sync, which);
     return 0;
 }
 
@@ -298,7 +298,7 @@ static void read_status(replica_sync *sync, replica_sync_status *ret)
 {
     pthread_mutex_lock(&sync->mutex);
     *ret = sync->status;
-    ret->retry_ms = sync_retry_ms(sync);
+    ret->retry_ms = replica__sync_retry_ms(sync);
     pthread_mutex_unlock(&sync->mutex);
 }
 
@@ -389,7 +389,7 @@ int replica_sync_wait_in_sync(replica_sync *sync, int timeout_ms, replica_error 
     if (!sync)
         return replica__error_set(err, REPLICA_EINVAL, 0, "no replication");
     w = wait_for(sync, timeout_ms);
-    sync_ref(sync); /* a callback may cancel it */
+    replica__sync_ref(sync); /* a callback may cancel it */
     while (r > 0) {
         replica_sync_status status;
 
@@ -401,7 +401,7 @@ int replica_sync_wait_in_sync(replica_sync *sync, int timeout_ms, replica_error 
             break;
         r = wait_some(&w, err);
     }
-    sync_unref(sync);
+    replica__sync_unref(sync);
     return r;
 }
 
@@ -454,7 +454,7 @@ int replica_sync_wait_pushed(replica_sync *sync, replica_collection *coll, const
         return replica__error_set(err, REPLICA_ECLOSED, 0, "the replication has ended");
     sequence = stored_sequence(coll, id);
     w = wait_for(sync, timeout_ms);
-    sync_ref(sync);
+    replica__sync_ref(sync);
     do {
         replica_sync_status status;
 
@@ -467,6 +467,6 @@ int replica_sync_wait_pushed(replica_sync *sync, replica_collection *coll, const
             break;
         r = wait_some(&w, err);
     } while (r > 0);
-    sync_unref(sync);
+    replica__sync_unref(sync);
     return r;
 }

@@ -56,25 +56,25 @@ struct replica_sync {
 /* ---- runner.c -------------------------------------------------------------------- */
 
 /* Make the session, and run it. */
-int runner_start(replica_sync *sync, const struct replica__session_options *o,
+int replica__runner_start(replica_sync *sync, const struct replica__session_options *o,
                  replica_error *err);
 /* End it; when this returns nothing of the runner's is left. */
-void runner_stop(replica_sync *sync);
+void replica__runner_stop(replica_sync *sync);
 /* Any thread. */
-void runner_command(replica_sync *sync, unsigned command);
-void runner_wake(replica_sync *sync);
+void replica__runner_command(replica_sync *sync, unsigned command);
+void replica__runner_wake(replica_sync *sync);
 
 /* ---- tell.c ---------------------------------------------------------------------- */
 
 /* The hooks of the session: from the runner's thread to the program's. */
-void tell_set_hooks(replica_sync *sync);
+void replica__tell_set_hooks(replica_sync *sync);
 /* For the HTTP remote: ask the program for its token. */
-int tell_token(void *ctx, bool refused, char *out, size_t room);
+int replica__tell_token(void *ctx, bool refused, char *out, size_t room);
 
 /* Time left until the next attempt; with the mutex. */
-int64_t sync_retry_ms(const replica_sync *sync);
+int64_t replica__sync_retry_ms(const replica_sync *sync);
 
-void sync_ref(replica_sync *sync);
-void sync_unref(replica_sync *sync);
+void replica__sync_ref(replica_sync *sync);
+void replica__sync_unref(replica_sync *sync);
 
 #endif

@@ -18,7 +18,7 @@ static int post(void *ctx, replica__post_fn fn, void *arg)
 
 static void wake(void *ctx)
 {
-    runner_wake(ctx);
+    replica__runner_wake(ctx);
 }
 
 /* ---- status ---------------------------------------------------------------------- */
@@ -34,10 +34,10 @@ static void run_status(void *arg, bool closing)
     pthread_mutex_unlock(&sync->mutex);
     if (!sync->ended && !closing)
         sync->o.on_status(sync->o.ctx, &status);
-    sync_unref(sync);
+    replica__sync_unref(sync);
 }
 
-int64_t sync_retry_ms(const replica_sync *sync)
+int64_t replica__sync_retry_ms(const replica_sync *sync)
 {
     const struct replica__world *world = &replica__real_world;
     int64_t left = sync->retry_at - world->monotonic_ms(world->ctx);
@@ -53,7 +53,7 @@ static void tell_status(void *ctx, const replica_sync_status *status)
     pthread_mutex_lock(&sync->mutex);
     sync->status = *status;
     sync->retry_at = status->retry_ms;
-    sync->status.retry_ms = sync_retry_ms(sync);
+    sync->status.retry_ms = replica__sync_retry_ms(sync);
     if (sync->http)
         replica__remote_http_bytes(&sync->remote, &sync->status.bytes_down, &sync->status.bytes_up);
     if (sync->seen != sync->changes)
@@ -63,12 +63,12 @@ static void tell_status(void *ctx, const replica_sync_status *status)
     sync->status_posted |= send;
     pthread_mutex_unlock(&sync->mutex);
     if (send) {
-        sync_ref(sync);
+        replica__sync_ref(sync);
         if (post(sync, run_status, sync) < 0) {
             pthread_mutex_lock(&sync->mutex);
             sync->status_posted = false; /* the next one tells it */
             pthread_mutex_unlock(&sync->mutex);
-            sync_unref(sync);
+            replica__sync_unref(sync);
         }
     }
     replica__poller_wake(replica__db_poller(sync->db)); /* somebody may wait for it */
@@ -110,8 +110,8 @@ static void run_event(void *arg, bool closing)
     had_no_room = sync->events-- == MAX_EVENTS;
     pthread_mutex_unlock(&sync->mutex);
     if (had_no_room && !sync->ended && !closing)
-        runner_wake(sync);
-    sync_unref(sync);
+        replica__runner_wake(sync);
+    replica__sync_unref(sync);
 }
 
 static char *put_text(char *at, const char **text)
@@ -154,7 +154,7 @@ static void tell_event(void *ctx, const replica_sync_event *event)
     pthread_mutex_lock(&sync->mutex);
     sync->events++;
     pthread_mutex_unlock(&sync->mutex);
-    sync_ref(sync);
+    replica__sync_ref(sync);
     if (post(sync, run_event, e) < 0)
         run_event(e, true);
 }
@@ -172,7 +172,7 @@ static void run_error(void *arg, bool closing)
 
     if (!f->sync->ended && !closing)
         f->sync->o.on_error(f->sync->o.ctx, &f->error);
-    sync_unref(f->sync);
+    replica__sync_unref(f->sync);
     replica__free(f);
 }
 
@@ -185,7 +185,7 @@ static void tell_error(void *ctx, const replica_error *error)
         return;
     f->sync = sync;
     f->error = *error;
-    sync_ref(sync);
+    replica__sync_ref(sync);
     if (post(sync, run_error, f) < 0)
         run_error(f, true);
 }
@@ -209,25 +209,25 @@ static void run_token(void *arg, bool closing)
     if (r < 0)
         replica__free(token);
     if (!sync->ended && !closing)
-        runner_command(sync, COMMAND_TOKEN);
-    sync_unref(sync);
+        replica__runner_command(sync, COMMAND_TOKEN);
+    replica__sync_unref(sync);
 }
 
-int tell_token(void *ctx, bool refused, char *out, size_t room)
+int replica__tell_token(void *ctx, bool refused, char *out, size_t room)
 {
     replica_sync *sync = ctx;
 
     if (!sync->o.token)
         return refused ? REPLICA_EAUTH : 0;
-    sync_ref(sync);
+    replica__sync_ref(sync);
     if (post(sync, run_token, sync) < 0) {
-        sync_unref(sync);
+        replica__sync_unref(sync);
         return REPLICA_ENOMEM;
     }
     return REPLICA__TOKEN_LATER;
 }
 
-void tell_set_hooks(replica_sync *sync)
+void replica__tell_set_hooks(replica_sync *sync)
 {
     sync->hooks = (struct replica__session_hooks){
         .post = post,
