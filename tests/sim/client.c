@@ -235,6 +235,7 @@ void client_crash(struct client *c)
     sim_trace(c->sim, "client %d: crashes", c->number);
     c->sim->crashes++;
     before = digest(c);
+    oracle_read_log(c);
     fault_io_from(FAULT_WRITE | FAULT_SYNC, 0, SQLITE_IOERR); /* nothing of its end is written */
     client_close(c);
     fault_io_stop();

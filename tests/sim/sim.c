@@ -177,8 +177,11 @@ static void make_plan(struct sim *sim)
     p->jump = some(sim, 50);
     p->poison = some(sim, 40);
     p->slow = some(sim, 200);
-    if (sim->seed % 5 == 3) /* these stories have disasters, too */
-        p->restore = some(sim, 600);
+    if (sim->seed % 5 == 3) { /* these stories have disasters, too */
+        p->restore = 200 + (int)sim_roll(sim, 600);
+        p->crash += 60;
+        p->actions *= 2;
+    }
     sim_trace(sim, "%d clients, %d collections, %d keys, %s, pages of %zu rows and %lld bytes",
               p->clients, p->colls, p->keys, p->rxdb ? "RxDB's dialect" : "our dialect", p->rows,
               (long long)p->bytes);

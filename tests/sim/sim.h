@@ -63,7 +63,7 @@ struct client {
     int requests;
     int64_t steps;
     bool discarded[MAX_COLLS][MAX_KEYS]; /* a document of which the server may know nothing */
-    int copied_at;           /* there is a copy of the file, of when this token was the next; 0: none */
+    int copied_at; /* there is a copy of the file, of when this token was the next; 0: none */
     bool restored;           /* it was put back once */
 };
 
@@ -162,7 +162,10 @@ void oracle_free(struct oracle *oracle);
 int oracle_token(struct sim *sim, int client, int coll, int key);
 void oracle_acknowledged(struct sim *sim, int token);
 int oracle_next_token(const struct sim *sim);
-/* The client's file is an old copy: what it wrote from this token on is gone, unless it was sent. */
+/* What the conflict log has now is not lost. */
+void oracle_read_log(struct client *c);
+/* The client's file is an old copy: what it wrote from this token on is gone, unless it was sent.
+ */
 void oracle_restored(struct client *c, int token);
 /* The client's program replaced (or deleted) this text, and so all the tokens in it. */
 void oracle_superseded(struct client *c, const char *json, size_t len);
