@@ -134,6 +134,9 @@ void replica__session_move(struct replica__session *s, enum session_state to);
 /* An attempt failed: what it means for the whole session. */
 void replica__session_failed(struct replica__session *s, const replica_error *error,
                              int64_t retry_ms);
+/* Everything that is under way with the server ends; what was sent is asked about again. */
+void replica__session_stop_work(struct replica__session *s);
+void replica__session_want_all(struct replica__session *s); /* pull every feed */
 /* The program must mend this: pause with this error. */
 void replica__session_halt(struct replica__session *s, const replica_error *error);
 void replica__session_succeeded(

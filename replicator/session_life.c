@@ -1,0 +1,203 @@
+/* A session's life: its beginning, the greeting, what the program tells it, its end. */
+#include "replicator/session.h"
+
+#include "replicator/session_state.h"
+
+/* ---- what others tell ------------------------------------------------------------- */
+
+void replica__session_changed(struct replica__session *s)
+{
+    if (s->busy)
+        return; /* our own commit, in the program's loop */
+    s->dirty = true;
+    s->unsettled = true; /* a document that was set aside may have been let in again */
+    if (s->status.in_sync) {
+        s->status.in_sync = 0;
+        replica__session_touch(s);
+    }
+}
+
+void replica__session_pause(struct replica__session *s, bool paused)
+{
+    if (s->state == DONE)
+        return;
+    if (paused && s->state != PAUSED) {
+        replica__session_stop_work(s);
+        replica__stream_side_stop(s);
+        replica__session_move(s, PAUSED);
+    } else if (!paused && s->state == PAUSED) {
+        replica__session_succeeded(s);
+        replica__session_want_all(s);
+        s->dirty = s->unsettled = true;
+        replica__session_move(s, s->greeted ? IDLE : HELLO);
+    } else if (!paused) {
+        replica__session_now(s);
+    }
+}
+
+void replica__session_now(struct replica__session *s)
+{
+    if (s->state == WAITING)
+        s->wait_until = replica__session_clock(s);
+    for (size_t i = 0; i < s->feed_count; i++) {
+        s->feeds[i].wanted = true;
+        if (!s->feeds[i].stream.open)
+            s->feeds[i].stream_at = replica__session_clock(s);
+    }
+    s->later_at = s->later_at ? replica__session_clock(s) : 0;
+    s->dirty = true;
+}
+
+void replica__session_resync(struct replica__session *s)
+{
+    for (size_t i = 0; i < s->feed_count; i++) {
+        s->feeds[i].wanted = s->feeds[i].from_start = true;
+        s->feeds[i].at_head = false;
+    }
+    s->status.in_sync = 0;
+    replica__session_touch(s);
+}
+
+bool replica__session_busy(const struct replica__session *s)
+{
+    return s->busy;
+}
+
+void replica__session_status(const struct replica__session *s, replica_sync_status *ret)
+{
+    *ret = s->status;
+}
+
+replica_collection *replica__session_collection(const struct replica__session *s, const char *name)
+{
+    for (size_t i = 0; i < s->o.count; i++) {
+        if (strcmp(s->named[i].name, name) == 0)
+            return s->colls[i];
+    }
+    return NULL;
+}
+
+/* ---- hello ----------------------------------------------------------------------- */
+
+static void free_feeds(struct replica__session *s)
+{
+    for (size_t i = 0; i < s->feed_count; i++)
+        replica__free(s->feeds[i].opened_at);
+    replica__free(s->feeds);
+    s->feeds = NULL;
+    s->feed_count = 0;
+}
+
+static int make_feeds(struct replica__session *s, replica_error *err)
+{
+    bool one_feed = s->features & REPLICA_REMOTE_ONE_FEED;
+    bool before;
+    int n;
+
+    if (replica__replication_mode(s->repl, &before) && before && !one_feed && !s->o.may_downgrade)
+        return replica__error_set(err, REPLICA_ENOTSUP, 0,
+                                  "the server spoke the replica dialect before, and does not now");
+    n = replica__replication_feeds(s->repl, one_feed, err);
+    if (n < 0)
+        return n;
+    free_feeds(s);
+    s->feeds = replica__alloc_zero((size_t)n, sizeof *s->feeds);
+    if (!s->feeds)
+        return replica__enomem(err);
+    s->feed_count = (size_t)n;
+    if (s->features & REPLICA_REMOTE_ORDER)
+        replica__checkpoint_incarnation(replica__feed_checkpoint(s->repl, 0), s->incarnation,
+                                        sizeof s->incarnation);
+    return 0;
+}
+
+void replica_call_hello(replica_call *call, unsigned features)
+{
+    struct replica__session *s = call->session;
+    replica_error error = { .offset = -1 };
+
+    if (!call->open)
+        return;
+    call->open = false;
+    s->features = features;
+    if (make_feeds(s, &error) < 0) {
+        replica__session_failed(s, &error, 0);
+        return;
+    }
+    s->greeted = true;
+    replica__session_succeeded(s);
+    replica__session_want_all(s);
+    s->dirty = s->unsettled = true;
+    s->later_at = replica__session_clock(s); /* what an earlier session put off */
+    replica__session_move(s, IDLE);
+}
+
+/* ---- the beginning and the end ---------------------------------------------------- */
+
+static int name_collections(struct replica__session *s, replica_error *err)
+{
+    s->named = replica__alloc_zero(s->o.count, sizeof *s->named);
+    s->colls = replica__alloc_zero(s->o.count, sizeof(replica_collection *));
+    if (!s->named || !s->colls)
+        return replica__enomem(err);
+    for (size_t i = 0; i < s->o.count; i++) {
+        replica_collection *coll = s->o.collections[i];
+
+        s->colls[i] = coll;
+        s->named[i] = (replica_remote_collection){ .name = replica_collection_name(coll),
+                                                   .key = replica_collection_key(coll),
+                                                   .version = replica_collection_version(coll) };
+    }
+    return 0;
+}
+
+int replica__session_new(replica_db *db, const struct replica__session_options *o,
+                         const replica_remote *remote, const struct replica__session_hooks *hooks,
+                         struct replica__session **ret_session, replica_error *err)
+{
+    struct replica__session *s = replica__alloc_zero(1, sizeof *s);
+    int r;
+
+    if (!s)
+        return replica__enomem(err);
+    s->db = db;
+    s->o = *o;
+    s->hooks = hooks;
+    s->state = o->paused ? PAUSED : HELLO;
+    s->status = (replica_sync_status){ .size = sizeof s->status,
+                                       .state = o->paused ? REPLICA_SYNC_PAUSED
+                                                          : REPLICA_SYNC_STARTING,
+                                       .pull_remaining = -1,
+                                       .error = { .offset = -1 } };
+    s->pull_rows = s->push_rows = s->push_most = o->rows;
+    r = name_collections(s, err);
+    if (r >= 0)
+        r = replica__replication_open(db, o->identifier, s->colls, o->count, &s->repl, err);
+    if (r >= 0) {
+        s->asking = replica__asking_new(hooks);
+        r = s->asking ? 0 : replica__enomem(err);
+    }
+    if (r < 0) {
+        replica__session_free(s);
+        return r;
+    }
+    s->remote = *remote; /* from here on it is ours to destroy */
+    *ret_session = s;
+    return 0;
+}
+
+void replica__session_free(struct replica__session *s)
+{
+    if (!s)
+        return;
+    replica__session_stop_work(s);
+    replica__stream_side_stop(s);
+    replica__asking_close(s->asking);
+    if (s->remote.destroy)
+        s->remote.destroy(s->remote.ctx);
+    replica__replication_close(s->repl);
+    free_feeds(s);
+    replica__free(s->named);
+    replica__free(s->colls);
+    replica__free(s);
+}
