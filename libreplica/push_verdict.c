@@ -11,6 +11,7 @@ struct judged {
     struct replica__state state;
     int64_t seq;   /* of the document as it is stored now */
     bool moved_on; /* it was written since the row was taken */
+    int64_t number; /* the server's, of what was taken; 0: not known */
 };
 
 /* An unsettled state that is not newer than what the server has just taken is settled by that. */
@@ -33,6 +34,8 @@ static int drop_older_unsettled(struct replica__pulling *p, struct judged *j, re
         older = j->row->deleted == ((k.flags & REPLICA__FLAG_DELETED) != 0) &&
                 replica__json_equal(k.body, k.len, j->row->json, j->row->len,
                                     REPLICA_JSON_AS_JAVASCRIPT) > 0;
+    if (older && !j->number)
+        j->number = k.server_seq; /* it is the very state */
     replica__sql_reset(&stmt);
     return older ? replica__state_drop_unsettled(db, &j->state, err) : 0;
 }
@@ -72,8 +75,8 @@ static int taken_but_moved_on(struct replica__pulling *p, struct judged *j, repl
     if (r < 0)
         return r;
     s->clean_seq = 0;
-    s->incarnation = j->verdict->sequence ? p->incarnation : 0;
-    s->server_seq = j->verdict->sequence;
+    s->incarnation = j->number ? p->incarnation : 0;
+    s->server_seq = j->number;
     s->rounds = 0;
     s->todo = REPLICA__TODO_NOW;
     return replica__state_put(p->repl->db, s, err);
@@ -89,8 +92,8 @@ static int yield_to_base(struct replica__pulling *p, struct judged *j, replica_e
     struct replica__kept k;
     int r;
 
-    if (j->verdict->verdict != REPLICA_VERDICT_ALREADY || j->verdict->sequence || j->moved_on ||
-        s->unsettled || !s->base)
+    if (j->verdict->verdict != REPLICA_VERDICT_ALREADY || j->number || j->moved_on || s->unsettled ||
+        !s->base)
         return 0;
     r = replica__kept_get(p->repl->db, s->base, &stmt, &k, err);
     if (r >= 0 && k.server_seq) {
@@ -112,7 +115,7 @@ static int taken(struct replica__pulling *p, struct judged *j, replica_error *er
     if (r < 0)
         return r;
     return j->moved_on ? taken_but_moved_on(p, j, err)
-                       : replica__state_clean(p, &j->state, j->seq, j->verdict->sequence, err);
+                       : replica__state_clean(p, &j->state, j->seq, j->number, err);
 }
 
 static int refused(struct replica__pulling *p, struct judged *j, int kind, int code,
@@ -234,7 +237,7 @@ static int apply(struct replica__pulling *p, const struct replica__push_row *row
                  const struct replica__verdict *verdict, replica_error *err)
 {
     replica_db *db = p->repl->db;
-    struct judged j = { .row = row, .verdict = verdict };
+    struct judged j = { .row = row, .verdict = verdict, .number = verdict->sequence };
     REPLICA_STMT stmt = NULL;
     int rc = SQLITE_OK;
     int r = replica__sql_get(db, REPLICA__SQL_DOC_SEQ, &stmt, err);
