@@ -47,6 +47,11 @@ struct oracle *oracle_new(void)
 
     if (!o)
         abort();
+    o->room = 256;
+    o->tokens = calloc(o->room, sizeof *o->tokens);
+    if (!o->tokens)
+        abort();
+    o->n = 1; /* 0 is none */
     return o;
 }
 
@@ -108,10 +113,8 @@ int oracle_token(struct sim *sim, int client, int coll, int key)
 {
     struct oracle *o = sim->oracle;
 
-    if (o->n == 0)
-        o->n = 1; /* 0 is none */
     if (o->n >= o->room) {
-        o->room = o->room ? o->room * 2 : 256;
+        o->room *= 2;
         o->tokens = realloc(o->tokens, o->room * sizeof *o->tokens);
         if (!o->tokens)
             abort();
