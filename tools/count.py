@@ -11,6 +11,7 @@ import sys
 
 DETAIL = 25  # lines that one failure may take here; the whole of it is in meson's log
 LINE = re.compile(r'^(not )?ok\b(?: \d+)?[ -]*([^#\n]*)(?:#\s*(SKIP)\b(.*))?', re.I)
+NONE = re.compile(r'^1\.\.0\s*#\s*SKIP\b(.*)', re.I | re.M)  # a plan without tests
 GOOD = ('OK', 'EXPECTEDFAIL')
 
 
@@ -46,7 +47,8 @@ class Sum:
         result = test['result']
         if result == 'SKIP' and self.skipped + self.passed == before:
             self.skipped += 1
-            self.notes.append(f'    skipped: {name}')
+            reason = NONE.search(text)
+            self.notes.append(f'    skipped: {name}' + (f': {reason[1].strip()}' if reason else ''))
         elif result in GOOD and self.skipped + self.passed == before:
             self.passed += 1
         elif result not in GOOD + ('SKIP',):
