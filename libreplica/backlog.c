@@ -136,30 +136,16 @@ int replica__replication_pending(struct replica__replication *repl, replica_erro
     return r;
 }
 
-static int replication_number(replica_db *db, const char *name, int64_t *ret, replica_error *err)
-{
-    REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_REPL_FIND, &stmt, err);
-
-    if (r < 0)
-        return r;
-    replica__bind_text(stmt, 1, name, REPLICA_NUL, &rc);
-    r = replica__sql_step(db, stmt, rc, err);
-    if (r > 0)
-        *ret = sqlite3_column_int64(stmt, 0);
-    return r;
-}
-
 int replica__backlog_of(replica_db *db, const char *name, struct replica__backlog *ret,
                         replica_error *err)
 {
     REPLICA_READ read = NULL;
     int64_t number = 0;
+    int one_feed;
     int r = replica__read_begin(db, &read, err);
 
     if (r >= 0)
-        r = replication_number(db, name, &number, err);
+        r = replica__replication_find(db, name, &number, &one_feed, err);
     if (r == 0)
         *ret = (struct replica__backlog){ 0 };
     return r <= 0 ? r : count(db, number, ret, err);
@@ -187,13 +173,14 @@ int replica__doc_state(replica_collection *coll, const char *id, const char *rep
     struct replica__row row;
     struct replica__state s;
     int64_t number = 0;
+    int one_feed;
     int state, r;
 
     r = replica__read_begin(db, &read, err);
     if (r >= 0)
         r = replica__txn_know(db, err);
     if (r >= 0)
-        r = replication_number(db, replication, &number, err);
+        r = replica__replication_find(db, replication, &number, &one_feed, err);
     if (r > 0)
         r = takes_part(coll, number, err);
     if (r > 0)

@@ -104,6 +104,21 @@ static int create(replica_db *db, replica_error *err)
     return replica__sql_script(db, marks, err);
 }
 
+/* Copies that SQLite makes are in another mode.  The change needs the file alone, and SQLite
+ * answers "busy" at once, without its busy handler, where two that change it at the same time would
+ * wait for each other.  So the wait is here, and ends. */
+static int set_wal(replica_db *db, replica_error *err)
+{
+    const struct replica__world *world = &replica__real_world;
+    int64_t until = world->monotonic_ms(world->ctx) + db->busy_ms;
+    int r;
+
+    while ((r = replica__sql_script(db, "PRAGMA journal_mode = WAL", err)) == REPLICA_EBUSY &&
+           world->monotonic_ms(world->ctx) < until)
+        replica__os_sleep_us(500 + (int64_t)(world->random(world->ctx) % 2000));
+    return r;
+}
+
 int replica__format_open(replica_db *db, replica_error *err)
 {
     int found = look(db, err);
@@ -113,10 +128,10 @@ int replica__format_open(replica_db *db, replica_error *err)
         return replica__error_set(err, REPLICA_ECORRUPT, 0, "an empty file");
     if (r < 0 || db->flags & REPLICA_DB_READ_ONLY)
         return r < 0 ? r : 0;
-    /* Copies that SQLite makes are in another mode.  It is set outside a transaction; two programs
-     * may be first at once, and the second finds the tables when it gets the lock. */
+    /* Outside a transaction; two programs may be first at once, and the second finds the tables
+     * when it gets the lock. */
     if (!db->memory)
-        r = replica__sql_script(db, "PRAGMA journal_mode = WAL", err);
+        r = set_wal(db, err);
     if (r < 0 || found > 0)
         return r < 0 ? r : 0;
     r = replica__sql_script(db, "BEGIN IMMEDIATE", err);

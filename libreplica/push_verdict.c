@@ -83,8 +83,8 @@ static int taken_but_moved_on(struct replica__pulling *p, struct judged *j, repl
 }
 
 /* It was taken before, and has been overwritten since.  If the program had met a state of the
- * server and kept its own all the same, then perhaps over the very state that overwrote it: so it is
- * when this file is an old copy.  What was kept was the past; the server's is written after all. */
+ * server and kept its own all the same, then perhaps over the very state that overwrote it: so it
+ * is when this file is an old copy.  What was kept was the past; the server's is written. */
 static int yield_to_base(struct replica__pulling *p, struct judged *j, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;

@@ -40,9 +40,8 @@ static void close_ptr(struct replica__replication **repl)
     replica__replication_close(*repl);
 }
 
-/* 1 and its row, 0: there is none. */
-static int find(replica_db *db, const char *name, int64_t *ret_number, int *ret_one_feed,
-                replica_error *err)
+int replica__replication_find(replica_db *db, const char *name, int64_t *ret_number,
+                              int *ret_one_feed, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
     int rc = SQLITE_OK;
@@ -127,7 +126,7 @@ int replica__replication_open(replica_db *db, const char *name, replica_collecti
     memcpy(repl->colls, colls, n * sizeof *colls);
     r = replica__txn_begin(db, &txn, err);
     if (r >= 0)
-        r = find(db, name, &repl->number, &repl->one_feed, err);
+        r = replica__replication_find(db, name, &repl->number, &repl->one_feed, err);
     if (r == 0)
         r = create(db, name, &repl->number, err);
     if (r >= 0)
@@ -379,7 +378,7 @@ int replica__replication_remove(replica_db *db, const char *name, replica_error 
     int r = replica__txn_begin(db, &txn, err);
 
     if (r >= 0)
-        r = find(db, name, &number, &one_feed, err);
+        r = replica__replication_find(db, name, &number, &one_feed, err);
     if (r <= 0)
         return r;
     r = drop_kept(db, number, err);

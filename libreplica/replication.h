@@ -40,6 +40,9 @@ struct replica__replication {
     size_t feed_count;
 };
 
+/* 1 and the numbers of this name (one_feed: -1 if it was never set), 0: there is none. */
+int replica__replication_find(replica_db *db, const char *name, int64_t *ret_number,
+                              int *ret_one_feed, replica_error *err);
 /* Store the feed as it is; in a transaction. */
 int replica__feed_put(struct replica__replication *repl, const struct replica__feed *feed,
                       replica_error *err);

@@ -13,44 +13,67 @@ static int64_t flags_of(const struct replica__write *w)
     return (w->deleted ? REPLICA__FLAG_DELETED : 0) | (w->pulled ? REPLICA__FLAG_PULLED : 0);
 }
 
+/* What the next write is called: taken, with its sequence number, when it has succeeded. */
+static int next_write(replica_db *db, const struct replica__write *w,
+                      const struct replica__row *old, struct replica__written *ret,
+                      replica_error *err)
+{
+    int64_t opening = 0;
+    int r = replica__txn_opening(db, &opening, err);
+
+    if (r < 0)
+        return r;
+    *ret = (struct replica__written){
+        .number = old ? old->number : 0,
+        .seq = db->head + 1,
+        .height = old ? old->height + 1 : 1,
+        .opening = opening,
+        .stamp = w->stamp ? w->stamp : replica__txn_stamp(db, old ? old->stamp : 0),
+    };
+    return 0;
+}
+
+/* The columns that each write sets, in their order, from parameter `at` on. */
+static void bind_state(sqlite3_stmt *stmt, int at, const struct replica__write *w,
+                       const struct replica__written *next, int *rc)
+{
+    replica__bind_int(stmt, at, next->seq, rc);
+    replica__bind_int(stmt, at + 1, next->height, rc);
+    replica__bind_int(stmt, at + 2, next->opening, rc);
+    replica__bind_int(stmt, at + 3, flags_of(w), rc);
+    replica__bind_int(stmt, at + 4, next->stamp, rc);
+    replica__bind_int_or_null(stmt, at + 5, w->writer, rc);
+    replica__bind_int_or_null(stmt, at + 6, w->wseq, rc);
+    replica__bind_text(stmt, at + 7, w->bundle, REPLICA_NUL, rc);
+    replica__bind_int(stmt, at + 8, w->coll->version, rc);
+    replica__bind_text(stmt, at + 9, w->json, w->len, rc);
+}
+
 int replica__write_new(replica_db *db, const struct replica__write *w, struct replica__written *ret,
                        replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
-    int64_t opening = 0;
-    int64_t stamp;
+    struct replica__written next;
     int rc = SQLITE_OK;
     int r;
 
     assert(db->in_txn);
-    r = replica__txn_opening(db, &opening, err);
+    r = next_write(db, w, NULL, &next, err);
     if (r >= 0)
         r = replica__sql_get(db, REPLICA__SQL_DOC_INSERT, &stmt, err);
     if (r < 0)
         return r;
-    stamp = w->stamp ? w->stamp : replica__txn_stamp(db, 0);
     replica__bind_int(stmt, 1, w->coll->number, &rc);
     replica__bind_text(stmt, 2, w->id, w->id_len, &rc);
-    replica__bind_int(stmt, 3, db->head + 1, &rc);
-    replica__bind_int(stmt, 4, 1, &rc);
-    replica__bind_int(stmt, 5, opening, &rc);
-    replica__bind_int(stmt, 6, flags_of(w), &rc);
-    replica__bind_int(stmt, 7, stamp, &rc);
-    replica__bind_int_or_null(stmt, 8, w->writer, &rc);
-    replica__bind_int_or_null(stmt, 9, w->wseq, &rc);
-    replica__bind_text(stmt, 10, w->bundle, REPLICA_NUL, &rc);
-    replica__bind_int(stmt, 11, w->coll->version, &rc);
-    replica__bind_text(stmt, 12, w->json, w->len, &rc);
+    bind_state(stmt, 3, w, &next, &rc);
     r = replica__sql_step(db, stmt, rc, err);
     if (r < 0)
         return r;
     if (sqlite3_changes(db->sqlite) == 0)
         return 0;
-    *ret = (struct replica__written){ .number = sqlite3_last_insert_rowid(db->sqlite),
-                                      .seq = ++db->head,
-                                      .height = 1,
-                                      .opening = opening,
-                                      .stamp = stamp };
+    next.number = sqlite3_last_insert_rowid(db->sqlite);
+    db->head = next.seq;
+    *ret = next;
     return 1;
 }
 
@@ -58,36 +81,21 @@ static int replace(replica_db *db, const struct replica__write *w, const struct 
                    struct replica__written *ret, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
-    int64_t opening = 0;
-    int64_t stamp;
+    struct replica__written next;
     int rc = SQLITE_OK;
-    int r;
+    int r = next_write(db, w, old, &next, err);
 
-    r = replica__txn_opening(db, &opening, err);
     if (r >= 0)
         r = replica__sql_get(db, REPLICA__SQL_DOC_UPDATE, &stmt, err);
     if (r < 0)
         return r;
-    stamp = w->stamp ? w->stamp : replica__txn_stamp(db, old->stamp);
     replica__bind_int(stmt, 1, old->number, &rc);
-    replica__bind_int(stmt, 2, db->head + 1, &rc);
-    replica__bind_int(stmt, 3, old->height + 1, &rc);
-    replica__bind_int(stmt, 4, opening, &rc);
-    replica__bind_int(stmt, 5, flags_of(w), &rc);
-    replica__bind_int(stmt, 6, stamp, &rc);
-    replica__bind_int_or_null(stmt, 7, w->writer, &rc);
-    replica__bind_int_or_null(stmt, 8, w->wseq, &rc);
-    replica__bind_text(stmt, 9, w->bundle, REPLICA_NUL, &rc);
-    replica__bind_int(stmt, 10, w->coll->version, &rc);
-    replica__bind_text(stmt, 11, w->json, w->len, &rc);
+    bind_state(stmt, 2, w, &next, &rc);
     r = replica__sql_step(db, stmt, rc, err);
     if (r < 0)
         return r;
-    *ret = (struct replica__written){ .number = old->number,
-                                      .seq = ++db->head,
-                                      .height = old->height + 1,
-                                      .opening = opening,
-                                      .stamp = stamp };
+    db->head = next.seq;
+    *ret = next;
     return 0;
 }
 
