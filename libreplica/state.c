@@ -101,28 +101,36 @@ bool replica__state_under_way(const replica_db *db, const struct replica__state 
     return in_range(db, s->replication, row);
 }
 
-/* What one replication needs of the state that is replaced. */
+/* One more use of the state that is replaced. */
+static int keep_row(replica_db *db, const struct replica__row *row, int64_t *kept,
+                    replica_error *err)
+{
+    return *kept ? replica__kept_ref(db, *kept, err) : replica__kept_add_row(db, row, 1, kept, err);
+}
+
+/* What one replication needs of the state that is replaced.  One that the server has lost may be both:
+ * the base of what comes now, and on its way there again. */
 static int capture_for(replica_db *db, struct replica__state *s, const struct replica__row *row,
                        int64_t *kept, replica_error *err)
 {
     bool base = s->clean_seq == row->seq || s->lost_seq == row->seq;
-    bool sent = !base && !s->sent && replica__state_under_way(db, s, row) &&
+    bool sent = s->clean_seq != row->seq && !s->sent && replica__state_under_way(db, s, row) &&
                 (!s->sent_seq || s->sent_seq == row->seq);
     int r = 0;
 
     if (!base && !sent)
         return 0;
-    r = *kept ? replica__kept_ref(db, *kept, err) : replica__kept_add_row(db, row, 1, kept, err);
-    if (r < 0)
-        return r;
     if (base) {
+        r = keep_row(db, row, kept, err);
         s->base = *kept;
-    } else {
+    }
+    if (r >= 0 && sent) {
+        r = keep_row(db, row, kept, err);
         s->sent_seq = row->seq;
         s->sent = *kept;
         s->todo = REPLICA__TODO_NOW;
     }
-    return replica__state_put(db, s, err);
+    return r < 0 ? r : replica__state_put(db, s, err);
 }
 
 /* Replications that have a range over this document and no row for it yet: its first push is
