@@ -32,7 +32,8 @@ static int compare_lost(struct replica__replication *repl, const struct replica_
         if (!repl->feeds[i].coll || repl->feeds[i].coll == row->coll)
             common = repl->feeds[i].common;
     }
-    u->lost_is_newer = real.server_seq <= common || real.stamp < row->stamp;
+    u->lost_is_next = real.server_seq <= common;
+    u->lost_is_newer = u->lost_is_next || real.stamp < row->stamp;
     return 1;
 }
 

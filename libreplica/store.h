@@ -230,6 +230,7 @@ struct replica__unsettled {
     bool clean;            /* local is in step with an older state: real simply replaces it */
     bool lost;             /* local was in step, until the server lost it; nobody edited it, */
     bool lost_is_newer;    /* and it is newer than what the server has now */
+    bool lost_is_next;     /* and it came after what the server has now */
 };
 enum {
     REPLICA__SETTLE_REAL = 1,     /* write the real state; the local one goes to the conflict log */

@@ -3,6 +3,8 @@
 
 #include "replicator/session_state.h"
 
+#include <stdio.h>
+
 /* ---- what others tell ------------------------------------------------------------- */
 
 void replica__session_changed(struct replica__session *s)
@@ -88,6 +90,23 @@ static void free_feeds(struct replica__session *s)
     s->feed_count = 0;
 }
 
+/* The server's incarnation as it was last known: that of the checkpoint or, before there is one, that of
+ * what was pushed. */
+static int recall_incarnation(struct replica__session *s, replica_error *err)
+{
+    struct replica__marker newest;
+    int n;
+
+    replica__checkpoint_incarnation(replica__feed_checkpoint(s->repl, 0), s->incarnation,
+                                    sizeof s->incarnation);
+    if (s->incarnation[0])
+        return 0;
+    n = replica__replication_markers(s->repl, "", &newest, 1, err);
+    if (n > 0)
+        snprintf(s->incarnation, sizeof s->incarnation, "%s", newest.incarnation);
+    return n < 0 ? n : 0;
+}
+
 static int make_feeds(struct replica__session *s, replica_error *err)
 {
     bool one_feed = s->features & REPLICA_REMOTE_ONE_FEED;
@@ -105,10 +124,7 @@ static int make_feeds(struct replica__session *s, replica_error *err)
     if (!s->feeds)
         return replica__enomem(err);
     s->feed_count = (size_t)n;
-    if (s->features & REPLICA_REMOTE_ORDER)
-        replica__checkpoint_incarnation(replica__feed_checkpoint(s->repl, 0), s->incarnation,
-                                        sizeof s->incarnation);
-    return 0;
+    return s->features & REPLICA_REMOTE_ORDER ? recall_incarnation(s, err) : 0;
 }
 
 void replica_call_hello(replica_call *call, unsigned features)

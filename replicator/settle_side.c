@@ -49,10 +49,12 @@ static int rule_for(const struct replica__unsettled *u, const char **ret_rule)
         return REPLICA__SETTLE_CLEAN;
     if (replica_doc_deleted(u->real) && replica_doc_deleted(u->local))
         return REPLICA__SETTLE_CLEAN; /* whatever is in the tombstones */
+    if (u->lost) { /* the handler is for edits, and this is none */
+        *ret_rule = u->lost_is_next ? NULL : "newest";
+        return u->lost_is_newer ? REPLICA__SETTLE_LOCAL : REPLICA__SETTLE_REAL;
+    }
     if (!u->assumed && replica_doc_deleted(u->real) && !replica_doc_deleted(u->local))
         return REPLICA__SETTLE_LOCAL;
-    if (u->lost) /* the handler is for edits, and this is none */
-        return u->lost_is_newer ? REPLICA__SETTLE_LOCAL : REPLICA__SETTLE_REAL;
     if (handler->resolve)
         return 0;
     *ret_rule = "server-wins";
