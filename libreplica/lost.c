@@ -23,22 +23,57 @@ static int find(struct replica__replication *repl, int64_t after, int64_t common
     return r;
 }
 
-/* The server knows nothing of this state: no number of it counts any more, and it goes out as new.
- * Nor does that of an unsettled state count, or it would make those of the new timeline old. */
+/* An unsettled state that is lost is no question any more: who wrote it brings it back. */
+static int forget_unsettled(replica_db *db, struct replica__state *s, int64_t seq, int64_t common,
+                            replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    struct replica__kept k = { 0 };
+    int r = s->unsettled ? replica__kept_get(db, s->unsettled, &stmt, &k, err) : 0;
+
+    if (r < 0 || k.server_seq <= common)
+        return r < 0 ? r : 0;
+    replica__sql_reset(&stmt);
+    if (s->clean_seq != seq && s->aside_seq != seq)
+        s->todo = REPLICA__TODO_NOW;
+    return replica__state_drop_unsettled(db, s, err);
+}
+
+static int read_seq(replica_db *db, int64_t number, int64_t *ret, replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(db, REPLICA__SQL_DOC_SEQ, &stmt, err);
+
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, number, &rc);
+    r = replica__sql_step(db, stmt, rc, err);
+    if (r > 0)
+        *ret = sqlite3_column_int64(stmt, 0);
+    return r;
+}
+
+/* The server knows nothing of this state: no number of it counts any more, and it goes out as new. */
 static int forget(struct replica__replication *repl, int64_t number, int64_t common,
                   replica_error *err)
 {
     replica_db *db = repl->db;
     struct replica__state s;
-    int r = replica__state_get(db, number, repl->number, &s, err);
+    int64_t seq = 0;
+    int r = read_seq(db, number, &seq, err);
 
-    if (r > 0 && s.unsettled)
-        r = replica__sql_run(db, REPLICA__SQL_KEPT_LOST, err, 2, s.unsettled, common);
-    if (r < 0 || s.server_seq <= common)
-        return r < 0 ? r : 0;
-    s.lost_seq = s.clean_seq; /* of an edited one the base stays, as text */
-    s.clean_seq = s.incarnation = s.server_seq = 0;
-    s.todo = REPLICA__TODO_NOW;
+    if (r >= 0)
+        r = replica__state_get(db, number, repl->number, &s, err);
+    if (r >= 0)
+        r = forget_unsettled(db, &s, seq, common, err);
+    if (r < 0)
+        return r;
+    if (s.server_seq > common) {
+        s.lost_seq = s.clean_seq; /* of an edited one the base stays, as text */
+        s.clean_seq = s.incarnation = s.server_seq = 0;
+        s.todo = REPLICA__TODO_NOW;
+    }
     return replica__state_put(db, &s, err);
 }
 

@@ -75,8 +75,6 @@ static const char *const texts[] = {
     [REPLICA__SQL_KEPT_GET] =
         "SELECT flags, version, incarnation, server_seq, stamp, writer, wseq, bundle, body, opening"
         " FROM kept WHERE id = ?1",
-    [REPLICA__SQL_KEPT_LOST] =
-        "UPDATE kept SET server_seq = NULL, incarnation = NULL WHERE id = ?1 AND server_seq > ?2",
     [REPLICA__SQL_KEPT_REF] = "UPDATE kept SET refs = refs + 1 WHERE id = ?1",
     [REPLICA__SQL_KEPT_UNREF] = "UPDATE kept SET refs = refs - 1 WHERE id = ?1",
     [REPLICA__SQL_KEPT_DROP] = "DELETE FROM kept WHERE id = ?1 AND refs <= 0",

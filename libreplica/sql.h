@@ -48,7 +48,6 @@ enum replica__sql {
     /* states that are kept, and rows of state */
     REPLICA__SQL_KEPT_ADD,
     REPLICA__SQL_KEPT_GET,
-    REPLICA__SQL_KEPT_LOST,
     REPLICA__SQL_KEPT_REF,
     REPLICA__SQL_KEPT_UNREF,
     REPLICA__SQL_KEPT_DROP,
