@@ -119,6 +119,27 @@ static void open_again(struct sim *sim, void *arg)
         server_open(sim);
 }
 
+/* The file is closed: copy it, or put an older copy, or nothing at all, in its place. */
+static void back_up(struct sim *sim)
+{
+    struct server *s = &sim->server;
+
+    if (!sim->plan.server_restore || !sim_chance(sim, sim->plan.server_restore))
+        return;
+    if (!s->copied) {
+        bool empty = sim_roll(sim, 4) == 0;
+
+        files_copy(sim, s->path, empty ? ".none" : "", ".copy");
+        s->copied_head = empty ? 0 : oracle_server_head(sim);
+        s->copied = true;
+        return;
+    }
+    sim_trace(sim, "server: is put back to %lld", (long long)s->copied_head);
+    files_copy(sim, s->path, ".copy", "");
+    oracle_server_restored(sim, s->copied_head);
+    s->restored = true;
+}
+
 void server_close(struct sim *sim, bool crash)
 {
     struct server *s = &sim->server;
@@ -137,6 +158,7 @@ void server_close(struct sim *sim, bool crash)
     s->db = NULL;
     if (crash) {
         sim->crashes++;
+        back_up(sim);
         sim_after(sim, (int64_t)sim_roll(sim, 30 * SECOND), open_again, NULL);
     }
 }

@@ -182,6 +182,11 @@ static void make_plan(struct sim *sim)
         p->crash += 60;
         p->actions *= 2;
     }
+    if (sim->seed % 10 == 6 && !p->rxdb) {
+        p->server_restore = 200 + (int)sim_roll(sim, 600);
+        p->server_crash += 60;
+        p->actions *= 2;
+    }
     sim_trace(sim, "%d clients, %d collections, %d keys, %s, pages of %zu rows and %lld bytes",
               p->clients, p->colls, p->keys, p->rxdb ? "RxDB's dialect" : "our dialect", p->rows,
               (long long)p->bytes);

@@ -31,6 +31,7 @@ struct plan {
     enum handler handlers[MAX_COLLS];
     int lose, cut, repeat, fault, crash, server_crash, jump, poison, slow;
     int restore;           /* of a client's file from an older copy, when it crashed */
+    int server_restore;    /* the same of the server's */
 };
 
 /* The world of one machine: the fleet's time, seen on a clock of its own. */
@@ -75,6 +76,9 @@ struct server {
     struct replica__service *service;
     unsigned life;
     int64_t tick_at;
+    bool copied;
+    int64_t copied_head;
+    bool restored; /* once */
 };
 
 struct sim {
@@ -162,6 +166,9 @@ void oracle_free(struct oracle *oracle);
 int oracle_token(struct sim *sim, int client, int coll, int key);
 void oracle_acknowledged(struct sim *sim, int token);
 int oracle_next_token(const struct sim *sim);
+/* The server has forgotten what lies above this number. */
+void oracle_server_restored(struct sim *sim, int64_t head);
+int64_t oracle_server_head(const struct sim *sim);
 /* What the conflict log has now is not lost. */
 void oracle_read_log(struct client *c);
 /* The client's file is an old copy: what it wrote from this token on is gone, unless it was sent.
