@@ -54,7 +54,8 @@ static int read_seq(replica_db *db, int64_t number, int64_t *ret, replica_error 
     return r;
 }
 
-/* The server knows nothing of this state: no number of it counts any more, and it goes out as new. */
+/* The server knows nothing of this state: no number of it counts any more, and it goes out as
+ * new. */
 static int forget(struct replica__replication *repl, int64_t number, int64_t common,
                   replica_error *err)
 {

@@ -28,8 +28,10 @@ static int drop_older_unsettled(struct replica__pulling *p, struct judged *j, re
     r = replica__kept_get(db, j->state.unsettled, &stmt, &k, err);
     if (r < 0)
         return r;
-    if (k.server_seq && j->verdict->sequence)
+    if (j->verdict->sequence)
         older = k.server_seq <= j->verdict->sequence;
+    else if (j->verdict->verdict == REPLICA_VERDICT_TAKEN)
+        older = true; /* no page is asked for while a push is out: it was there before */
     else
         older = j->row->deleted == ((k.flags & REPLICA__FLAG_DELETED) != 0) &&
                 replica__json_equal(k.body, k.len, j->row->json, j->row->len,

@@ -108,8 +108,8 @@ static int keep_row(replica_db *db, const struct replica__row *row, int64_t *kep
     return *kept ? replica__kept_ref(db, *kept, err) : replica__kept_add_row(db, row, 1, kept, err);
 }
 
-/* What one replication needs of the state that is replaced.  One that the server has lost may be both:
- * the base of what comes now, and on its way there again. */
+/* What one replication needs of the state that is replaced.  One that the server has lost may be
+ * both: the base of what comes now, and on its way there again. */
 static int capture_for(replica_db *db, struct replica__state *s, const struct replica__row *row,
                        int64_t *kept, replica_error *err)
 {

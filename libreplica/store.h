@@ -119,6 +119,7 @@ struct replica__pulled {
     int64_t stamp;
     const char *writer;           /* NULL: unknown */
     const char *bundle;
+    bool hint;                    /* it may be an old state: only for a clean document */
     /* It could not be scanned, or breaks a limit: set aside with this, under the key if one was
      * found.  code 0: fine. */
     int problem;
@@ -130,7 +131,8 @@ enum {
     REPLICA__PULLED_SAME = 0,      /* known already, or older than what is known */
     REPLICA__PULLED_WRITTEN = 1,
     REPLICA__PULLED_UNSETTLED = 2, /* the document is dirty or under way: settle it */
-    REPLICA__PULLED_ASIDE = 3
+    REPLICA__PULLED_ASIDE = 3,
+    REPLICA__PULLED_PASSED = 4     /* a hint about a document that is not clean: a page must tell */
 };
 
 /* Apply a page and move the feed's checkpoint (NULL: it stays) in one transaction. incarnation: of

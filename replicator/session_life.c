@@ -90,8 +90,8 @@ static void free_feeds(struct replica__session *s)
     s->feed_count = 0;
 }
 
-/* The server's incarnation as it was last known: that of the checkpoint or, before there is one, that of
- * what was pushed. */
+/* The server's incarnation as it was last known: that of the checkpoint or, before there is one,
+ * that of what was pushed. */
 static int recall_incarnation(struct replica__session *s, replica_error *err)
 {
     struct replica__marker newest;

@@ -147,8 +147,12 @@ static int apply_unordered(struct replica__session *s, size_t i, struct arrived 
 
     if (moved && !feed->opened_at)
         r = replica__feed_reset(s->repl, i, err);
+    for (size_t k = 0; k < page->n; k++)
+        page->docs[k].hint = true;
     if (r >= 0)
         r = replica__arrived_apply(s, i, page, moved ? feed->opened_at : NULL, err);
+    for (size_t k = 0; k < page->n; k++)
+        feed->wanted |= page->docs[k].outcome == REPLICA__PULLED_PASSED;
     feed->went_back |= moved;
     return r;
 }

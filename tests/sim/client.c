@@ -222,7 +222,7 @@ static void back_up(struct client *c)
     sim_trace(sim, "client %d: gets an old copy of its file", c->number);
     files_copy(sim, c->path, ".copy", "");
     oracle_restored(c, c->copied_at);
-    c->restored = true;
+    c->restored++;
 }
 
 void client_crash(struct client *c)

@@ -8,38 +8,11 @@
 #include "base/json.h"
 #include "libreplica/db.h"
 #include "libreplica/master.h"
-#include "tests/sim/sim.h"
+#include "tests/sim/oracle.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct token {
-    int client, coll, key;
-    bool acknowledged, superseded, logged;
-    int by;      /* the client that superseded it, */
-    int at;      /* when this token was the next */
-    bool wanted; /* superseded, but may come back */
-};
-
-struct state { /* of a document at the server */
-    int64_t sequence;
-    bool deleted;
-    char *json;
-};
-
-struct history {
-    struct state *states;
-    size_t n, room;
-};
-
-struct oracle {
-    struct token *tokens;
-    size_t n, room;
-    int64_t counted[MAX_COLLS][MAX_KEYS][MAX_CLIENTS];
-    struct history histories[MAX_COLLS][MAX_KEYS];
-    int64_t seen; /* of the server's feed */
-};
 
 struct oracle *oracle_new(void)
 {
@@ -100,7 +73,7 @@ int64_t counter_of(const char *json, size_t len, int client)
     return value;
 }
 
-static bool same(const char *json, bool deleted, const struct state *s)
+bool oracle_same(const char *json, bool deleted, const struct state *s)
 {
     if (deleted || s->deleted)
         return deleted == s->deleted;
@@ -276,7 +249,7 @@ void oracle_server_restored(struct sim *sim, int64_t head)
     sim->oracle->seen = head;
 }
 
-static const struct state *newest(const struct history *h)
+const struct state *oracle_newest(const struct history *h)
 {
     return h->n > 0 ? &h->states[h->n - 1] : NULL;
 }
@@ -336,7 +309,7 @@ void oracle_check_checkpoint(struct client *c)
     read_known(c, known);
     for (int i = 0; i < c->sim->plan.colls; i++) {
         for (int k = 0; k < MAX_KEYS; k++) {
-            const struct state *s = newest(&c->sim->oracle->histories[i][k]);
+            const struct state *s = oracle_newest(&c->sim->oracle->histories[i][k]);
 
             if (s && s->sequence <= checkpoint && known[i][k] < s->sequence)
                 sim_fail(c->sim,
@@ -350,11 +323,6 @@ void oracle_check_checkpoint(struct client *c)
 
 /* ---- in sync --------------------------------------------------------------------- */
 
-struct view { /* of a client's documents */
-    replica_doc *docs[MAX_COLLS][MAX_KEYS]; /* tombstones too; NULL: absent */
-    bool rejected[MAX_COLLS][MAX_KEYS];
-};
-
 static int see_rejected(void *ctx, const replica_rejected_entry *entry)
 {
     struct view *view = ctx;
@@ -366,7 +334,7 @@ static int see_rejected(void *ctx, const replica_rejected_entry *entry)
     return 0;
 }
 
-static void see(struct client *c, struct view *view)
+void oracle_see(struct client *c, struct view *view)
 {
     replica_error err = { .offset = -1 };
     int r = 0;
@@ -386,7 +354,7 @@ static void see(struct client *c, struct view *view)
         sim_fail(c->sim, "client %d: %s", c->number, err.message);
 }
 
-static void unsee(struct view *view)
+void oracle_unsee(struct view *view)
 {
     for (int i = 0; i < MAX_COLLS; i++) {
         for (int k = 0; k < MAX_KEYS; k++)
@@ -406,7 +374,7 @@ static void check_document(struct client *c, int coll, int key, replica_doc *doc
     for (size_t i = 0; i < h->n && h->states[i].sequence <= head; i++)
         least = i;
     for (size_t i = least; i < h->n; i++) {
-        if (same(json, deleted, &h->states[i]))
+        if (oracle_same(json, deleted, &h->states[i]))
             return;
     }
     if (c->discarded[coll][key] && deleted)
@@ -425,117 +393,12 @@ void oracle_check_in_sync(struct client *c)
     if (c->sim->server.restored) /* of which a client learns when it asks */
         return;
     replica__session_status(c->session, &status);
-    see(c, &view);
+    oracle_see(c, &view);
     for (int i = 0; i < c->sim->plan.colls; i++) {
         for (int k = 0; k < MAX_KEYS; k++) {
             if (!view.rejected[i][k])
                 check_document(c, i, k, view.docs[i][k], status.head);
         }
     }
-    unsee(&view);
-}
-
-/* ---- the end --------------------------------------------------------------------- */
-
-static void check_equal(struct client *c)
-{
-    struct view view = { 0 };
-
-    see(c, &view);
-    for (int i = 0; i < c->sim->plan.colls; i++) {
-        for (int k = 0; k < MAX_KEYS; k++) {
-            const struct state *s = newest(&c->sim->oracle->histories[i][k]);
-            replica_doc *doc = view.docs[i][k];
-            bool deleted = !doc || replica_doc_deleted(doc);
-
-            if (view.rejected[i][k])
-                sim_fail(c->sim, "client %d: %s/k%d is set aside, although all could be accepted",
-                         c->number, coll_names[i], k);
-            if (s ? !same(doc ? replica_doc_json(doc, NULL) : "{}", deleted, s) : !deleted)
-                sim_fail(c->sim, "client %d has %s%s, and the server %s%s", c->number,
-                         deleted ? "deleted " : "", doc ? replica_doc_json(doc, NULL) : "nothing",
-                         s && s->deleted ? "deleted " : "", s ? s->json : "nothing");
-        }
-    }
-    unsee(&view);
-}
-
-static void finding(void *ctx, const char *where, const char *what)
-{
-    struct client *c = ctx;
-
-    sim_fail(c->sim, "client %d: check: %s: %s", c->number, where, what);
-}
-
-static void server_finding(void *ctx, const char *where, const char *what)
-{
-    sim_fail(ctx, "server: check: %s: %s", where, what);
-}
-
-static void check_tokens(struct sim *sim)
-{
-    struct oracle *o = sim->oracle;
-
-    for (int i = 0; i < MAX_COLLS; i++) {
-        for (int k = 0; k < MAX_KEYS; k++) {
-            const struct state *s = newest(&o->histories[i][k]);
-            int tokens[400];
-            size_t n = s ? tokens_of(s->json, strlen(s->json), tokens, 400) : 0;
-            /* What a server lost is judged by its stamp, which a handler's choice does not change. */
-            bool fresh = n == 0 || s->deleted || sim->server.restored;
-
-            for (size_t t = 0; t < n; t++) {
-                o->tokens[tokens[t]].logged = true;
-                fresh |= !o->tokens[tokens[t]].superseded || o->tokens[tokens[t]].wanted;
-            }
-            if (!fresh)
-                sim_fail(sim, "%s/k%d is %s, which was replaced or deleted", coll_names[i], k,
-                         s->json);
-        }
-    }
-    for (size_t i = 1; i < o->n; i++) {
-        const struct token *t = &o->tokens[i];
-
-        if (t->acknowledged && !t->superseded && !t->logged)
-            sim_fail(sim, "write %zu of client %d to %s/k%d is lost", i, t->client,
-                     coll_names[t->coll], t->key);
-    }
-}
-
-static void check_counters(struct sim *sim)
-{
-    for (int i = 0; i < sim->plan.colls; i++) {
-        for (int k = 0; k < MAX_KEYS; k++) {
-            const struct state *s = newest(&sim->oracle->histories[i][k]);
-
-            for (int n = 0; n < MAX_CLIENTS; n++) {
-                int64_t want = sim->oracle->counted[i][k][n];
-                int64_t is = s ? counter_of(s->json, strlen(s->json), n) : 0;
-
-                if (sim->clients[n].restored || sim->server.restored)
-                    continue;
-                if (is < want || (is != want && !sim->plan.rxdb))
-                    sim_fail(sim, "%s/k%d: client %d counted %lld, and the server has %lld",
-                             coll_names[i], k, n, (long long)want, (long long)is);
-            }
-        }
-    }
-}
-
-void oracle_check_end(struct sim *sim)
-{
-    replica_error err = { .offset = -1 };
-
-    for (int i = 0; i < sim->plan.clients; i++) {
-        struct client *c = &sim->clients[i];
-
-        check_equal(c);
-        oracle_read_log(c);
-        if (replica_check(c->db, finding, c, &err) < 0)
-            sim_fail(sim, "client %d: %s", i, err.message);
-    }
-    if (replica_check(sim->server.db, server_finding, sim, &err) < 0)
-        sim_fail(sim, "server: %s", err.message);
-    check_tokens(sim);
-    check_counters(sim);
+    oracle_unsee(&view);
 }

@@ -162,6 +162,7 @@ static void try_writes(struct client *c, struct attempt *attempts, int n,
 {
     struct sim *sim = c->sim;
     replica_error err = { .offset = -1 };
+    int restored = c->restored;
     bool failed;
     int r;
 
@@ -176,7 +177,8 @@ static void try_writes(struct client *c, struct attempt *attempts, int n,
         client_open(c);
     }
     for (int i = 0; i < n; i++)
-        attempt_done(c, &attempts[i], failed ? is_there(c, &attempts[i]) : true);
+        attempt_done(c, &attempts[i],
+                     failed ? c->restored == restored && is_there(c, &attempts[i]) : true);
     client_told_changed(c);
 }
 

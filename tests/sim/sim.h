@@ -65,7 +65,7 @@ struct client {
     int64_t steps;
     bool discarded[MAX_COLLS][MAX_KEYS]; /* a document of which the server may know nothing */
     int copied_at; /* there is a copy of the file, of when this token was the next; 0: none */
-    bool restored;           /* it was put back once */
+    int restored;            /* how often it was put back */
 };
 
 struct server {

@@ -1,0 +1,45 @@
+/* What the oracle keeps, for its two files: one looks on while things happen, one judges the
+ * end. */
+#ifndef TESTS_SIM_ORACLE_H
+#define TESTS_SIM_ORACLE_H
+
+#include "tests/sim/sim.h"
+
+struct token {
+    int client, coll, key;
+    bool acknowledged, superseded, logged;
+    int by;      /* the client that superseded it, */
+    int at;      /* when this token was the next */
+    bool wanted; /* superseded, but may come back */
+};
+
+struct state { /* of a document at the server */
+    int64_t sequence;
+    bool deleted;
+    char *json;
+};
+
+struct history {
+    struct state *states;
+    size_t n, room;
+};
+
+struct oracle {
+    struct token *tokens;
+    size_t n, room;
+    int64_t counted[MAX_COLLS][MAX_KEYS][MAX_CLIENTS];
+    struct history histories[MAX_COLLS][MAX_KEYS];
+    int64_t seen; /* of the server's feed */
+};
+
+struct view { /* of a client's documents */
+    replica_doc *docs[MAX_COLLS][MAX_KEYS]; /* tombstones too; NULL: absent */
+    bool rejected[MAX_COLLS][MAX_KEYS];
+};
+
+bool oracle_same(const char *json, bool deleted, const struct state *s);
+const struct state *oracle_newest(const struct history *h); /* NULL: it was never there */
+void oracle_see(struct client *c, struct view *view);
+void oracle_unsee(struct view *view);
+
+#endif
