@@ -36,9 +36,10 @@ static void note_asked(struct client *c, replica_conflict *q)
     replica_doc *real = replica_conflict_real(q);
     struct asked *asked = malloc(sizeof *asked);
 
-    replica__buf_printf(&pair, "%s/%s %s against %s%s", replica_conflict_collection(q),
+    replica__buf_printf(&pair, "%s/%s %s against %s%s of %s", replica_conflict_collection(q),
                         replica_conflict_id(q), replica_doc_rev(replica_conflict_local(q)),
-                        replica_doc_deleted(real) ? "deleted " : "", replica_doc_json(real, NULL));
+                        replica_doc_deleted(real) ? "deleted " : "", replica_doc_json(real, NULL),
+                        replica_doc_writer(real));
     if (!asked || pair.r < 0)
         abort();
     sim_trace(c->sim, "client %d: asked about %s", c->number, pair.data);
@@ -79,24 +80,17 @@ static void add_up(struct client *c, replica_conflict *q)
 }
 
 /* Without operation ids a state that was taken, and overwritten by a third party before the answer
- * came, is met as a conflict; who then takes his own state brings it back. */
-static void use_local(struct client *c, replica_conflict *q)
+ * came, is met as a conflict, and so is what stands in an old copy of a file: a choice between the
+ * two may bring back what was replaced. */
+static void use(struct client *c, replica_conflict *q, replica_doc *state)
 {
-    replica_doc *local = replica_conflict_local(q);
     replica_error err = { .offset = -1 };
     size_t len;
-    const char *json = replica_doc_json(local, &len);
+    const char *json = replica_doc_json(state, &len);
 
     if (c->sim->plan.rxdb || c->restored)
         oracle_wanted(c->sim, json, len);
-    check(c, replica_conflict_use(q, local, &err), &err);
-}
-
-static void use_real(struct client *c, replica_conflict *q)
-{
-    replica_error err = { .offset = -1 };
-
-    check(c, replica_conflict_use(q, replica_conflict_real(q), &err), &err);
+    check(c, replica_conflict_use(q, state, &err), &err);
 }
 
 /* A live side wins over a deleted one; of two live ones all tokens stay. */
@@ -110,11 +104,11 @@ static void merge(struct client *c, replica_conflict *q)
     const char *json = replica_doc_json(real, &len);
 
     if (replica_doc_deleted(real)) {
-        use_local(c, q);
+        use(c, q, replica_conflict_local(q));
         return;
     }
     if (replica_doc_deleted(local)) {
-        use_real(c, q);
+        use(c, q, replica_conflict_real(q));
         return;
     }
     n = tokens_of(json, len, tokens, 200);
@@ -132,8 +126,8 @@ static void answer_somehow(struct client *c, replica_conflict *q)
     replica_error err = { .offset = -1 };
 
     switch (sim_roll(c->sim, 4)) {
-    case 0: use_real(c, q); break;
-    case 1: use_local(c, q); break;
+    case 0: use(c, q, replica_conflict_real(q)); break;
+    case 1: use(c, q, replica_conflict_local(q)); break;
     case 2: check(c, replica_conflict_use_delete(q, &err), &err); break;
     default: merge(c, q);
     }
@@ -157,7 +151,7 @@ static void resolve(void *ctx, replica_conflict *q)
 
     note_asked(c, q);
     switch (c->sim->plan.handlers[h->coll]) {
-    case CLIENT_WINS: use_local(c, q); break;
+    case CLIENT_WINS: use(c, q, replica_conflict_local(q)); break;
     case COUNTERS: add_up(c, q); break;
     case DEFERRED: hold(c, q); break;
     case FAILING:
