@@ -186,8 +186,8 @@ void replica__stream_side_event(struct replica__session *s, size_t i,
     int r;
 
     replica__stream_side_heard(s, i);
-    /* Without an order, what comes while a push is out may be older than what was pushed, and a page
-     * that is on its way may be older than what comes now. */
+    /* Without an order, what comes while a push is out may be older than what was pushed, and a
+     * page that is on its way may be older than what comes now. */
     if (!has_order(s) && s->state != IDLE) {
         s->feeds[i].wanted = true;
         return;
