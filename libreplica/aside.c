@@ -68,19 +68,9 @@ static int read_local(replica_db *db, int64_t coll, struct entry *e, replica_err
 {
     REPLICA_STMT stmt = NULL;
     struct replica__row row;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_DOC_GET, &stmt, err);
+    int r = replica__row_find_in(db, coll, e->id, REPLICA_NUL, &stmt, &row, err);
 
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, coll, &rc);
-    replica__bind_text(stmt, 2, e->id, REPLICA_NUL, &rc);
-    r = replica__sql_step(db, stmt, rc, err);
-    if (r > 0)
-        r = replica__row_read(db, stmt, &row, err);
-    else
-        return r;
-    return r < 0 ? r : replica__row_doc(db, e->collection, &row, &e->shown.local, err);
+    return r <= 0 ? r : replica__row_doc(db, e->collection, &row, &e->shown.local, err);
 }
 
 static int read_entry(replica_db *db, replica_collection *coll, int64_t after, struct entry *e,
@@ -180,30 +170,13 @@ static int find(replica_db *db, int64_t number, struct target *t, replica_error 
     return t->id ? 1 : replica__enomem(err);
 }
 
-static int find_row(replica_db *db, const struct target *t, sqlite3_stmt **stmt,
-                    struct replica__row *ret, replica_error *err)
-{
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_DOC_GET, stmt, err);
-
-    if (r < 0)
-        return r;
-    replica__bind_int(*stmt, 1, t->coll, &rc);
-    replica__bind_text(*stmt, 2, t->id, REPLICA_NUL, &rc);
-    r = replica__sql_step(db, *stmt, rc, err);
-    if (r <= 0)
-        return r;
-    r = replica__row_read(db, *stmt, ret, err);
-    return r < 0 ? r : 1;
-}
-
 /* The document takes part again: it is pushed, or its conflict is met again. */
 static int let_in(replica_db *db, const struct target *t, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
     struct replica__state s;
     struct replica__row row;
-    int r = find_row(db, t, &stmt, &row, err);
+    int r = replica__row_find_in(db, t->coll, t->id, REPLICA_NUL, &stmt, &row, err);
 
     if (r <= 0)
         return r;
@@ -301,7 +274,7 @@ static int discard(replica_db *db, const struct target *t, replica_collection *c
     REPLICA_STMT stmt = NULL;
     struct replica__state s = { 0 };
     struct replica__row row;
-    int r = find_row(db, t, &stmt, &row, err);
+    int r = replica__row_find_in(db, t->coll, t->id, REPLICA_NUL, &stmt, &row, err);
 
     if (r > 0)
         r = replica__state_get(db, row.number, t->replication, &s, err);

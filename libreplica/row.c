@@ -41,13 +41,18 @@ int replica__row_read(replica_db *db, sqlite3_stmt *stmt, struct replica__row *r
 int replica__row_find(replica_collection *coll, const char *id, size_t id_len, sqlite3_stmt **stmt,
                       struct replica__row *ret, replica_error *err)
 {
-    replica_db *db = coll->db;
+    return replica__row_find_in(coll->db, coll->number, id, id_len, stmt, ret, err);
+}
+
+int replica__row_find_in(replica_db *db, int64_t coll, const char *id, size_t id_len,
+                         sqlite3_stmt **stmt, struct replica__row *ret, replica_error *err)
+{
     int rc = SQLITE_OK;
     int r = replica__sql_get(db, REPLICA__SQL_DOC_GET, stmt, err);
 
     if (r < 0)
         return r;
-    replica__bind_int(*stmt, 1, coll->number, &rc);
+    replica__bind_int(*stmt, 1, coll, &rc);
     replica__bind_text(*stmt, 2, id, id_len, &rc);
     r = replica__sql_step(db, *stmt, rc, err);
     if (r <= 0)

@@ -29,6 +29,9 @@ int replica__row_read(replica_db *db, sqlite3_stmt *stmt, struct replica__row *r
 /* Find by key: 1 and the row, which lives as long as *stmt; 0: never stored. */
 int replica__row_find(replica_collection *coll, const char *id, size_t id_len, sqlite3_stmt **stmt,
                       struct replica__row *ret, replica_error *err);
+/* The same in a collection that need not be open. */
+int replica__row_find_in(replica_db *db, int64_t coll, const char *id, size_t id_len,
+                         sqlite3_stmt **stmt, struct replica__row *ret, replica_error *err);
 /* The same by number. */
 int replica__row_by_number(replica_db *db, int64_t number, sqlite3_stmt **stmt,
                            struct replica__row *ret, replica_error *err);

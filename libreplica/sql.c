@@ -19,7 +19,6 @@
 static const char *const texts[] = {
     [REPLICA__SQL_BEGIN] = "BEGIN IMMEDIATE",
     [REPLICA__SQL_COMMIT] = "COMMIT",
-    [REPLICA__SQL_ROLLBACK] = "ROLLBACK",
     [REPLICA__SQL_READ] = "BEGIN",
     [REPLICA__SQL_DATA_VERSION] = "PRAGMA data_version",
     /* A document's number can be purged, an opening's beginning cannot. */

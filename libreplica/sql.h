@@ -15,7 +15,6 @@ enum replica__sql {
     /* transactions */
     REPLICA__SQL_BEGIN,
     REPLICA__SQL_COMMIT,
-    REPLICA__SQL_ROLLBACK,
     REPLICA__SQL_READ,
     REPLICA__SQL_DATA_VERSION,
     REPLICA__SQL_HEAD,
