@@ -3,6 +3,7 @@
 #include "libreplica/db.h"
 #include "libreplica/txn.h"
 
+/* Version 1: what a new file begins with. */
 static const char tables[] =
     "CREATE TABLE token(id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE, begin INTEGER);"
     "CREATE TABLE collection("
@@ -52,6 +53,26 @@ static const char tables[] =
     "  time INTEGER NOT NULL, text TEXT);"
     "CREATE UNIQUE INDEX aside_doc ON aside(coll, doc, replication);";
 
+/* upgrades[v] makes version v + 1 of version v. */
+static const char *const upgrades[] = {
+    [1] =
+        "ALTER TABLE collection ADD COLUMN schema TEXT;"
+        "ALTER TABLE collection ADD COLUMN unmigrated INTEGER;"
+        "ALTER TABLE replication_collection ADD COLUMN version INTEGER;"
+        "CREATE TABLE idx("
+        "  id INTEGER PRIMARY KEY AUTOINCREMENT, coll INTEGER NOT NULL, name TEXT NOT NULL,"
+        "  fields TEXT NOT NULL, flags INTEGER NOT NULL, filter TEXT, built INTEGER,"
+        "  UNIQUE(coll, name));"
+        "CREATE TABLE entry("
+        "  idx INTEGER NOT NULL, key BLOB NOT NULL, doc INTEGER NOT NULL,"
+        "  PRIMARY KEY(idx, key, doc)) WITHOUT ROWID;"
+        "CREATE TABLE lease("
+        "  name TEXT PRIMARY KEY, holder TEXT NOT NULL, term INTEGER NOT NULL,"
+        "  boot TEXT NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID;",
+};
+_Static_assert(sizeof upgrades / sizeof upgrades[0] == REPLICA__FORMAT_VERSION,
+               "an upgrade is missing");
+
 static int pragma_int(replica_db *db, const char *sql, int *ret, replica_error *err)
 {
     sqlite3_stmt *stmt = NULL;
@@ -65,7 +86,7 @@ static int pragma_int(replica_db *db, const char *sql, int *ret, replica_error *
     return rc == SQLITE_ROW ? 0 : replica__sql_error(db, rc, err);
 }
 
-/* 1: ours and of this version; 0: an empty file. */
+/* The version of ours; 0: an empty file. */
 static int look(replica_db *db, replica_error *err)
 {
     int application = 0, version = 0, objects = 0;
@@ -88,20 +109,49 @@ static int look(replica_db *db, replica_error *err)
         return replica__error_set(err, REPLICA_EVERSION, version,
                                   "file format %d is newer than this library's %d", version,
                                   REPLICA__FORMAT_VERSION);
-    return 1;
+    if (version < 1)
+        return replica__error_set(err, REPLICA_ECORRUPT, 0, "file format %d", version);
+    return version;
+}
+
+static int set_version(replica_db *db, int version, replica_error *err)
+{
+    char mark[50];
+
+    sqlite3_snprintf(sizeof mark, mark, "PRAGMA user_version = %d", version);
+    return replica__sql_script(db, mark, err);
 }
 
 static int create(replica_db *db, replica_error *err)
 {
-    char marks[100];
-    int r;
+    char mark[50];
+    int r = replica__sql_script(db, tables, err);
 
-    r = replica__sql_script(db, tables, err);
     if (r < 0)
         return r;
-    sqlite3_snprintf(sizeof marks, marks, "PRAGMA application_id = %d; PRAGMA user_version = %d",
-                     REPLICA__APPLICATION_ID, REPLICA__FORMAT_VERSION);
-    return replica__sql_script(db, marks, err);
+    sqlite3_snprintf(sizeof mark, mark, "PRAGMA application_id = %d", REPLICA__APPLICATION_ID);
+    return replica__sql_script(db, mark, err);
+}
+
+/* One step to the next version, in a transaction of its own.  Two programs may take it at once, and
+ * the second finds it taken when it gets the lock. */
+static int upgrade(replica_db *db, int from, replica_error *err)
+{
+    int r = replica__sql_script(db, "BEGIN IMMEDIATE", err);
+
+    if (r < 0)
+        return r;
+    r = look(db, err);
+    if (r == from) {
+        r = from ? replica__sql_script(db, upgrades[from], err) : create(db, err);
+        if (r >= 0)
+            r = set_version(db, from + 1, err);
+    }
+    if (r >= 0)
+        r = replica__sql_script(db, "COMMIT", err);
+    if (r < 0)
+        sqlite3_exec(db->sqlite, "ROLLBACK", NULL, NULL, NULL);
+    return r < 0 ? r : 0;
 }
 
 /* Copies that SQLite makes are in another mode.  The change needs the file alone, and SQLite
@@ -121,28 +171,23 @@ static int set_wal(replica_db *db, replica_error *err)
 
 int replica__format_open(replica_db *db, replica_error *err)
 {
-    int found = look(db, err);
-    int r = found;
+    int version = look(db, err);
+    int r = version;
 
     if (r == 0 && db->flags & REPLICA_DB_READ_ONLY)
         return replica__error_set(err, REPLICA_ECORRUPT, 0, "an empty file");
+    if (r > 0 && r < REPLICA__FORMAT_VERSION && db->flags & REPLICA_DB_READ_ONLY)
+        return replica__error_set(err, REPLICA_EVERSION, r,
+                                  "file format %d is older than this library's %d, and can only be"
+                                  " upgraded by opening it for writing", r,
+                                  REPLICA__FORMAT_VERSION);
     if (r < 0 || db->flags & REPLICA_DB_READ_ONLY)
         return r < 0 ? r : 0;
-    /* Outside a transaction; two programs may be first at once, and the second finds the tables
-     * when it gets the lock. */
-    if (!db->memory)
+    if (!db->memory) /* outside a transaction */
         r = set_wal(db, err);
-    if (r < 0 || found > 0)
-        return r < 0 ? r : 0;
-    r = replica__sql_script(db, "BEGIN IMMEDIATE", err);
-    if (r < 0)
-        return r;
-    r = look(db, err);
-    if (r == 0)
-        r = create(db, err);
-    if (r >= 0)
-        r = replica__sql_script(db, "COMMIT", err);
-    if (r < 0)
-        sqlite3_exec(db->sqlite, "ROLLBACK", NULL, NULL, NULL);
+    while (r >= 0 && version >= 0 && version < REPLICA__FORMAT_VERSION) {
+        r = upgrade(db, version, err);
+        version++;
+    }
     return r < 0 ? r : 0;
 }

@@ -136,17 +136,26 @@ typedef struct replica_collection_options {
     size_t size;
     const char *key;         /* the top-level string field that is the primary key; NULL: as it is
                               * stored, and "id" for a new collection */
-    const char *schema_json; /* NULL: any object */
+    const char *schema_json; /* of a collection, as <libreplica/schema.h> says; NULL: any object.
+                              * It has the key and the version: both may be left out here */
     const replica_conflict_handler *handler; /* copied; NULL: the default */
     int version;             /* of the schema; part of the endpoint's URL */
+    const struct replica_migration *migrations; /* copied; a step for each version that is met */
+    size_t migration_count;
+    const char *ttl_field;   /* documents expire ttl_ms after the time in this field (a number, ms
+                              * since 1970, or RFC 3339 text); NULL: after their last write */
+    int64_t ttl_ms;          /* expiry is a deletion that replicates; nothing unsynced expires.
+                              * 0: never */
 } replica_collection_options;
-#define REPLICA_COLLECTION_OPTIONS_INIT { sizeof(replica_collection_options), NULL, NULL, NULL, 0 }
+#define REPLICA_COLLECTION_OPTIONS_INIT \
+    { sizeof(replica_collection_options), NULL, NULL, NULL, 0, NULL, 0, NULL, 0 }
 
 /* Open, or create.  Opened again on the same db it is the same handle, and opts must be NULL or
  * agree.  name: [A-Za-z][A-Za-z0-9_-]{0,63}.  REPLICA_EINVAL: the name is not one, or the stored
- * key is another.  REPLICA_EVERSION: the stored version is higher.  opts NULL opens what is there,
- * and creates with the defaults.  The handler's destroy is called when db closes, and also when
- * this call fails.  REPLICA_ENOTSUP: schema_json is given (schemas come with a later version). */
+ * key is another, or a step between the stored version and the asked one is missing.
+ * REPLICA_EVERSION: the stored version is higher.  REPLICA_ESCHEMA, REPLICA_EJSON, REPLICA_ENOTSUP:
+ * the schema is refused.  opts NULL opens what is there, with its stored schema, and creates with
+ * the defaults.  The handler's destroy is called when db closes, and also when this call fails. */
 REPLICA_API int replica_db_collection(replica_db *db, const char *name,
                                       const replica_collection_options *opts,
                                       replica_collection **ret_coll, /* borrowed from db */
@@ -351,7 +360,8 @@ REPLICA_API int replica_conflict_restore(replica_db *db, int64_t number, replica
 enum {
     REPLICA_ASIDE_REFUSED = 1,   /* the server refused the local state */
     REPLICA_ASIDE_UNAPPLIED = 2, /* the server's state could not be applied here */
-    REPLICA_ASIDE_HANDLER = 3    /* the conflict handler failed, or rounds without end */
+    REPLICA_ASIDE_HANDLER = 3,   /* the conflict handler failed, or rounds without end */
+    REPLICA_ASIDE_MIGRATION = 4  /* a migration step failed for it; no replication is concerned */
 };
 typedef struct replica_rejected_entry {
     int64_t number;
@@ -428,6 +438,12 @@ REPLICA_API int replica_db_wait(replica_db *db, int timeout_ms, replica_error *e
 
 /* ---- maintenance ----------------------------------------------------------------- */
 
+/* Forget tombstones that were written more than older_ms ago, and that every replication of the
+ * collection has passed (one that was not seen for idle_ms, 0: 90 days, no longer counts).  coll
+ * NULL: of all collections.  REPLICA_ENOTSUP: the file serves clients, of whom it cannot know. */
+REPLICA_API int replica_purge(replica_db *db, replica_collection *coll, int64_t older_ms,
+                              int64_t idle_ms, int64_t *ret_count, replica_error *err);
+
 /* Look for inconsistencies: SQLite's own check, every document's JSON, revisions, sequence numbers,
  * state rows, kept texts.  fn for each finding (where: "collection/id" or a table).  Returns their
  * number. */
@@ -436,5 +452,9 @@ REPLICA_API int replica_check(replica_db *db,
                               void *ctx, replica_error *err);
 
 REPLICA_END
+
+/* Schemas and migrations; queries, indexes, live queries. */
+#include <libreplica/schema.h>
+#include <libreplica/query.h>
 
 #endif

@@ -7,9 +7,10 @@ import os
 import re
 import sys
 
-PUBLIC = ['libreplica/export.h', 'libreplica/libreplica.h', 'libreplica/cjson.h',
+PUBLIC = ['libreplica/export.h', 'libreplica/libreplica.h', 'libreplica/query.h',
+          'libreplica/schema.h', 'libreplica/cjson.h',
           'replicator/replicator.h', 'replicator/remote.h']
-STORE_PUBLIC = PUBLIC[:2]
+STORE_PUBLIC = PUBLIC[:4]
 
 # folder -> what it may include of ours (a name that ends in / is a whole folder); the longest
 # folder that fits a file counts.
