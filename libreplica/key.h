@@ -5,8 +5,8 @@
  * which is MongoDB's order as mingo has it.  Numbers by their exact decimal value, whatever their
  * spelling and size; strings by UTF-16 code units, as JavaScript compares; an array by its elements
  * in ascending order, and so before everything greater than its smallest one; an object by its
- * sorted names, then its values.  Two values have the same key if and only if they are equal in this
- * order.  No key is the beginning of another one, so that keys can be joined.
+ * sorted names, then its values.  Two values have the same key if and only if they are
+ * equal in this order.  No key is the beginning of another one, so that keys can be joined.
  *
  * Indexes are made of these bytes, so they are part of the file format: docs/format.md. */
 #ifndef LIBREPLICA_KEY_H

@@ -96,8 +96,9 @@ REPLICA_API int replica_indexes(replica_collection *coll,
 /* ---- full text ------------------------------------------------------------------- */
 
 /* Words in the fields of a text index (NULL: the collection's only one), best match first.  words
- * is FTS5's query language: word, "a phrase", pre*, AND, OR, NOT, field:word (a field is named by its
- * path).  REPLICA_EINVAL: it is none, or there is no such index.  REPLICA_EBUSY: not built yet. */
+ * is FTS5's query language: word, "a phrase", pre*, AND, OR, NOT, field:word (a field is
+ * named by its path).  REPLICA_EINVAL: it is none, or there is no such index.  REPLICA_EBUSY: it is
+ * not built yet. */
 REPLICA_API int replica_search(replica_collection *coll, const char *index, const char *words,
                                int64_t limit, replica_cursor **ret_cursor, replica_error *err);
 /* Of the document that such a cursor gave last: its rank (higher is better), and the piece of its
@@ -153,9 +154,9 @@ enum {
 };
 /* Ask in SQL (SQLite's), read-only, over one view for each collection, of its name: columns id,
  * rev, doc (the text) and seq.  field(doc, 'address.city') is the value at a path, exact: a text,
- * an integer, a real where it is one, or the JSON text of everything else.  The statement's parameters
- * ?1.. are values (JSON texts: "5", "\"a\"").  fn for each row; stops when it returns other than 0,
- * and returns that.  names and values live for the call.  REPLICA_EINVAL: no such statement, more
+ * an integer, a real where it is one, or the JSON text of everything else.  The statement's
+ * parameters ?1.. are values (JSON texts: "5", "\"a\"").  fn for each row; stops when it returns
+ * other than 0, and returns that.  names and values live for the call.  REPLICA_EINVAL: no such statement, more
  * than one, or one that would write. */
 REPLICA_API int replica_sql(replica_db *db, const char *statement, const char *const *params,
                             size_t param_count,

@@ -30,10 +30,10 @@ TEST(a_newer_format_is_refused_and_not_touched)
     char *before, *after;
 
     store_close(&s);
-    store_sql(&s, "PRAGMA user_version = 2");
+    store_sql(&s, "PRAGMA user_version = 3"); /* REPLICA__FORMAT_VERSION + 1 */
     before = tmp_read("test.db", &len);
     CHECK_RC(open_file(s.path), REPLICA_EVERSION);
-    CHECK_INT(test_err.detail, 2);
+    CHECK_INT(test_err.detail, REPLICA__FORMAT_VERSION + 1);
     CHECK_STR(test_err.where, s.path);
     after = tmp_read("test.db", &after_len);
     CHECK_MEM(after, after_len, before, len);
