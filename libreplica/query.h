@@ -156,8 +156,8 @@ enum {
  * rev, doc (the text) and seq.  field(doc, 'address.city') is the value at a path, exact: a text,
  * an integer, a real where it is one, or the JSON text of everything else.  The statement's
  * parameters ?1.. are values (JSON texts: "5", "\"a\"").  fn for each row; stops when it returns
- * other than 0, and returns that.  names and values live for the call.  REPLICA_EINVAL: no such statement, more
- * than one, or one that would write. */
+ * other than 0, and returns that.  names and values live for the call.  REPLICA_EINVAL: no such
+ * statement, more than one, or one that would write. */
 REPLICA_API int replica_sql(replica_db *db, const char *statement, const char *const *params,
                             size_t param_count,
                             int (*fn)(void *ctx, size_t n, const char *const *names,

@@ -39,6 +39,45 @@ TEST(a_newer_format_is_refused_and_not_touched)
     CHECK_MEM(after, after_len, before, len);
 }
 
+/* What a library of version 1 would have written. */
+static void make_version_1(struct store *s)
+{
+    store_sql(s, "DROP TABLE lease; DROP TABLE entry; DROP TABLE idx;"
+                 "ALTER TABLE replication_collection DROP COLUMN version;"
+                 "ALTER TABLE collection DROP COLUMN unmigrated;"
+                 "ALTER TABLE collection DROP COLUMN schema;"
+                 "PRAGMA user_version = 1");
+}
+
+TEST(a_file_of_version_1_is_upgraded_with_all_that_is_in_it)
+{
+    STORE s = store_with("{\"id\":\"a\",\"n\":1}");
+    char rev[REPLICA_REV_SIZE];
+
+    strcpy(rev, store_rev(&s, "a"));
+    store_replicate(&s, "r1");
+    store_close(&s);
+    make_version_1(&s);
+    s = store_open(s.path, NULL);
+    CHECK_INT(store_sql_int(&s, "PRAGMA user_version"), REPLICA__FORMAT_VERSION);
+    CHECK_STR(store_json(&s, "a"), "{\"id\":\"a\",\"n\":1}");
+    CHECK_STR(store_rev(&s, "a"), rev);
+    store_put(&s, "{\"id\":\"b\"}");
+    store_sound(&s);
+}
+
+TEST(a_reader_does_not_upgrade)
+{
+    const replica_db_options opts = { sizeof opts, REPLICA_DB_READ_ONLY };
+    STORE s = store_with("{\"id\":\"a\"}");
+    replica_db *db = NULL;
+
+    store_close(&s);
+    make_version_1(&s);
+    CHECK_RC(replica_db_open(s.path, &opts, &db, &test_err), REPLICA_EVERSION);
+    CHECK_INT(store_sql_int(&s, "PRAGMA user_version"), 1);
+}
+
 TEST(a_database_of_somebody_else_is_refused_and_not_touched)
 {
     struct store s = { .path = tmp_path("theirs.db") };
