@@ -153,11 +153,15 @@ enum {
     REPLICA_SQL_BLOB = 4
 };
 /* Ask in SQL (SQLite's), read-only, over one view for each collection, of its name: columns id,
- * rev, doc (the text) and seq.  field(doc, 'address.city') is the value at a path, exact: a text,
- * an integer, a real where it is one, or the JSON text of everything else.  The statement's
- * parameters ?1.. are values (JSON texts: "5", "\"a\"").  fn for each row; stops when it returns
- * other than 0, and returns that.  names and values live for the call.  REPLICA_EINVAL: no such
- * statement, more than one, or one that would write. */
+ * rev, doc (the text) and seq, a row for each live document.  field(doc, 'address.city') is the
+ * value at a path, exact: a text, an integer, a real, 1 and 0 for true and false, NULL for null and
+ * for nothing; the JSON text of an array, an object, or a number that neither integer nor real can
+ * hold.  The statement's parameters ?1.. are values (JSON texts: "5", "\"a\"").  It sees what is
+ * committed when it begins; fn may use the database.  fn for each row; stops when it returns other
+ * than 0, and returns that.  names and values live for the call.  REPLICA_EINVAL: no such
+ * statement, more than one, or one that would write.
+ * SQL does not tell upper from lower case in names: of collections whose names differ in nothing
+ * else, none has a view; nor has one whose name begins with "sqlite_". */
 REPLICA_API int replica_sql(replica_db *db, const char *statement, const char *const *params,
                             size_t param_count,
                             int (*fn)(void *ctx, size_t n, const char *const *names,

@@ -162,6 +162,16 @@ static const char *const texts[] = {
         "  AND s.unsettled IS NOT NULL AND (s.aside_seq IS NULL OR s.aside_seq <> d.seq)),"
         " (SELECT count(*) FROM aside WHERE replication = ?1)",
 
+    [REPLICA__SQL_LEASE_GET] =
+        "SELECT term, asked, answered, head FROM lease WHERE replication = ?1",
+    [REPLICA__SQL_LEASE_TAKE] =
+        "INSERT INTO lease(replication, term, asked, answered, head) VALUES(?1, ?2, 0, 0, 0)"
+        " ON CONFLICT(replication) DO UPDATE SET term = excluded.term",
+    [REPLICA__SQL_LEASE_ASK] = "UPDATE lease SET asked = asked + 1 WHERE replication = ?1",
+    [REPLICA__SQL_LEASE_ANSWER] =
+        "UPDATE lease SET answered = ?2, head = ?3 WHERE replication = ?1",
+    [REPLICA__SQL_LEASE_DROP] = "DELETE FROM lease WHERE replication = ?1",
+
     [REPLICA__SQL_LOG_ADD] =
         "INSERT INTO conflict_log(replication, coll, doc, time, rule, assumed, real, local, result)"
         " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
@@ -202,15 +212,20 @@ static int code_of(int rc)
     }
 }
 
-int replica__sql_error(replica_db *db, int rc, replica_error *err)
+int replica__sql_error_of(sqlite3 *sqlite, int rc, replica_error *err)
 {
-    int extended = db->sqlite ? sqlite3_extended_errcode(db->sqlite) : rc;
+    int extended = sqlite ? sqlite3_extended_errcode(sqlite) : rc;
 
     /* The connection's words belong to its last call, which may not be the one that failed. */
     if ((extended & 0xff) == (rc & 0xff))
         return replica__error_set(err, code_of(rc), extended, "SQLite: %s",
-                                  sqlite3_errmsg(db->sqlite));
+                                  sqlite3_errmsg(sqlite));
     return replica__error_set(err, code_of(rc), rc, "SQLite: %s", sqlite3_errstr(rc));
+}
+
+int replica__sql_error(replica_db *db, int rc, replica_error *err)
+{
+    return replica__sql_error_of(db->sqlite, rc, err);
 }
 
 int replica__sql_get(replica_db *db, enum replica__sql which, sqlite3_stmt **ret_stmt,

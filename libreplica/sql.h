@@ -81,6 +81,11 @@ enum replica__sql {
     REPLICA__SQL_FEED_DIRTY_COUNT,
     REPLICA__SQL_BACKLOG,
     REPLICA__SQL_REPL_NEXT,
+    REPLICA__SQL_LEASE_GET,
+    REPLICA__SQL_LEASE_TAKE,
+    REPLICA__SQL_LEASE_ASK,
+    REPLICA__SQL_LEASE_ANSWER,
+    REPLICA__SQL_LEASE_DROP,
     /* conflict log, documents set aside */
     REPLICA__SQL_LOG_ADD,
     REPLICA__SQL_LOG_LIST,
@@ -105,6 +110,8 @@ int replica__sql_run(replica_db *db, enum replica__sql which, replica_error *err
 int replica__sql_script(replica_db *db, const char *script, replica_error *err);
 /* Word what SQLite says: its code, and ours for it. */
 int replica__sql_error(replica_db *db, int rc, replica_error *err);
+/* The same of a connection that is no handle's. */
+int replica__sql_error_of(sqlite3 *sqlite, int rc, replica_error *err);
 
 void replica__bind_int(sqlite3_stmt *stmt, int at, int64_t value, int *rc);
 void replica__bind_int_or_null(sqlite3_stmt *stmt, int at, int64_t value, int *rc); /* 0: NULL */
