@@ -27,8 +27,14 @@ struct replica__condition {
     const char *path;               /* as it is written */
     const struct replica__range_of_keys *ranges; /* ascending, apart from each other */
     size_t n;
-    bool point;                     /* each range is one value: an index may be used behind it */
-    bool exact;                     /* for a value that is no array the ranges say it all */
+    /* The same where the path meets no array: there the one value must fulfil all that is asked of
+     * it at once ({"$gt": 1, "$lt": 5}; in an array two elements may do that).  It lies in one of
+     * these, which lie in the ranges above; they may be none at all. */
+    const struct replica__range_of_keys *narrow;
+    size_t narrow_n;
+    bool point;                     /* each range of narrow is one value: an index may be used
+                                     * behind it */
+    bool exact;                     /* where the path meets no array, narrow says it all */
 };
 /* The conditions that are joined by "and", one for each path that has any.  Borrowed from s. */
 size_t replica__selector_conditions(const struct replica__selector *s,
