@@ -19,7 +19,8 @@ struct replica__pattern;
 int replica__pattern_flags(const char *letters, size_t len, unsigned *ret_flags,
                            replica_error *err);
 /* text: UTF-8 (a lone surrogate, three bytes, matches as U+FFFD).  REPLICA_EINVAL: it is no
- * regular expression; offset says where in it.  REPLICA_ELIMIT: too large. */
+ * regular expression; offset says where in it.  REPLICA_ENOTSUP: one that PCRE2 cannot do, a
+ * lookbehind of no fixed length.  REPLICA_ELIMIT: too large. */
 int replica__pattern_compile(const char *text, size_t len, unsigned flags,
                              struct replica__pattern **ret_pattern, replica_error *err);
 /* Is there a match anywhere?  1, 0, REPLICA_ELIMIT, REPLICA_ENOMEM.  subject may contain NULs. */
