@@ -58,7 +58,14 @@ static const char *const upgrades[] = {
     [1] =
         "ALTER TABLE collection ADD COLUMN schema TEXT;"
         "ALTER TABLE collection ADD COLUMN unmigrated INTEGER;"
+        "ALTER TABLE collection ADD COLUMN oldest INTEGER;"
+        "ALTER TABLE collection ADD COLUMN purged INTEGER;"
+        "ALTER TABLE feed ADD COLUMN purged INTEGER;"
         "ALTER TABLE replication_collection ADD COLUMN version INTEGER;"
+        "ALTER TABLE replication_collection ADD COLUMN confirmed INTEGER;"
+        "ALTER TABLE state ADD COLUMN version INTEGER;"
+        "UPDATE replication_collection SET (version, confirmed) ="
+        "  (SELECT c.version, c.version FROM collection c WHERE c.id = coll);"
         "CREATE TABLE idx("
         "  id INTEGER PRIMARY KEY AUTOINCREMENT, coll INTEGER NOT NULL, name TEXT NOT NULL,"
         "  fields TEXT NOT NULL, flags INTEGER NOT NULL, filter TEXT, built INTEGER,"
@@ -67,8 +74,8 @@ static const char *const upgrades[] = {
         "  idx INTEGER NOT NULL, key BLOB NOT NULL, doc INTEGER NOT NULL,"
         "  PRIMARY KEY(idx, key, doc)) WITHOUT ROWID;"
         "CREATE TABLE lease("
-        "  name TEXT PRIMARY KEY, holder TEXT NOT NULL, term INTEGER NOT NULL,"
-        "  boot TEXT NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID;",
+        "  replication INTEGER PRIMARY KEY, term INTEGER NOT NULL, asked INTEGER NOT NULL,"
+        "  answered INTEGER NOT NULL, head INTEGER NOT NULL);",
 };
 _Static_assert(sizeof upgrades / sizeof upgrades[0] == REPLICA__FORMAT_VERSION,
                "an upgrade is missing");

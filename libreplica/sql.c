@@ -9,12 +9,22 @@
     "number, coll, id, seq, height, opening, flags, stamp, writer, wseq, bundle, version, body"
 #define STATE_COLUMNS \
     "doc, replication, clean_seq, incarnation, server_seq, base, sent_seq, sent, unsettled," \
-    " rounds, todo, aside_seq, lost_seq"
+    " rounds, todo, aside_seq, lost_seq, version"
+#define INDEX_COLUMNS "id, name, fields, flags, filter, built, coll"
 
 /* A dirty document, for a feed: not clean as it is stored, nor waiting for anything else. */
 #define PUSHABLE \
     "(s.doc IS NULL OR ((s.clean_seq IS NULL OR s.clean_seq <> d.seq) AND s.unsettled IS NULL" \
     " AND s.sent_seq IS NULL AND s.todo IS NULL AND (s.aside_seq IS NULL OR s.aside_seq <> d.seq)))"
+
+/* The state `d` is in step in every replication that was seen after `since`, and not set aside. */
+#define PASSED(since) \
+    "NOT EXISTS (SELECT 1 FROM replication_collection rc JOIN replication r" \
+    "  ON r.id = rc.replication LEFT JOIN state s ON s.doc = d.number AND s.replication = r.id" \
+    "  WHERE rc.coll = d.coll AND r.seen >= " since " AND (s.doc IS NULL OR s.clean_seq IS NULL" \
+    "  OR s.clean_seq <> d.seq OR s.sent_seq IS NOT NULL OR s.unsettled IS NOT NULL" \
+    "  OR s.todo IS NOT NULL OR s.aside_seq = d.seq))" \
+    " AND NOT EXISTS (SELECT 1 FROM aside a WHERE a.coll = d.coll AND a.doc = d.id)"
 
 static const char *const texts[] = {
     [REPLICA__SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -27,7 +37,9 @@ static const char *const texts[] = {
         " ifnull((SELECT max((SELECT seq FROM doc WHERE coll = c.id ORDER BY seq DESC LIMIT 1))"
         "         FROM collection c), 0))",
     [REPLICA__SQL_RANGES] = "SELECT replication, coll, sent_from, sent_to FROM feed",
-    [REPLICA__SQL_ANY_ASIDE] = "SELECT EXISTS(SELECT 1 FROM aside)",
+    [REPLICA__SQL_ANY] =
+        "SELECT EXISTS(SELECT 1 FROM aside) + 2 * EXISTS(SELECT 1 FROM idx)"
+        " + 4 * EXISTS(SELECT 1 FROM idx WHERE built IS NOT NULL OR coll = 0)",
 
     [REPLICA__SQL_TOKEN_FIND] = "SELECT id FROM token WHERE text = ?1",
     [REPLICA__SQL_TOKEN_ADD] = "INSERT INTO token(text) VALUES(?1)",
@@ -63,6 +75,9 @@ static const char *const texts[] = {
     [REPLICA__SQL_DOC_FEED_KEYS] =
         "SELECT seq, number FROM doc WHERE coll = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
     [REPLICA__SQL_DOC_FEED_COUNT] = "SELECT count(*) FROM doc WHERE coll = ?1 AND seq > ?2",
+    [REPLICA__SQL_DOC_PASSED] =
+        "SELECT 1 FROM doc d WHERE d.number = ?1 AND d.seq = ?2 AND " PASSED("?3"),
+    [REPLICA__SQL_DOC_HIGHEST] = "SELECT max(number) FROM doc",
     [REPLICA__SQL_TAKEN_FIND] = "SELECT wseq FROM taken WHERE doc = ?1 AND token = ?2",
     [REPLICA__SQL_TAKEN_PUT] =
         "INSERT INTO taken(doc, token, wseq) VALUES(?1, ?2, ?3)"
@@ -83,7 +98,7 @@ static const char *const texts[] = {
     [REPLICA__SQL_STATE_GET] =
         "SELECT " STATE_COLUMNS " FROM state WHERE doc = ?1 AND replication = ?2",
     [REPLICA__SQL_STATE_PUT] = "INSERT OR REPLACE INTO state(" STATE_COLUMNS ")"
-                               " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                               " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     [REPLICA__SQL_STATE_TODO] =
         "SELECT doc FROM state WHERE replication = ?1 AND doc > ?2 AND todo IS NOT NULL"
         " ORDER BY doc LIMIT ?3",
@@ -104,6 +119,34 @@ static const char *const texts[] = {
         "SELECT base, sent, unsettled FROM state WHERE replication = ?1"
         " AND (base IS NOT NULL OR sent IS NOT NULL OR unsettled IS NOT NULL)",
 
+    [REPLICA__SQL_INDEX_LIST] =
+        "SELECT " INDEX_COLUMNS " FROM idx WHERE coll = ?1 ORDER BY name",
+    [REPLICA__SQL_INDEX_GET] = "SELECT " INDEX_COLUMNS " FROM idx WHERE id = ?1 AND coll <> 0",
+    /* What was dropped first: taking away is quick. */
+    [REPLICA__SQL_INDEX_NEXT] =
+        "SELECT id, coll FROM idx WHERE (built IS NOT NULL OR coll = 0)"
+        " AND (?1 IS NULL OR coll = ?1) ORDER BY coll <> 0, id",
+    [REPLICA__SQL_INDEX_ADD] =
+        "INSERT INTO idx(coll, name, fields, flags, filter, built) VALUES(?1, ?2, ?3, ?4, ?5,"
+        " CASE WHEN EXISTS(SELECT 1 FROM doc WHERE coll = ?1) THEN 0 END)",
+    [REPLICA__SQL_INDEX_MARK] = "UPDATE idx SET flags = flags | ?2 WHERE id = ?1",
+    [REPLICA__SQL_INDEX_BUILT] = "UPDATE idx SET built = ?2 WHERE id = ?1",
+    [REPLICA__SQL_INDEX_UNBUILD] =
+        "UPDATE idx SET built = built - 1 WHERE coll = ?1 AND built IS NOT NULL",
+    [REPLICA__SQL_INDEX_DROP] =
+        "UPDATE idx SET coll = 0, name = CAST(id AS TEXT) WHERE id = ?1 AND coll <> 0",
+    [REPLICA__SQL_INDEX_GONE] = "DELETE FROM idx WHERE id = ?1",
+    [REPLICA__SQL_INDEX_DOCS] =
+        "SELECT number, flags, id, body FROM doc WHERE number > ?1 AND +coll = ?2 ORDER BY number",
+    [REPLICA__SQL_INDEX_CHANGED] = "SELECT number FROM doc WHERE coll = ?1 AND seq > ?2",
+    [REPLICA__SQL_ENTRY_ADD] = "INSERT OR IGNORE INTO entry(idx, key, doc) VALUES(?1, ?2, ?3)",
+    [REPLICA__SQL_ENTRY_DROP] = "DELETE FROM entry WHERE idx = ?1 AND key = ?2 AND doc = ?3",
+    [REPLICA__SQL_ENTRY_DOCS] =
+        "SELECT doc FROM entry WHERE idx = ?1 AND key >= ?2 AND key < ?3",
+    [REPLICA__SQL_ENTRY_NTH] =
+        "SELECT key FROM entry WHERE idx = ?1 ORDER BY key LIMIT 1 OFFSET ?2",
+    [REPLICA__SQL_ENTRY_CUT] = "DELETE FROM entry WHERE idx = ?1 AND key < ?2",
+
     [REPLICA__SQL_REPL_FIND] = "SELECT id, one_feed FROM replication WHERE name = ?1",
     [REPLICA__SQL_REPL_ADD] = "INSERT INTO replication(name, seen) VALUES(?1, ?2)",
     [REPLICA__SQL_REPL_SEEN] = "UPDATE replication SET seen = ?2 WHERE id = ?1",
@@ -121,11 +164,20 @@ static const char *const texts[] = {
     [REPLICA__SQL_FEED_GET] = "SELECT checkpoint, mark, sent_from, sent_to, common FROM feed WHERE "
                               "replication = ?1 AND coll = ?2",
     [REPLICA__SQL_FEED_PUT] =
-        "INSERT OR REPLACE INTO feed(replication, coll, checkpoint, mark, sent_from, sent_to,"
-        " common) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    [REPLICA__SQL_FEED_RESET] = "UPDATE feed SET checkpoint = NULL WHERE replication = ?1",
+        "INSERT INTO feed(replication, coll, checkpoint, mark, sent_from, sent_to, common)"
+        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(replication, coll) DO UPDATE SET"
+        " checkpoint = excluded.checkpoint, mark = excluded.mark, sent_from = excluded.sent_from,"
+        " sent_to = excluded.sent_to, common = excluded.common,"
+        " purged = CASE WHEN excluded.checkpoint IS NULL THEN NULL"
+        "  WHEN excluded.common <> common THEN min(purged, excluded.common) ELSE purged END",
+    [REPLICA__SQL_FEED_RESET] =
+        "UPDATE feed SET checkpoint = NULL, purged = NULL WHERE replication = ?1",
     [REPLICA__SQL_FEED_BEGIN] =
-        "UPDATE feed SET checkpoint = NULL, mark = 0 WHERE replication = ?1 AND coll = 0",
+        "UPDATE feed SET checkpoint = NULL, purged = NULL, mark = 0"
+        " WHERE replication = ?1 AND coll = 0",
+    [REPLICA__SQL_FEED_FLOOR] =
+        "SELECT ifnull((SELECT purged FROM feed WHERE replication = ?1 AND coll = ?2), 0),"
+        " EXISTS(SELECT 1 FROM collection WHERE purged IS NOT NULL)",
     [REPLICA__SQL_FEED_RANGE] =
         "SELECT ifnull(min(sent_from), 0), ifnull(max(sent_to), 0) FROM feed"
         " WHERE replication = ?1 AND sent_from < sent_to",
@@ -193,6 +245,27 @@ static const char *const texts[] = {
         " FROM aside WHERE id > ?1 AND (?2 IS NULL OR coll = ?2) ORDER BY id LIMIT 1",
     [REPLICA__SQL_ASIDE_GET] = "SELECT replication, coll, doc, kind FROM aside WHERE id = ?1",
     [REPLICA__SQL_ASIDE_DELETE] = "DELETE FROM aside WHERE id = ?1",
+
+    [REPLICA__SQL_PURGE_NEXT] =
+        "SELECT d.number, d.seq FROM doc d WHERE d.coll = ?1 AND d.seq > ?2 AND d.flags & 1"
+        " AND d.stamp < ?3 AND " PASSED("?4") " ORDER BY d.seq LIMIT ?5",
+    [REPLICA__SQL_PURGE_FEEDS] =
+        "SELECT f.checkpoint, s.server_seq FROM state s JOIN replication r ON r.id = s.replication"
+        " JOIN feed f ON f.replication = r.id AND f.coll IN (0, ?2)"
+        " WHERE s.doc = ?1 AND s.server_seq IS NOT NULL AND r.seen >= ?3"
+        " AND f.checkpoint IS NOT NULL",
+    [REPLICA__SQL_PURGE_FLOOR] =
+        "UPDATE feed SET purged = max(ifnull(purged, 0), (SELECT server_seq FROM state s"
+        "  WHERE s.doc = ?1 AND s.replication = feed.replication))"
+        " WHERE coll IN (0, ?2) AND checkpoint IS NOT NULL AND replication IN ("
+        "  SELECT r.id FROM replication r JOIN state s ON s.replication = r.id"
+        "  WHERE s.doc = ?1 AND s.server_seq IS NOT NULL AND r.seen >= ?3)",
+    [REPLICA__SQL_PURGE_STATES] = "DELETE FROM state WHERE doc = ?1",
+    [REPLICA__SQL_PURGE_TAKEN] = "DELETE FROM taken WHERE doc = ?1",
+    [REPLICA__SQL_PURGE_DOC] = "DELETE FROM doc WHERE number = ?1",
+    [REPLICA__SQL_SERVES] = "SELECT EXISTS(SELECT 1 FROM token WHERE begin IS NOT NULL)",
+    [REPLICA__SQL_COLL_PURGED] =
+        "UPDATE collection SET purged = 1 WHERE id = ?1 AND purged IS NULL",
 };
 _Static_assert(sizeof texts / sizeof texts[0] == REPLICA__SQL_COUNT, "a statement has no text");
 

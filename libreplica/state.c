@@ -1,11 +1,11 @@
 #include "libreplica/state.h"
 
-static void read_state(sqlite3_stmt *stmt, struct replica__state *s)
+void replica__state_read(sqlite3_stmt *stmt, struct replica__state *s)
 {
     int64_t *fields[] = { &s->doc,      &s->replication, &s->clean_seq, &s->incarnation,
                           &s->server_seq, &s->base,      &s->sent_seq,  &s->sent,
                           &s->unsettled, &s->rounds,     &s->todo,      &s->aside_seq,
-                          &s->lost_seq };
+                          &s->lost_seq, &s->version };
 
     for (int i = 0; i < (int)(sizeof fields / sizeof fields[0]); i++)
         *fields[i] = sqlite3_column_int64(stmt, i);
@@ -27,7 +27,7 @@ int replica__state_get(replica_db *db, int64_t doc, int64_t replication,
         return r;
     *ret = (struct replica__state){ .doc = doc, .replication = replication };
     if (r > 0)
-        read_state(stmt, ret);
+        replica__state_read(stmt, ret);
     return r;
 }
 
@@ -52,6 +52,7 @@ int replica__state_put(replica_db *db, const struct replica__state *s, replica_e
     replica__bind_int_or_null(stmt, 11, s->todo, &rc);
     replica__bind_int_or_null(stmt, 12, s->aside_seq, &rc);
     replica__bind_int_or_null(stmt, 13, s->lost_seq, &rc);
+    replica__bind_int_or_null(stmt, 14, s->version, &rc);
     return replica__sql_step(db, stmt, rc, err);
 }
 
@@ -175,7 +176,7 @@ int replica__state_capture(replica_db *db, const struct replica__row *row, int64
         replica__bind_int(stmt, 1, row->number, &rc);
         replica__bind_int(stmt, 2, after, &rc);
         while (n < 16 && (r = replica__sql_step(db, stmt, rc, err)) > 0)
-            read_state(stmt, &states[n++]);
+            replica__state_read(stmt, &states[n++]);
         if (r < 0)
             return r;
         replica__sql_reset(&stmt);

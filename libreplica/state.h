@@ -20,13 +20,17 @@ struct replica__state {
     int64_t rounds;                  /* of conflicts since it was clean */
     int64_t todo;                    /* to be pushed, though the feed's mark has passed it: TODO_ */
     int64_t aside_seq;               /* the local state that is set aside */
-    int64_t lost_seq;                /* the local state that was in step, and that it lost */
+    int64_t lost_seq;                /* the local state that was in step, and that it lost, or
+                                      * that its newer version did not show */
+    int64_t version;                 /* of the endpoint where it was last found in step */
 };
 
 enum { REPLICA__TODO_NOW = 1, REPLICA__TODO_LATER = 2 };
 
 int replica__state_get(replica_db *db, int64_t doc, int64_t replication,
                        struct replica__state *ret, replica_error *err); /* 1; 0: none, zeroed */
+/* The row that a statement with the columns of a state stands on. */
+void replica__state_read(sqlite3_stmt *stmt, struct replica__state *ret);
 int replica__state_put(replica_db *db, const struct replica__state *s, replica_error *err);
 /* Let go of what the row keeps; the caller then puts it. */
 int replica__state_drop_base(replica_db *db, struct replica__state *s, replica_error *err);

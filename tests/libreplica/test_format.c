@@ -44,7 +44,10 @@ static void make_version_1(struct store *s)
 {
     store_sql(s, "DROP TABLE lease; DROP TABLE entry; DROP TABLE idx;"
                  "ALTER TABLE replication_collection DROP COLUMN version;"
+                 "ALTER TABLE replication_collection DROP COLUMN confirmed;"
+                 "ALTER TABLE state DROP COLUMN version;"
                  "ALTER TABLE collection DROP COLUMN unmigrated;"
+                 "ALTER TABLE collection DROP COLUMN oldest;"
                  "ALTER TABLE collection DROP COLUMN schema;"
                  "PRAGMA user_version = 1");
 }
