@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/os.h"
 #include "libreplica/gate.h"
+#include "libreplica/index_keys.h"
 #include "libreplica/pump.h"
 #include "libreplica/sql.h"
 #include "libreplica/store.h"
@@ -32,6 +33,8 @@ struct replica_collection {
     int version;
     replica_conflict_handler handler;
     struct replica__observers *observers; /* NULL until the first */
+    struct replica__index *indexes; /* as of indexes_at: replica__indexes_of() */
+    int64_t indexes_at;
     replica_collection *next;
 };
 
@@ -65,7 +68,14 @@ struct replica_db {
     size_t range_count;
     bool replicated; /* there is a replication in the file */
     bool set_aside;  /* there is a document set aside */
+    bool indexed;    /* there is an index in the file */
+    bool unbuilt;    /* there is one that is not built, or not taken away yet */
+    int64_t known_at; /* rises with each time that all this was read */
     int64_t committed_head; /* of the last commit */
+
+    bool taken; /* the last conflict: another document has its place in a unique index */
+    struct replica__index_keys keys[2]; /* of the state before a write, and behind it */
+    struct replica__builder *builder; /* NULL until there is something to build */
 
     bool in_txn;
     int changes_before; /* rows that SQLite had changed when it began */

@@ -54,7 +54,7 @@ static int query_int(replica_db *db, enum replica__sql which, int64_t *ret, repl
 
 int replica__txn_know(replica_db *db, replica_error *err)
 {
-    int64_t version = 0, aside = 0;
+    int64_t version = 0, any = 0;
     int r = query_int(db, REPLICA__SQL_DATA_VERSION, &version, err);
 
     if (r < 0)
@@ -63,12 +63,15 @@ int replica__txn_know(replica_db *db, replica_error *err)
         return 0;
     r = query_int(db, REPLICA__SQL_HEAD, &db->head, err);
     if (r >= 0)
-        r = query_int(db, REPLICA__SQL_ANY_ASIDE, &aside, err);
+        r = query_int(db, REPLICA__SQL_ANY, &any, err);
     if (r >= 0)
         r = read_ranges(db, err);
     if (r < 0)
         return r;
-    db->set_aside = aside != 0;
+    db->set_aside = (any & 1) != 0;
+    db->indexed = (any & 2) != 0;
+    db->unbuilt = (any & 4) != 0;
+    db->known_at++;
     db->data_version = version;
     db->known = true;
     return 0;
