@@ -137,7 +137,9 @@ static const char *const texts[] = {
         "UPDATE idx SET coll = 0, name = CAST(id AS TEXT) WHERE id = ?1 AND coll <> 0",
     [REPLICA__SQL_INDEX_GONE] = "DELETE FROM idx WHERE id = ?1",
     [REPLICA__SQL_INDEX_DOCS] =
-        "SELECT number, flags, id, body FROM doc WHERE number > ?1 AND +coll = ?2 ORDER BY number",
+        "SELECT number, flags, id, body FROM doc WHERE number > ?1 AND number <= ?2 AND +coll = ?3"
+        " ORDER BY number",
+    [REPLICA__SQL_INDEX_LAST_DOC] = "SELECT max(number) FROM doc",
     [REPLICA__SQL_INDEX_CHANGED] = "SELECT number FROM doc WHERE coll = ?1 AND seq > ?2",
     [REPLICA__SQL_ENTRY_ADD] = "INSERT OR IGNORE INTO entry(idx, key, doc) VALUES(?1, ?2, ?3)",
     [REPLICA__SQL_ENTRY_DROP] = "DELETE FROM entry WHERE idx = ?1 AND key = ?2 AND doc = ?3",
