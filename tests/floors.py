@@ -30,6 +30,7 @@ OUTSIDE = [
     (r'(cjson/)?cJSON\.h', ['base/cjson.c', 'libreplica/cjson.h', 'examples/']),
     (r'sqlite3(ext)?\.h', ['libreplica/']),
     (r'pcre2.*\.h', ['schema/pattern.c']),
+    (r'idn2\.h', ['schema/format_idn.c']),
     (r'curl/.*', ['replicator/http_link.c']),
     (r'microhttpd\.h', ['tools/server/']),
     (r'zstd(_errors)?\.h', ['replicator/', 'tools/server/']),
