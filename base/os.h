@@ -1,8 +1,8 @@
 /* What is an operating system's own: clocks, dice, waiting and waking.
  *
  * One file per system implements it: os_linux.c (epoll, eventfd, inotify), and os_posix.c (a pipe
- * and poll), which always works and can less.  The build picks one; os_time.c has what is the same
- * on both.  A poller belongs to one thread; only wake may be called from others. */
+ * and poll), which always works and can less.  The build picks one; os_time.c and os_lock.c have
+ * what is the same on both.  A poller belongs to one thread; only wake may be called from others. */
 #ifndef BASE_OS_H
 #define BASE_OS_H
 
@@ -42,5 +42,16 @@ REPLICA_INTERNAL int replica__poller_watch_fd(struct replica__poller *p, int fd,
 /* Wait up to timeout_ms (-1: forever, 0: not at all) and say what happened as flags; wakes and
  * file changes are consumed.  0: the time is over, or a signal came. */
 REPLICA_INTERNAL unsigned replica__poller_wait(struct replica__poller *p, int timeout_ms);
+
+/* Locks on single bytes of a file, which may lie behind its end.  The file is made if it is not
+ * there, and stays.  The system gives them back when they are closed and when the process ends. */
+REPLICA_INTERNAL int replica__os_locks_open(const char *path, int *ret_locks, replica_error *err);
+REPLICA_INTERNAL void replica__os_locks_close(int locks); /* -1 is fine */
+/* 1: it is ours; 0: another opening has it.  REPLICA_EIO: errno says why. */
+REPLICA_INTERNAL int replica__os_lock(int locks, int64_t at);
+REPLICA_INTERNAL void replica__os_unlock(int locks, int64_t at);
+/* Has another opening a byte of these?  1 and one such byte (of neighbours that one opening has the
+ * first), 0. */
+REPLICA_INTERNAL int replica__os_locked(int locks, int64_t from, int64_t count, int64_t *ret_at);
 
 #endif

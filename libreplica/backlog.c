@@ -136,6 +136,51 @@ int replica__replication_pending(struct replica__replication *repl, replica_erro
     return r;
 }
 
+/* A feed of one collection, as the file has it.  What is under way is dirty, too. */
+static int finds_dirty(replica_db *db, int64_t replication, const struct counted_feed *feed,
+                       replica_error *err)
+{
+    bool out = feed->sent_from < feed->sent_to && feed->sent_from < feed->mark;
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(db, REPLICA__SQL_FEED_DIRTY, &stmt, err);
+
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, replication, &rc);
+    replica__bind_int(stmt, 2, feed->coll, &rc);
+    replica__bind_int(stmt, 3, out ? feed->sent_from : feed->mark, &rc);
+    replica__bind_int(stmt, 4, 1, &rc);
+    return replica__sql_step(db, stmt, rc, err);
+}
+
+int replica__pending_in_file(struct replica__replication *repl, replica_error *err)
+{
+    replica_db *db = repl->db;
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r = finds(repl, REPLICA__SQL_STATE_TODO, err);
+
+    if (r == 0)
+        r = finds(repl, REPLICA__SQL_STATE_UNSETTLED, err);
+    if (r == 0)
+        r = replica__sql_get(db, REPLICA__SQL_FEED_COLLS, &stmt, err);
+    if (r != 0)
+        return r;
+    replica__bind_int(stmt, 1, repl->number, &rc);
+    while ((r = replica__sql_step(db, stmt, rc, err)) > 0) {
+        const struct counted_feed feed = { .coll = sqlite3_column_int64(stmt, 0),
+                                           .mark = sqlite3_column_int64(stmt, 1),
+                                           .sent_from = sqlite3_column_int64(stmt, 2),
+                                           .sent_to = sqlite3_column_int64(stmt, 3) };
+
+        r = finds_dirty(db, repl->number, &feed, err);
+        if (r != 0)
+            return r;
+    }
+    return r;
+}
+
 int replica__backlog_of(replica_db *db, const char *name, struct replica__backlog *ret,
                         replica_error *err)
 {

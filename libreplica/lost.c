@@ -86,7 +86,7 @@ static int forget_some(struct replica__replication *repl, int64_t *after, int64_
     int64_t numbers[BATCH];
     REPLICA_TXN txn = NULL;
     size_t n = 0;
-    int r = replica__txn_begin(repl->db, &txn, err);
+    int r = replica__lease_begin(repl, &txn, err);
 
     if (r >= 0)
         r = find(repl, *after, common, numbers, &n, err);
@@ -135,7 +135,7 @@ int replica__feed_lost(struct replica__replication *repl, size_t feed, const cha
     if (r >= 0 && checkpoint && !(copy = replica__strdup(checkpoint)))
         r = replica__enomem(err);
     if (r >= 0)
-        r = replica__txn_begin(repl->db, &txn, err);
+        r = replica__lease_begin(repl, &txn, err);
     if (r >= 0) { /* only now: until all are marked, the old checkpoint leads back here */
         char *old = f->checkpoint;
 

@@ -353,7 +353,7 @@ int replica__pull_apply(struct replica__replication *repl, size_t feed,
 
     if (checkpoint && !(copy = replica__strdup(checkpoint)))
         return replica__enomem(err);
-    r = replica__txn_begin(repl->db, &txn, err);
+    r = replica__lease_begin(repl, &txn, err);
     if (r >= 0)
         r = replica__pulling_begin(&p, repl, incarnation, err);
     if (r < 0)

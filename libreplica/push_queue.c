@@ -404,7 +404,7 @@ int replica__push_next(struct replica__replication *repl, size_t feed, size_t ro
     p.arena = p.out.arena = replica__arena_new(64 * 1024);
     if (!p.arena)
         return replica__enomem(err);
-    r = replica__txn_begin(repl->db, &txn, err);
+    r = replica__lease_begin(repl, &txn, err);
     if (r >= 0)
         r = fill(&p, &moved, err);
     if (r >= 0 && p.out.n > 0 && !(out = out_of(&p)))

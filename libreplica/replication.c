@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define SEEN_MS (3600 * 1000)
+
 void replica__feed_forget_out(struct replica__feed *feed)
 {
     while (feed->out) {
@@ -30,8 +32,10 @@ void replica__replication_close(struct replica__replication *repl)
 {
     if (!repl)
         return;
+    replica__lease_close(repl);
     free_feeds(repl);
     replica__free(repl->colls);
+    replica__free(repl->name);
     replica__free(repl);
 }
 
@@ -106,6 +110,43 @@ static int put_collections(replica_db *db, const struct replica__replication *re
     return r;
 }
 
+int replica__replication_seen(struct replica__replication *repl, replica_error *err)
+{
+    int64_t now = repl->db->world->now_ms(repl->db->world->ctx);
+
+    if (repl->seen && now - repl->seen < SEEN_MS && now >= repl->seen)
+        return 0;
+    repl->seen = now;
+    return replica__sql_run(repl->db, REPLICA__SQL_REPL_SEEN, err, 2, repl->number, now);
+}
+
+int replica__replication_taken(struct replica__replication *repl, replica_error *err)
+{
+    int64_t number = 0;
+    int r = replica__replication_find(repl->db, repl->name, &number, &repl->one_feed, err);
+
+    if (r >= 0 && number != repl->number)
+        r = replica__error_set(err, REPLICA_ECLOSED, 0, "the replication '%s' was removed",
+                               repl->name);
+    return r < 0 ? r : put_collections(repl->db, repl, err);
+}
+
+/* What another process replicates stays as that one has it, until the lease is taken. */
+static int put_if_free(struct replica__replication *repl, replica_error *err)
+{
+    int64_t term = 0;
+    int r = replica__lease_open(repl, err);
+
+    if (r >= 0)
+        r = replica__lease_is_others(repl, &term, err);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    r = put_collections(repl->db, repl, err);
+    if (r >= 0)
+        repl->lease.opened_term = term;
+    return r;
+}
+
 int replica__replication_open(replica_db *db, const char *name, replica_collection *const *colls,
                               size_t n, struct replica__replication **ret_repl,
                               replica_error *err)
@@ -117,8 +158,10 @@ int replica__replication_open(replica_db *db, const char *name, replica_collecti
     repl = replica__alloc_zero(1, sizeof *repl);
     if (!repl)
         return replica__enomem(err);
+    repl->lease.locks = -1;
+    repl->name = replica__strdup(name);
     repl->colls = replica__alloc_zero(n, sizeof *repl->colls);
-    if (!repl->colls)
+    if (!repl->name || !repl->colls)
         return replica__enomem(err);
     repl->db = db;
     repl->n = n;
@@ -130,10 +173,9 @@ int replica__replication_open(replica_db *db, const char *name, replica_collecti
     if (r == 0)
         r = create(db, name, &repl->number, err);
     if (r >= 0)
-        r = replica__sql_run(db, REPLICA__SQL_REPL_SEEN, err, 2, repl->number,
-                             db->world->now_ms(db->world->ctx));
+        r = replica__replication_seen(repl, err);
     if (r >= 0)
-        r = put_collections(db, repl, err);
+        r = put_if_free(repl, err);
     if (r >= 0)
         r = replica__txn_commit(&txn, err);
     if (r < 0)
@@ -267,7 +309,7 @@ int replica__replication_feeds(struct replica__replication *repl, bool one_feed,
     int r = make_feeds(repl, one_feed, err);
 
     if (r >= 0)
-        r = replica__txn_begin(repl->db, &txn, err);
+        r = replica__lease_begin(repl, &txn, err);
     /* Other feeds than before: their checkpoints and marks mean nothing to these.  The new ones
      * begin at the beginning, where everything that is clean is passed over. */
     if (r >= 0 && repl->one_feed >= 0 && repl->one_feed != one_feed)
@@ -310,7 +352,7 @@ int replica__feed_reset(struct replica__replication *repl, size_t feed, replica_
     struct replica__feed *f = &repl->feeds[feed];
     REPLICA_FREE char *old = f->checkpoint;
     REPLICA_TXN txn = NULL;
-    int r = replica__txn_begin(repl->db, &txn, err);
+    int r = replica__lease_begin(repl, &txn, err);
 
     f->checkpoint = NULL;
     if (r >= 0)
@@ -366,11 +408,23 @@ static int drop_kept(replica_db *db, int64_t number, replica_error *err)
     return r;
 }
 
+static int replicates_elsewhere(replica_db *db, int64_t number, replica_error *err)
+{
+    struct replica__replication repl = { .db = db, .number = number };
+    int64_t term;
+    int r = replica__lease_open(&repl, err);
+
+    if (r >= 0)
+        r = replica__lease_is_others(&repl, &term, err);
+    replica__lease_close(&repl);
+    return r;
+}
+
 int replica__replication_remove(replica_db *db, const char *name, replica_error *err)
 {
     static const enum replica__sql drops[] = {
         REPLICA__SQL_REPL_DROP_STATE, REPLICA__SQL_REPL_DROP_FEEDS, REPLICA__SQL_REPL_DROP_COLLS,
-        REPLICA__SQL_REPL_DROP_ASIDE, REPLICA__SQL_REPL_DROP,
+        REPLICA__SQL_REPL_DROP_ASIDE, REPLICA__SQL_REPL_DROP, REPLICA__SQL_LEASE_DROP,
     };
     REPLICA_TXN txn = NULL;
     int64_t number;
@@ -381,7 +435,11 @@ int replica__replication_remove(replica_db *db, const char *name, replica_error 
         r = replica__replication_find(db, name, &number, &one_feed, err);
     if (r <= 0)
         return r;
-    r = drop_kept(db, number, err);
+    r = replicates_elsewhere(db, number, err);
+    if (r > 0)
+        r = replica__error_set(err, REPLICA_EBUSY, 0, "'%s' runs in another process", name);
+    if (r >= 0)
+        r = drop_kept(db, number, err);
     for (size_t i = 0; r >= 0 && i < sizeof drops / sizeof drops[0]; i++)
         r = replica__sql_run(db, drops[i], err, 1, number);
     if (r < 0)

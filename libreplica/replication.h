@@ -7,6 +7,7 @@
 #ifndef LIBREPLICA_REPLICATION_H
 #define LIBREPLICA_REPLICATION_H
 
+#include "libreplica/lease.h"
 #include "libreplica/state.h"
 
 /* A page that waits for its verdicts. */
@@ -32,8 +33,11 @@ struct replica__feed {
 
 struct replica__replication {
     replica_db *db;
+    char *name;
     int64_t number;
+    struct replica__lease lease;
     int one_feed; /* -1: never set */
+    int64_t seen; /* ms: when that was last written down */
     replica_collection **colls;
     size_t n;
     struct replica__feed *feeds;
@@ -46,6 +50,13 @@ int replica__replication_find(replica_db *db, const char *name, int64_t *ret_num
 /* Store the feed as it is; in a transaction. */
 int replica__feed_put(struct replica__replication *repl, const struct replica__feed *feed,
                       replica_error *err);
+/* It is at work: written down once an hour, in a transaction, so that purging waits for it. */
+int replica__replication_seen(struct replica__replication *repl, replica_error *err);
+/* Within the transaction that takes the lease from another one: what that one changed is read, and
+ * the collections are those of this one. */
+int replica__replication_taken(struct replica__replication *repl, replica_error *err);
+/* Is there anything to push, under way or unsettled, as the file has it?  1, 0. */
+int replica__pending_in_file(struct replica__replication *repl, replica_error *err);
 /* No page is out any more. */
 void replica__feed_forget_out(struct replica__feed *feed);
 replica_collection *replica__replication_collection(const struct replica__replication *repl,

@@ -372,7 +372,7 @@ int replica__settle(struct replica__replication *repl, struct replica__settled *
 {
     REPLICA_TXN txn = NULL;
     struct replica__pulling p;
-    int r = replica__txn_begin(repl->db, &txn, err);
+    int r = replica__lease_begin(repl, &txn, err);
 
     if (r >= 0)
         r = replica__pulling_begin(&p, repl, NULL, err);

@@ -94,6 +94,47 @@ REPLICA_INTERNAL void replica__replication_close(struct replica__replication *re
 REPLICA_INTERNAL int replica__replication_remove(replica_db *db, const char *name,
                                                  replica_error *err); /* 1, 0 */
 
+/* ---- the lease: who replicates ---------------------------------------------------- */
+
+/* Of all handles that have opened a replication, in whatever process, one holds its lease, and the
+ * calls below are for that one: for the others they give REPLICA_ECANCELLED and change nothing. */
+
+/* May it be taken?  1; 0: another one holds it and lives.  For who waits: look each time when
+ * replica__lease_next() is over, for that is how a holder that has stopped is found out. */
+REPLICA_INTERNAL int replica__lease_look(struct replica__replication *repl, replica_error *err);
+/* Take it: 1; 0: another one has it.  *ret_same: nobody had it since this one did, and the feeds
+ * are as they were. */
+REPLICA_INTERNAL int replica__lease_take(struct replica__replication *repl, bool *ret_same,
+                                         replica_error *err);
+/* Give it back; others may take it at once.  Nothing if it is not held. */
+REPLICA_INTERNAL void replica__lease_release(struct replica__replication *repl);
+/* As of the last call that looked. */
+REPLICA_INTERNAL bool replica__lease_held(const struct replica__replication *repl);
+/* Monotonic ms of the next replica__lease_keep() of who holds it, or look of who does not. */
+REPLICA_INTERNAL int64_t replica__lease_next(const struct replica__replication *repl);
+
+/* Those who wait ask the holder to look at the server once more, and are answered when it is in
+ * sync. */
+struct replica__lease_asked {
+    int64_t asked, answered; /* the number of the last question, and of the last answered one */
+    int64_t head;            /* the server's, as of the answer; 0: not known */
+};
+/* Show that the holder lives.  1; 0: the lease was lost. */
+REPLICA_INTERNAL int replica__lease_keep(struct replica__replication *repl,
+                                         struct replica__lease_asked *ret_asked,
+                                         replica_error *err);
+/* The holder has looked since that was asked, and is in sync. */
+REPLICA_INTERNAL int replica__lease_answer(struct replica__replication *repl, int64_t asked,
+                                           int64_t head, replica_error *err);
+/* Who waits asks.  Not for who holds it. */
+REPLICA_INTERNAL int replica__lease_ask(struct replica__replication *repl, int64_t *ret_ticket,
+                                        replica_error *err);
+/* Was that answered and (push) is nothing left to be sent or settled?  1 and the head, 0. */
+REPLICA_INTERNAL int replica__lease_answered(struct replica__replication *repl, int64_t ticket,
+                                             bool push, int64_t *ret_head, replica_error *err);
+
+/* ---- feeds ----------------------------------------------------------------------- */
+
 /* A feed is what has one checkpoint and one push queue: all collections (one_feed), or each its
  * own.  Sets which; a change of mode forgets the checkpoints.  Returns the number of feeds. */
 REPLICA_INTERNAL int replica__replication_feeds(struct replica__replication *repl, bool one_feed,

@@ -94,9 +94,12 @@ static int next_timeout(replica_sync *sync)
 {
     const struct replica__world *world = replica__db_world(sync->run_db);
     int64_t next = replica__session_next(sync->session);
+    int64_t lease = replica__session_lease_at(sync->session);
     int timeout = -1;
     int remote = sync->remote.timeout ? sync->remote.timeout(sync->remote.ctx) : -1;
 
+    if (lease >= 0 && (next < 0 || lease < next))
+        next = lease;
     if (next >= 0) {
         int64_t left = next - world->monotonic_ms(world->ctx);
 

@@ -13,13 +13,18 @@ static const struct {
     unsigned next; /* the states that may follow */
     int shown;
 } states[SESSION_STATES] = {
-    [HELLO] = { "hello", TO(IDLE) | TO(WAITING) | TO(PAUSED), REPLICA_SYNC_STARTING },
-    [IDLE] = { "idle", TO(PULLING) | TO(PUSHING) | TO(WAITING) | TO(PAUSED) | TO(DONE) | TO(HELLO),
-               REPLICA_SYNC_IDLE },
-    [PULLING] = { "pulling", TO(IDLE) | TO(WAITING) | TO(PAUSED), REPLICA_SYNC_PULLING },
-    [PUSHING] = { "pushing", TO(IDLE) | TO(WAITING) | TO(PAUSED), REPLICA_SYNC_PUSHING },
-    [WAITING] = { "waiting", TO(IDLE) | TO(HELLO) | TO(PAUSED), REPLICA_SYNC_WAITING },
-    [PAUSED] = { "paused", TO(IDLE) | TO(HELLO), REPLICA_SYNC_PAUSED },
+    /* Shown as standing by once it is known that another one replicates. */
+    [STANDBY] = { "standby", TO(HELLO) | TO(IDLE) | TO(PAUSED) | TO(DONE), REPLICA_SYNC_STARTING },
+    [HELLO] = { "hello", TO(IDLE) | TO(WAITING) | TO(PAUSED) | TO(STANDBY), REPLICA_SYNC_STARTING },
+    [IDLE] = { "idle", TO(PULLING) | TO(PUSHING) | TO(WAITING) | TO(PAUSED) | TO(DONE) | TO(HELLO) |
+                       TO(STANDBY), REPLICA_SYNC_IDLE },
+    [PULLING] = { "pulling", TO(IDLE) | TO(WAITING) | TO(PAUSED) | TO(STANDBY),
+                  REPLICA_SYNC_PULLING },
+    [PUSHING] = { "pushing", TO(IDLE) | TO(WAITING) | TO(PAUSED) | TO(STANDBY),
+                  REPLICA_SYNC_PUSHING },
+    [WAITING] = { "waiting", TO(IDLE) | TO(HELLO) | TO(PAUSED) | TO(STANDBY),
+                  REPLICA_SYNC_WAITING },
+    [PAUSED] = { "paused", TO(STANDBY), REPLICA_SYNC_PAUSED },
     [DONE] = { "done", 0, REPLICA_SYNC_STOPPED },
 };
 
@@ -63,6 +68,8 @@ void replica__session_move(struct replica__session *s, enum session_state to)
     s->state = to;
     s->status.state = states[to].shown;
     s->status.retry_ms = to == WAITING ? s->wait_until : 0;
+    if (to == PAUSED || to == DONE) /* others may go on */
+        replica__lease_release(s->repl);
     replica__session_touch(s);
 }
 
@@ -82,11 +89,11 @@ void replica__session_stop_work(struct replica__session *s)
     replica__push_side_stop(s);
 }
 
-static void note_error(struct replica__session *s, const replica_error *error)
+void replica__session_note_error(struct replica__session *s, const replica_error *error)
 {
     s->status.error = *error;
     replica__session_log(s, REPLICA_LOG_WARNING, "%s: %s (%s)", replica_error_name(error->code),
-                error->message, error->where);
+                         error->message, error->where);
     if (s->hooks->error)
         s->hooks->error(s->hooks->ctx, error);
     replica__session_touch(s);
@@ -94,7 +101,7 @@ static void note_error(struct replica__session *s, const replica_error *error)
 
 void replica__session_halt(struct replica__session *s, const replica_error *error)
 {
-    note_error(s, error);
+    replica__session_note_error(s, error);
     replica__session_stop_work(s);
     s->wait_until = 0;
     replica__session_move(s, PAUSED);
@@ -106,11 +113,15 @@ void replica__session_failed(struct replica__session *s, const replica_error *er
     const struct replica__world *world = replica__db_world(s->db);
     int64_t delay;
 
+    if (!replica__lease_held(s->repl)) { /* a transaction found that out, and wrote nothing */
+        replica__lease_side_lost(s);
+        return;
+    }
     if (error->code == REPLICA_EAUTH || error->code == REPLICA_EVERSION) {
         replica__session_halt(s, error);
         return;
     }
-    note_error(s, error);
+    replica__session_note_error(s, error);
     replica__session_stop_work(s);
     delay = replica__retry_delay(++s->failures, world->random(world->ctx), retry_ms);
     s->wait_until = replica__session_clock(s) + delay;
@@ -254,6 +265,10 @@ static void judge_sync(struct replica__session *s)
         }
     }
     watch_stuck(s, pending);
+    if (!pending)
+        replica__lease_side_answer(s);
+    if (s->state != IDLE)
+        return;
     if (s->status.in_sync != !pending) {
         s->status.in_sync = !pending;
         replica__session_touch(s);
@@ -322,6 +337,9 @@ static bool step_state(struct replica__session *s)
     enum session_state before = s->state;
 
     switch (s->state) {
+    case STANDBY:
+        replica__lease_side_step(s);
+        break;
     case HELLO:
         greet(s);
         break;
@@ -362,6 +380,7 @@ bool replica__session_step(struct replica__session *s)
     watch_call(s, &s->hello, "hello");
     watch_call(s, &s->pull, "a pull");
     watch_call(s, &s->push, "a push");
+    replica__lease_side_keep(s);
     if (s->hooks->ready && !s->hooks->ready(s->hooks->ctx)) {
         tell_status(s); /* the program does not keep up with its events: wait for it */
         s->busy = false;
@@ -379,10 +398,17 @@ static int64_t earlier(int64_t a, int64_t b)
     return a <= 0 ? b : b <= 0 ? a : a < b ? a : b;
 }
 
+int64_t replica__session_lease_at(const struct replica__session *s)
+{
+    return replica__lease_held(s->repl) ? replica__lease_next(s->repl) : -1;
+}
+
 int64_t replica__session_next(const struct replica__session *s)
 {
     int64_t next = replica__stream_side_next(s);
 
+    if (s->state == STANDBY)
+        next = earlier(next, s->look_at > 0 ? s->look_at : 1); /* at once */
     if (s->state == WAITING)
         next = earlier(next, s->wait_until);
     if (s->state == IDLE && s->o.push)

@@ -5,6 +5,7 @@
  * replica__session_step() when something was answered, when time has come, or when the database
  * changed; the step does what can be done at once, and starts what must be waited for.
  *
+ *     STANDBY  another process replicates; takes over when that one ends, or stops
  *     HELLO    asks what the server can do
  *     IDLE     decides what is next: settle, pull, push, or nothing
  *     PULLING  page by page until the head; the next page is asked for before one is applied
@@ -59,6 +60,8 @@ void replica__session_free(struct replica__session *s);
 bool replica__session_step(struct replica__session *s);
 /* Monotonic time in ms of the next step; -1: when something happens. */
 int64_t replica__session_next(const struct replica__session *s);
+/* Step again at this time at the latest (-1: there is none), so that others see that we live. */
+int64_t replica__session_lease_at(const struct replica__session *s);
 
 /* The database was written to by others: there may be something to push or to settle. */
 void replica__session_changed(struct replica__session *s);

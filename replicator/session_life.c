@@ -13,7 +13,9 @@ void replica__session_changed(struct replica__session *s)
         return; /* our own commit, in the program's loop */
     s->dirty = true;
     s->unsettled = true; /* a document that was set aside may have been let in again */
-    if (s->status.in_sync) {
+    s->look_at_lease = true;
+    s->look_at = s->state == STANDBY ? replica__session_clock(s) : s->look_at;
+    if (s->status.in_sync && s->state != STANDBY) {
         s->status.in_sync = 0;
         replica__session_touch(s);
     }
@@ -30,8 +32,8 @@ void replica__session_pause(struct replica__session *s, bool paused)
     } else if (!paused && s->state == PAUSED) {
         replica__session_succeeded(s);
         replica__session_want_all(s);
-        s->dirty = s->unsettled = true;
-        replica__session_move(s, s->greeted ? IDLE : HELLO);
+        s->look_at = replica__session_clock(s);
+        replica__session_move(s, STANDBY);
     } else if (!paused) {
         replica__session_now(s);
     }
@@ -41,6 +43,12 @@ void replica__session_now(struct replica__session *s)
 {
     if (s->state == WAITING)
         s->wait_until = replica__session_clock(s);
+    if (s->state == STANDBY) { /* it is the other one that is to look at the server */
+        s->ticket = 0;
+        s->look_at = replica__session_clock(s);
+        s->status.in_sync = 0;
+        replica__session_touch(s);
+    }
     for (size_t i = 0; i < s->feed_count; i++) {
         s->feeds[i].wanted = true;
         if (!s->feeds[i].stream.open)
@@ -56,6 +64,8 @@ void replica__session_resync(struct replica__session *s)
         s->feeds[i].wanted = s->feeds[i].from_start = true;
         s->feeds[i].at_head = false;
     }
+    s->resync = !s->greeted || s->state == PAUSED;
+    s->ticket = 0;
     s->status.in_sync = 0;
     replica__session_touch(s);
 }
@@ -124,6 +134,9 @@ static int make_feeds(struct replica__session *s, replica_error *err)
     if (!s->feeds)
         return replica__enomem(err);
     s->feed_count = (size_t)n;
+    for (size_t i = 0; i < s->feed_count; i++)
+        s->feeds[i].from_start = s->resync;
+    s->resync = false;
     return s->features & REPLICA_REMOTE_ORDER ? recall_incarnation(s, err) : 0;
 }
 
@@ -179,7 +192,7 @@ int replica__session_new(replica_db *db, const struct replica__session_options *
     s->db = db;
     s->o = *o;
     s->hooks = hooks;
-    s->state = o->paused ? PAUSED : HELLO;
+    s->state = o->paused ? PAUSED : STANDBY;
     s->status = (replica_sync_status){ .size = sizeof s->status,
                                        .state = o->paused ? REPLICA_SYNC_PAUSED
                                                           : REPLICA_SYNC_STARTING,

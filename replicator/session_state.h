@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-enum session_state { HELLO, IDLE, PULLING, PUSHING, WAITING, PAUSED, DONE, SESSION_STATES };
+enum session_state { STANDBY, HELLO, IDLE, PULLING, PUSHING, WAITING, PAUSED, DONE, SESSION_STATES };
 
 /* A question that was put to the remote.  The remote knows it by its address. */
 enum call_kind { CALL_HELLO, CALL_PULL, CALL_PUSH, CALL_STREAM };
@@ -83,6 +83,11 @@ struct replica__session {
     enum session_state state;
     unsigned features;
     bool greeted;
+    int64_t look_at;        /* STANDBY: when to look whether the lease is free */
+    bool resync;            /* was told before the server was greeted */
+    bool look_at_lease;     /* somebody may have taken the lease, or asked something */
+    int64_t asked, answered; /* of those who wait: see lease_side.c */
+    int64_t ticket;         /* STANDBY: what was asked of who replicates; 0: nothing */
     bool busy;              /* inside a step: commits of the loop's own handle are ours */
 
     struct feed *feeds;
@@ -137,6 +142,7 @@ void replica__session_failed(struct replica__session *s, const replica_error *er
 /* Everything that is under way with the server ends; what was sent is asked about again. */
 void replica__session_stop_work(struct replica__session *s);
 void replica__session_want_all(struct replica__session *s); /* pull every feed */
+void replica__session_note_error(struct replica__session *s, const replica_error *error);
 /* The program must mend this: pause with this error. */
 void replica__session_halt(struct replica__session *s, const replica_error *error);
 void replica__session_succeeded(
@@ -212,6 +218,15 @@ void replica__stream_side_stop(struct replica__session *s);
 bool replica__settle_side_step(struct replica__session *s);
 /* Has anything become unsettled that can be settled, or asked about, now? */
 bool replica__settle_side_is_due(const struct replica__session *s);
+
+/* ---- lease_side.c ---------------------------------------------------------------- */
+
+void replica__lease_side_step(struct replica__session *s); /* STANDBY */
+/* Show that we live, see who asks, and notice that the lease is lost. */
+void replica__lease_side_keep(struct replica__session *s);
+void replica__lease_side_lost(struct replica__session *s);
+void replica__lease_side_answer(struct replica__session *s); /* in sync */
+void replica__lease_side_forget(struct replica__session *s); /* the server, as it was known */
 
 /* ---- checkpoint.c ---------------------------------------------------------------- */
 

@@ -20,7 +20,8 @@ static bool has_order(const struct replica__session *s)
 static bool wants_stream(const struct replica__session *s)
 {
     return s->o.live && s->o.pull && s->remote.stream && (s->features & REPLICA_REMOTE_STREAM) &&
-           s->greeted && s->state != PAUSED && s->state != DONE && s->state != HELLO;
+           s->greeted && s->state != PAUSED && s->state != DONE && s->state != HELLO &&
+           s->state != STANDBY;
 }
 
 static void count_streams(struct replica__session *s)
@@ -196,7 +197,7 @@ void replica__stream_side_event(struct replica__session *s, size_t i,
         s->feeds[i].wanted = true; /* the pull finds out what that means */
         return;
     }
-    if (s->state == PAUSED)
+    if (!replica__lease_held(s->repl))
         return;
     s->busy = true;
     r = replica__arrived_copy(s, i, from, &page, &error);

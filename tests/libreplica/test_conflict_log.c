@@ -45,6 +45,7 @@ TEST(an_entry_has_the_three_states_and_the_rule)
     CHECK_RC(replica_conflict_log(s.db, s.coll, 1, check_entry, name, &test_err), 0);
     CHECK_RC(replica_conflict_log(NULL, s.coll, 0, check_entry, name, &test_err), REPLICA_EINVAL);
     CHECK_RC(replica_conflict_log(s.db, s.coll, 0, NULL, name, &test_err), REPLICA_EINVAL);
+    replica__lease_release(s.repl);
     CHECK_RC(replica__replication_remove(s.db, "r1", &test_err), 1);
     CHECK_RC(replica_conflict_log(s.db, NULL, 0, check_entry, none, &test_err), 7);
     store_replicate(&s, "another"); /* and does not take the place of the removed one */

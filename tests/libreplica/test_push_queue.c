@@ -212,6 +212,7 @@ TEST(rows_of_several_collections_share_one_feed_in_order)
     STORE s = store_with(A1);
     replica_collection *tasks = NULL, *colls[2];
     PAGE page = { 0 };
+    bool same;
 
     CHECK_RC(replica_db_collection(s.db, "tasks", NULL, &tasks, &test_err), 0);
     CHECK_RC(replica_put(tasks, "{\"id\":\"t\"}", REPLICA_NUL, NULL, NULL, NULL, &test_err), 0);
@@ -219,6 +220,7 @@ TEST(rows_of_several_collections_share_one_feed_in_order)
     colls[0] = s.coll;
     colls[1] = tasks;
     CHECK_RC(replica__replication_open(s.db, "r1", colls, 2, &s.repl, &test_err), 0);
+    CHECK_RC(replica__lease_take(s.repl, &same, &test_err), 1);
     CHECK_RC(replica__replication_feeds(s.repl, true, &test_err), 1);
     CHECK_INT(store_push(&s, &page), 3);
     CHECK_STR(page.rows[0].id, "a");

@@ -9,9 +9,12 @@
 
 static void open_over(struct store *s, replica_collection *const *colls, size_t n, bool one_feed)
 {
+    bool same;
+
     replica__replication_close(s->repl);
     s->repl = NULL;
     CHECK_RC(replica__replication_open(s->db, "r1", colls, n, &s->repl, &test_err), 0);
+    CHECK_RC(replica__lease_take(s->repl, &same, &test_err), 1);
     CHECK_RC(replica__replication_feeds(s->repl, one_feed, &test_err), one_feed ? 1 : (int)n);
 }
 

@@ -304,7 +304,11 @@ static void turn(struct sim *sim, void *arg)
     if (step(c)) {
         client_turn_soon(c, (int64_t)sim_roll(sim, 3));
     } else if (c->session) {
+        int64_t lease = replica__session_lease_at(c->session);
+
         next = replica__session_next(c->session);
+        if (lease >= 0 && (next < 0 || lease < next))
+            next = lease;
         if (next >= 0)
             next -= c->machine.world.monotonic_ms(&c->machine);
         if (next >= 0 || next < -1)

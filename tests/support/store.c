@@ -166,9 +166,12 @@ int64_t store_size(struct store *s)
 
 void store_replicate(struct store *s, const char *name)
 {
+    bool same;
+
     replica__replication_close(s->repl);
     s->repl = NULL;
     OK(replica__replication_open(s->db, name, &s->coll, 1, &s->repl, &test_err));
+    OK(replica__lease_take(s->repl, &same, &test_err));
     OK(replica__replication_feeds(s->repl, true, &test_err));
 }
 
