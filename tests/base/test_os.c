@@ -196,3 +196,60 @@ TEST(a_failed_allocation_opens_nothing)
         replica__poller_close(p);
     }
 }
+
+/* ---- locks ----------------------------------------------------------------------- */
+
+static int open_locks(void)
+{
+    int locks = -1;
+
+    CHECK_RC(replica__os_locks_open(tmp_path("locks"), &locks, &test_err), 0);
+    return locks;
+}
+
+TEST(a_byte_is_locked_by_one_opening_until_it_gives_it_back)
+{
+    int one = open_locks(), two = open_locks();
+
+    CHECK_INT(replica__os_lock(one, 7), 1);
+    CHECK_INT(replica__os_lock(one, 7), 1); /* it has it */
+    CHECK_INT(replica__os_lock(two, 7), 0);
+    CHECK_INT(replica__os_lock(two, 8), 1);
+    replica__os_unlock(one, 7);
+    CHECK_INT(replica__os_lock(two, 7), 1);
+    replica__os_locks_close(two);
+    CHECK_INT(replica__os_lock(one, 7), 1);
+    replica__os_locks_close(one);
+}
+
+TEST(a_lock_shows_where_it_is_to_others_only)
+{
+    int one = open_locks(), two = open_locks();
+    const int64_t far = INT64_C(1) << 50;
+    int64_t at = -1;
+
+    CHECK_INT(replica__os_locked(two, 0, 1000, &at), 0);
+    CHECK_INT(replica__os_lock(one, far + 3), 1);
+    CHECK_INT(replica__os_locked(one, far, 10, &at), 0);
+    CHECK_INT(replica__os_locked(two, far, 3, &at), 0);
+    CHECK_INT(at, -1);
+    CHECK_INT(replica__os_locked(two, far, 4, &at), 1);
+    CHECK(at == far + 3);
+    CHECK_INT(replica__os_lock(one, far + 4), 1);
+    replica__os_unlock(one, far + 3);
+    CHECK_INT(replica__os_locked(two, far, 10, &at), 1);
+    CHECK(at == far + 4);
+    replica__os_locks_close(one);
+    CHECK_INT(replica__os_locked(two, far, 10, &at), 0);
+    replica__os_locks_close(two);
+    replica__os_locks_close(-1);
+}
+
+TEST(a_file_for_locks_that_cannot_be_made_is_an_error_with_its_name)
+{
+    int locks = 5;
+
+    CHECK_RC(replica__os_locks_open("/nowhere/at/all", &locks, &test_err), REPLICA_EIO);
+    CHECK_INT(locks, 5);
+    CHECK(strstr(test_err.message, "/nowhere/at/all"));
+}

@@ -3,6 +3,7 @@
  * everything works afterwards. */
 #include "libreplica/db.h"
 #include "libreplica/master.h"
+#include "libreplica/replication.h"
 #include "tests/support/fault.h"
 #include "tests/support/store.h"
 #include "tests/support/test.h"
@@ -418,6 +419,74 @@ static void have_a1_and_c(struct store *s)
 TEST(a_push_at_the_master_survives_every_failure)
 {
     run_all(&(struct path){ have_a1_and_c, act_master, A1, A2 });
+}
+
+/* ---- the lease ------------------------------------------------------------------- */
+
+static void have_a_free_lease(struct store *s)
+{
+    store_put(s, A1);
+    store_replicate(s, "r1");
+    replica__lease_release(s->repl);
+}
+
+static int act_take(struct store *s)
+{
+    bool same;
+
+    return replica__lease_take(s->repl, &same, &test_err);
+}
+
+/* As one that had it before somebody else. */
+static void have_a_lease_of_others(struct store *s)
+{
+    bool same;
+
+    have_a_free_lease(s);
+    replica__replication_close(s->repl);
+    CHECK_RC(replica__replication_open(s->db, "r1", &s->coll, 1, &s->repl, &test_err), 0);
+    CHECK_RC(replica__lease_take(s->repl, &same, &test_err), 1);
+    CHECK(!same);
+    replica__lease_release(s->repl);
+    s->repl->lease.last_term = 0;
+    s->repl->lease.opened_term = -1;
+}
+
+static int act_open(struct store *s)
+{
+    replica__replication_close(s->repl);
+    s->repl = NULL;
+    return replica__replication_open(s->db, "r1", &s->coll, 1, &s->repl, &test_err);
+}
+
+static void have_a_lease(struct store *s)
+{
+    store_put(s, A1);
+    store_replicate(s, "r1");
+}
+
+static int act_ask_and_answer(struct store *s)
+{
+    struct replica__lease_asked asked;
+    int64_t ticket = 0, head;
+    int r = replica__lease_ask(s->repl, &ticket, &test_err);
+
+    if (r >= 0)
+        r = replica__lease_keep(s->repl, &asked, &test_err);
+    if (r >= 0)
+        r = replica__lease_answer(s->repl, asked.asked, 5, &test_err);
+    if (r >= 0)
+        r = replica__lease_answered(s->repl, ticket, false, &head, &test_err);
+    CHECK(r < 0 || r == 1);
+    return r;
+}
+
+TEST(a_lease_survives_every_failure)
+{
+    run_all(&(struct path){ have_a_free_lease, act_take, A1, A1 });
+    run_all(&(struct path){ have_a_lease_of_others, act_take, A1, A1 });
+    run_all(&(struct path){ have_a_lease, act_open, A1, A1 });
+    run_all(&(struct path){ have_a_lease, act_ask_and_answer, A1, A1 });
 }
 
 /* ---- opening --------------------------------------------------------------------- */
