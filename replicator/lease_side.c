@@ -32,7 +32,7 @@ void replica__lease_side_lost(struct replica__session *s)
 static void heed(struct replica__session *s, const struct replica__lease_asked *a)
 {
     s->answered = a->answered;
-    if (a->asked <= a->answered || a->asked == s->asked || !s->greeted)
+    if (a->asked <= a->answered || a->asked == s->asked)
         return;
     s->asked = a->asked;
     replica__session_want_all(s);

@@ -383,9 +383,11 @@ bool replica__session_step(struct replica__session *s)
     replica__lease_side_keep(s);
     if (s->hooks->ready && !s->hooks->ready(s->hooks->ctx)) {
         tell_status(s); /* the program does not keep up with its events: wait for it */
+        s->stalled = true;
         s->busy = false;
         return false;
     }
+    s->stalled = false;
     replica__stream_side_step(s); /* first: what it finds wanting is pulled in this step */
     again = step_state(s);
     tell_status(s);
@@ -403,7 +405,8 @@ int64_t replica__session_lease_at(const struct replica__session *s)
     return replica__lease_held(s->repl) ? replica__lease_next(s->repl) : -1;
 }
 
-int64_t replica__session_next(const struct replica__session *s)
+/* When the session wants to do something by itself. */
+static int64_t next_deed(const struct replica__session *s)
 {
     int64_t next = replica__stream_side_next(s);
 
@@ -417,6 +420,13 @@ int64_t replica__session_next(const struct replica__session *s)
         next = earlier(next, s->poll_at);
     if (s->state == IDLE)
         next = earlier(next, s->stuck_at);
+    return next;
+}
+
+int64_t replica__session_next(const struct replica__session *s)
+{
+    int64_t next = s->stalled ? -1 : next_deed(s);
+
     if (s->hello.open)
         next = earlier(next, s->hello.deadline);
     if (s->pull.open)

@@ -88,6 +88,7 @@ struct replica__session {
     bool look_at_lease;     /* somebody may have taken the lease, or asked something */
     int64_t asked, answered; /* of those who wait: see lease_side.c */
     int64_t ticket;         /* STANDBY: what was asked of who replicates; 0: nothing */
+    bool stalled;           /* until the program has taken events: the hook wakes us */
     bool busy;              /* inside a step: commits of the loop's own handle are ours */
 
     struct feed *feeds;
