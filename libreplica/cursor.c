@@ -4,144 +4,114 @@
 
 #include <string.h>
 
-/* A batch ends after so many documents, or bytes of text. */
-#define BATCH 64
-#define BATCH_BYTES (256 * 1024)
-
 struct replica_cursor {
     replica_db *db; /* NULL: closed */
-    replica_collection *coll;
-    bool feed;      /* by sequence number, else by key */
-    int64_t since;  /* feed: the last one read */
-    char *after;    /* else: the last key read */
-    replica_doc *batch[BATCH];
-    size_t n, next;
-    bool end;       /* the batch is the last one */
+    struct replica__source *source;
+    replica_doc **batch;
+    size_t n, room, next;
+    size_t bytes, max_docs, max_bytes;
+    bool end; /* the batch is the last one */
     replica_cursor *later;
 };
 
-static int open_cursor(replica_collection *coll, bool feed, int64_t since, const char *after,
-                       replica_cursor **ret_cursor, replica_error *err)
+int replica__cursor_open(replica_collection *coll, struct replica__source *source, size_t docs,
+                         size_t bytes, replica_cursor **ret_cursor, replica_error *err)
 {
-    replica_cursor *cursor;
+    replica_cursor *cursor = replica__alloc_zero(1, sizeof *cursor);
 
-    if (!coll || !ret_cursor || since < 0)
-        return replica__error_set(err, REPLICA_EINVAL, 0, "no collection, or no such place");
-    cursor = replica__alloc_zero(1, sizeof *cursor);
-    if (!cursor)
-        return replica__enomem(err);
-    cursor->after = replica__strdup(after ? after : "");
-    if (!cursor->after) {
-        replica__free(cursor);
+    if (!cursor) {
+        source->free(source);
         return replica__enomem(err);
     }
     cursor->db = coll->db;
-    cursor->coll = coll;
-    cursor->feed = feed;
-    cursor->since = since;
+    cursor->source = source;
+    cursor->max_docs = docs;
+    cursor->max_bytes = bytes;
     cursor->later = coll->db->cursors;
     coll->db->cursors = cursor;
     *ret_cursor = cursor;
     return 0;
 }
 
-int replica_all(replica_collection *coll, const char *after, replica_cursor **ret_cursor,
-                replica_error *err)
-{
-    return open_cursor(coll, false, 0, after, ret_cursor, err);
-}
+/* ---- what sources do ------------------------------------------------------------- */
 
-int replica_changes(replica_collection *coll, int64_t since, replica_cursor **ret_cursor,
-                    replica_error *err)
+int replica__cursor_add(replica_cursor *cursor, replica_doc *doc, replica_error *err)
 {
-    return open_cursor(coll, true, since, NULL, ret_cursor, err);
-}
+    size_t len;
 
-static void drop_batch(replica_cursor *cursor)
-{
-    for (size_t i = 0; i < cursor->n; i++)
-        replica_doc_unref(cursor->batch[i]);
-    cursor->n = cursor->next = 0;
-}
+    if (cursor->n == cursor->room) {
+        size_t room = cursor->room ? cursor->room * 2 : 16;
+        replica_doc **grown = replica__realloc(cursor->batch, room, sizeof *grown);
 
-/* Where the next batch begins. */
-static int remember_place(replica_cursor *cursor, replica_error *err)
-{
-    replica_doc *last = cursor->batch[cursor->n - 1];
-    char *after;
-
-    if (cursor->feed) {
-        cursor->since = replica_doc_sequence(last);
-        return 0;
+        if (!grown) {
+            replica_doc_unref(doc);
+            return replica__enomem(err);
+        }
+        cursor->batch = grown;
+        cursor->room = room;
     }
-    after = replica__strdup(replica_doc_id(last));
-    if (!after)
-        return replica__enomem(err);
-    replica__free(cursor->after);
-    cursor->after = after;
+    replica_doc_json(doc, &len);
+    cursor->bytes += len;
+    cursor->batch[cursor->n++] = doc;
     return 0;
 }
 
-static int fill(replica_cursor *cursor, replica_error *err)
+bool replica__cursor_is_full(const replica_cursor *cursor)
 {
-    REPLICA_STMT stmt = NULL;
-    size_t bytes = 0;
-    int rc = SQLITE_OK;
-    int r;
-
-    r = replica__sql_get(cursor->db,
-                         cursor->feed ? REPLICA__SQL_DOC_FEED : REPLICA__SQL_DOC_ALL, &stmt, err);
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, cursor->coll->number, &rc);
-    if (cursor->feed)
-        replica__bind_int(stmt, 2, cursor->since, &rc);
-    else
-        replica__bind_text(stmt, 2, cursor->after, REPLICA_NUL, &rc);
-    replica__bind_int(stmt, 3, BATCH, &rc);
-    while (cursor->n < BATCH && bytes < BATCH_BYTES) {
-        struct replica__row row;
-
-        r = replica__sql_step(cursor->db, stmt, rc, err);
-        if (r > 0)
-            r = replica__row_read(cursor->db, stmt, &row, err);
-        else if (r == 0)
-            cursor->end = true;
-        if (r < 0 || cursor->end)
-            break;
-        r = replica__row_doc(cursor->db, cursor->coll->name, &row, &cursor->batch[cursor->n], err);
-        if (r < 0)
-            break;
-        cursor->n++;
-        bytes += row.len;
-    }
-    if (r < 0 || cursor->n == 0)
-        return r;
-    return remember_place(cursor, err);
+    return cursor->n >= cursor->max_docs || cursor->bytes >= cursor->max_bytes;
 }
+
+void replica__cursor_take_back(replica_cursor *cursor)
+{
+    for (size_t i = 0; i < cursor->n; i++)
+        replica_doc_unref(cursor->batch[i]);
+    cursor->n = cursor->next = cursor->bytes = 0;
+}
+
+struct replica__source *
+replica__cursor_source(const replica_cursor *cursor,
+                       int (*fill)(struct replica__source *, replica_cursor *, replica_error *))
+{
+    return cursor && cursor->source && cursor->source->fill == fill ? cursor->source : NULL;
+}
+
+replica_doc *replica__cursor_last(const replica_cursor *cursor)
+{
+    return cursor && cursor->next ? cursor->batch[cursor->next - 1] : NULL;
+}
+
+/* ---- the program's side ---------------------------------------------------------- */
 
 int replica_cursor_next(replica_cursor *cursor, replica_doc **ret_doc, replica_error *err)
 {
-    int r;
-
     if (!cursor || !ret_doc)
         return replica__error_set(err, REPLICA_EINVAL, 0, "no cursor, or no place");
     if (!cursor->db)
         return replica__error_set(err, REPLICA_ECLOSED, 0, "the cursor's database is closed");
     if (cursor->next == cursor->n) {
-        drop_batch(cursor);
+        int r;
+
+        replica__cursor_take_back(cursor);
         if (cursor->end)
             return 0;
-        r = fill(cursor, err);
+        r = cursor->source->fill(cursor->source, cursor, err);
         if (r < 0) {
-            drop_batch(cursor);
+            replica__cursor_take_back(cursor);
             return r;
         }
+        cursor->end = r == 0;
         if (cursor->n == 0)
             return 0;
     }
     *ret_doc = cursor->batch[cursor->next++];
     return 1;
+}
+
+static void end_source(replica_cursor *cursor)
+{
+    if (cursor->source)
+        cursor->source->free(cursor->source);
+    cursor->source = NULL;
 }
 
 void replica_cursor_close(replica_cursor *cursor)
@@ -155,14 +125,137 @@ void replica_cursor_close(replica_cursor *cursor)
             at = &(*at)->later;
         *at = cursor->later;
     }
-    drop_batch(cursor);
-    replica__free(cursor->after);
+    end_source(cursor);
+    replica__cursor_take_back(cursor);
+    replica__free(cursor->batch);
     replica__free(cursor);
 }
 
 void replica__cursors_orphan(replica_db *db)
 {
-    for (replica_cursor *c = db->cursors; c; c = c->later)
+    for (replica_cursor *c = db->cursors; c; c = c->later) {
+        end_source(c);
         c->db = NULL;
+    }
     db->cursors = NULL;
+}
+
+/* ---- all, and the feed ----------------------------------------------------------- */
+
+#define BATCH 64
+#define BATCH_BYTES (256 * 1024)
+
+struct listing {
+    struct replica__source source;
+    replica_collection *coll;
+    bool feed;     /* by sequence number, else by key */
+    int64_t since; /* feed: the last one read */
+    char *after;   /* else: the last key read */
+};
+
+/* Where the next batch begins. */
+static int remember_place(struct listing *l, replica_doc *last, replica_error *err)
+{
+    char *after;
+
+    if (l->feed) {
+        l->since = replica_doc_sequence(last);
+        return 0;
+    }
+    after = replica__strdup(replica_doc_id(last));
+    if (!after)
+        return replica__enomem(err);
+    replica__free(l->after);
+    l->after = after;
+    return 0;
+}
+
+static int list(struct listing *l, replica_cursor *cursor, replica_doc **ret_last,
+                replica_error *err)
+{
+    replica_db *db = l->coll->db;
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(db, l->feed ? REPLICA__SQL_DOC_FEED : REPLICA__SQL_DOC_ALL, &stmt,
+                             err);
+
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, l->coll->number, &rc);
+    if (l->feed)
+        replica__bind_int(stmt, 2, l->since, &rc);
+    else
+        replica__bind_text(stmt, 2, l->after, REPLICA_NUL, &rc);
+    replica__bind_int(stmt, 3, BATCH, &rc);
+    while (!replica__cursor_is_full(cursor)) {
+        struct replica__row row;
+
+        r = replica__sql_step(db, stmt, rc, err);
+        if (r <= 0)
+            return r;
+        r = replica__row_read(db, stmt, &row, err);
+        if (r >= 0)
+            r = replica__row_doc(db, l->coll->name, &row, ret_last, err);
+        if (r >= 0)
+            r = replica__cursor_add(cursor, *ret_last, err);
+        if (r < 0)
+            return r;
+    }
+    return 1;
+}
+
+static int fill_listing(struct replica__source *self, replica_cursor *cursor, replica_error *err)
+{
+    struct listing *l = (struct listing *)self;
+    replica_doc *last = NULL;
+    int r = list(l, cursor, &last, err);
+
+    if (r > 0) {
+        int placed = remember_place(l, last, err);
+
+        r = placed < 0 ? placed : r;
+    }
+    return r;
+}
+
+static void free_listing(struct replica__source *self)
+{
+    struct listing *l = (struct listing *)self;
+
+    replica__free(l->after);
+    replica__free(l);
+}
+
+static int open_listing(replica_collection *coll, bool feed, int64_t since, const char *after,
+                        replica_cursor **ret_cursor, replica_error *err)
+{
+    struct listing *l;
+
+    if (!coll || !ret_cursor || since < 0)
+        return replica__error_set(err, REPLICA_EINVAL, 0, "no collection, or no such place");
+    l = replica__alloc_zero(1, sizeof *l);
+    if (!l)
+        return replica__enomem(err);
+    l->source = (struct replica__source){ .fill = fill_listing, .free = free_listing };
+    l->coll = coll;
+    l->feed = feed;
+    l->since = since;
+    l->after = replica__strdup(after ? after : "");
+    if (!l->after) {
+        replica__free(l);
+        return replica__enomem(err);
+    }
+    return replica__cursor_open(coll, &l->source, BATCH, BATCH_BYTES, ret_cursor, err);
+}
+
+int replica_all(replica_collection *coll, const char *after, replica_cursor **ret_cursor,
+                replica_error *err)
+{
+    return open_listing(coll, false, 0, after, ret_cursor, err);
+}
+
+int replica_changes(replica_collection *coll, int64_t since, replica_cursor **ret_cursor,
+                    replica_error *err)
+{
+    return open_listing(coll, true, since, NULL, ret_cursor, err);
 }
