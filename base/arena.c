@@ -1,8 +1,10 @@
-/* Texts in chunks, the newest chunk first; a text is freed with all the others or not at all. */
+/* Memory in chunks, the newest chunk first; a piece is freed with all the others or not at all. */
 #include "base/arena.h"
 
 #include "base/alloc.h"
 
+#include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 struct replica__arena_chunk {
@@ -52,6 +54,27 @@ char *replica__arena_copy(struct replica__arena *a, const char *text, size_t len
     to[len] = '\0';
     chunk->used += len + 1;
     return to;
+}
+
+void *replica__arena_zero(struct replica__arena *a, size_t n, size_t size)
+{
+    size_t align = _Alignof(max_align_t);
+    struct replica__arena_chunk *chunk;
+    size_t bytes;
+    size_t gap;
+    char *to;
+
+    if (__builtin_mul_overflow(n, size, &bytes) || bytes > SIZE_MAX / 4) {
+        a->failed = true;
+        return NULL;
+    }
+    chunk = chunk_for(a, bytes + align);
+    if (!chunk)
+        return NULL;
+    to = chunk->bytes + chunk->used;
+    gap = (align - (uintptr_t)to % align) % align;
+    chunk->used += gap + bytes;
+    return memset(to + gap, 0, bytes);
 }
 
 char *replica__arena_text(struct replica__arena *a, const char *text)

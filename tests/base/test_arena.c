@@ -34,6 +34,32 @@ TEST(a_text_may_be_larger_than_a_chunk_and_may_be_empty)
     CHECK(!a->failed);
 }
 
+TEST(anything_can_stand_between_the_texts)
+{
+    ARENA a = replica__arena_new(100);
+
+    for (size_t n = 0; n < 40; n++) {
+        double *numbers;
+
+        CHECK(replica__arena_copy(a, "odd", 1 + n % 3) != NULL);
+        numbers = replica__arena_zero(a, n, sizeof(*numbers));
+        CHECK(numbers && (uintptr_t)numbers % _Alignof(double) == 0);
+        for (size_t i = 0; i < n; i++) {
+            CHECK(numbers[i] == 0);
+            numbers[i] = 1;
+        }
+    }
+    CHECK(!a->failed);
+}
+
+TEST(a_size_that_overflows_is_a_failed_allocation)
+{
+    ARENA a = replica__arena_new(100);
+
+    CHECK(replica__arena_zero(a, SIZE_MAX / 2, 3) == NULL);
+    CHECK(a->failed);
+}
+
 TEST(a_failed_allocation_gives_no_text_and_is_remembered)
 {
     for (int nth = 0, failed = 1; failed; nth++) {
