@@ -1,0 +1,91 @@
+/* A compiled schema from outside: made, counted, and asked for what a collection needs of it. */
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/options.h"
+#include "schema/collection.h"
+#include "schema/compile.h"
+
+#include <string.h>
+
+/* Schemas nest twice as deep as the documents they describe, and more. */
+static const struct replica__json_limits schema_limits = { .max_bytes = 16u << 20,
+                                                           .max_depth = 250 };
+
+static void free_schema(replica_schema *schema)
+{
+    struct schema_pattern_entry *p = schema->patterns;
+
+    for (; p; p = p->next)
+        replica__pattern_free(p->pattern);
+    replica__collection_schema_free(schema->collection);
+    replica__arena_free(schema->arena);
+    replica__free(schema);
+}
+
+replica_schema *replica_schema_ref(replica_schema *schema)
+{
+    __atomic_add_fetch(&schema->refs, 1, __ATOMIC_RELAXED);
+    return schema;
+}
+
+replica_schema *replica_schema_unref(replica_schema *schema)
+{
+    if (schema && __atomic_sub_fetch(&schema->refs, 1, __ATOMIC_ACQ_REL) == 0)
+        free_schema(schema);
+    return NULL;
+}
+
+static void drop(replica_schema **schema)
+{
+    replica_schema_unref(*schema);
+}
+
+int replica_schema_compile(const char *json, size_t len, const replica_schema_options *opts,
+                           replica_schema **ret_schema, replica_error *err)
+{
+    __attribute__((cleanup(drop))) replica_schema *schema = NULL;
+    replica_schema_options known;
+    int r = replica__options(opts, opts ? opts->size : 0, &known, sizeof(known), err);
+
+    if (r < 0)
+        return r;
+    if (!json || !ret_schema)
+        return replica__error_set(err, REPLICA_EINVAL, 0, "no schema, or no place for it");
+    if (known.flags & ~(REPLICA_SCHEMA_FORMATS | REPLICA_SCHEMA_COLLECTION))
+        return replica__error_set(err, REPLICA_EINVAL, 0, "unknown flags");
+    if (len == REPLICA_NUL)
+        len = strlen(json);
+    r = replica__json_check(json, len, &schema_limits, err);
+    if (r < 0)
+        return r;
+    schema = replica__alloc_zero(1, sizeof(*schema));
+    if (!schema)
+        return replica__enomem(err);
+    schema->refs = 1;
+    schema->arena = replica__arena_new(8192);
+    if (!schema->arena)
+        return replica__enomem(err);
+    r = replica__schema_build(schema, (struct replica__slice){ json, len }, &known, err);
+    if (r == 0 && (known.flags & REPLICA_SCHEMA_COLLECTION))
+        r = replica__collection_schema_parse(json, len, &schema->collection, err);
+    if (r < 0)
+        return r;
+    *ret_schema = schema;
+    schema = NULL;
+    return 0;
+}
+
+const struct replica__collection_schema *replica__schema_collection(const replica_schema *schema)
+{
+    return schema->collection;
+}
+
+int replica_schema_version(const replica_schema *schema)
+{
+    return schema && schema->collection ? schema->collection->version : 0;
+}
+
+const char *replica_schema_key(const replica_schema *schema)
+{
+    return schema && schema->collection ? schema->collection->key : NULL;
+}
