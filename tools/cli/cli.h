@@ -169,6 +169,7 @@ int cmd_patch(int argc, char **argv);
 int cmd_put(int argc, char **argv);
 int cmd_rejected(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
+int cmd_sql(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_sync(int argc, char **argv);
 int cmd_watch(int argc, char **argv);

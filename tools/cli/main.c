@@ -17,6 +17,7 @@ static const struct {
     { "ls", cmd_ls, "list collections, or the ids of one" },
     { "changes", cmd_changes, "print the change feed" },
     { "watch", cmd_watch, "print changes as they come" },
+    { "sql", cmd_sql, "ask in SQL, read-only" },
     { "sync", cmd_sync, "keep collections in step with a server" },
     { "status", cmd_status, "say what a database contains" },
     { "conflicts", cmd_conflicts, "list and restore what conflicts superseded" },

@@ -20,6 +20,7 @@ _replica_options()
         export) echo --db --collection ;;
         ls) echo --db --collection --json ;;
         changes) echo --db --collection --since --limit --docs ;;
+        sql) echo --db --param ;;
         watch) echo --db --collection --since --count --docs ;;
         sync)
             echo --db --collection --url --once --live --push-only --pull-only --token-file \
@@ -38,7 +39,7 @@ _replica()
 {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     local command=${COMP_WORDS[1]}
-    local commands="put get delete patch import export ls changes watch sync status conflicts
+    local commands="put get delete patch import export ls changes watch sql sync status conflicts
         rejected check serve help"
 
     COMPREPLY=()
