@@ -70,7 +70,7 @@ static void add_range(struct finder *f, struct set *set, const struct replica__b
 {
     struct replica__range_of_keys range = { keep(f, low), keep(f, high), low->len, high->len };
 
-    if (f->r == 0)
+    if (f->r == 0 && compare_bytes(range.low, range.low_len, range.high, range.high_len) < 0)
         set->ranges[set->n++] = range;
 }
 
