@@ -3,6 +3,7 @@
 #include "libreplica/collection.h"
 #include "libreplica/conflict_log.h"
 #include "libreplica/document.h"
+#include "libreplica/migrate.h"
 #include "libreplica/txn.h"
 #include "libreplica/write.h"
 
@@ -188,6 +189,17 @@ static int let_in(replica_db *db, const struct target *t, replica_error *err)
     return replica__state_put(db, &s, err);
 }
 
+/* A migration that failed: the document is looked at again. */
+static int migrate_again(replica_db *db, const struct target *t, replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    struct replica__row row;
+    int r = replica__row_find_in(db, t->coll, t->id, REPLICA_NUL, &stmt, &row, err);
+
+    replica__sql_reset(&stmt);
+    return r <= 0 ? r : replica__migrate_again(db, t->coll, row.number, err);
+}
+
 int replica_rejected_retry(replica_db *db, int64_t number, replica_error *err)
 {
     REPLICA_TXN txn = NULL;
@@ -201,7 +213,7 @@ int replica_rejected_retry(replica_db *db, int64_t number, replica_error *err)
         r = find(db, number, &t, err);
     if (r <= 0)
         return r;
-    r = let_in(db, &t, err);
+    r = t.kind == REPLICA_ASIDE_MIGRATION ? migrate_again(db, &t, err) : let_in(db, &t, err);
     /* What could not be applied is fetched again, from the beginning: the feed has passed it. */
     if (r >= 0 && t.kind == REPLICA_ASIDE_UNAPPLIED)
         r = replica__sql_run(db, REPLICA__SQL_FEED_RESET, err, 1, t.replication);

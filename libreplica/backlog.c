@@ -1,4 +1,5 @@
 /* What a replication has left to do, and where one document stands. */
+#include "libreplica/migrate.h"
 #include "libreplica/replication.h"
 #include "libreplica/txn.h"
 
@@ -127,8 +128,12 @@ static int feed_pending(struct replica__replication *repl, const struct replica_
 
 int replica__replication_pending(struct replica__replication *repl, replica_error *err)
 {
-    int r = finds(repl, REPLICA__SQL_STATE_TODO, err);
+    int r = replica__txn_know(repl->db, err);
 
+    if (r == 0)
+        r = replica__endpoint_is_pending(repl);
+    if (r == 0)
+        r = finds(repl, REPLICA__SQL_STATE_TODO, err);
     if (r == 0)
         r = finds(repl, REPLICA__SQL_STATE_UNSETTLED, err);
     for (size_t i = 0; r == 0 && i < repl->feed_count; i++)
@@ -159,8 +164,10 @@ int replica__pending_in_file(struct replica__replication *repl, replica_error *e
     replica_db *db = repl->db;
     REPLICA_STMT stmt = NULL;
     int rc = SQLITE_OK;
-    int r = finds(repl, REPLICA__SQL_STATE_TODO, err);
+    int r = replica__endpoint_is_pending(repl);
 
+    if (r == 0)
+        r = finds(repl, REPLICA__SQL_STATE_TODO, err);
     if (r == 0)
         r = finds(repl, REPLICA__SQL_STATE_UNSETTLED, err);
     if (r == 0)
@@ -196,7 +203,8 @@ int replica__backlog_of(replica_db *db, const char *name, struct replica__backlo
     return r <= 0 ? r : count(db, number, ret, err);
 }
 
-static int takes_part(replica_collection *coll, int64_t replication, replica_error *err)
+static int takes_part(replica_collection *coll, int64_t replication, int64_t *ret_confirmed,
+                      replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
     int rc = SQLITE_OK;
@@ -206,7 +214,19 @@ static int takes_part(replica_collection *coll, int64_t replication, replica_err
         return r;
     replica__bind_int(stmt, 1, replication, &rc);
     replica__bind_int(stmt, 2, coll->number, &rc);
-    return replica__sql_step(coll->db, stmt, rc, err);
+    r = replica__sql_step(coll->db, stmt, rc, err);
+    if (r > 0)
+        *ret_confirmed = sqlite3_column_int64(stmt, 0);
+    return r;
+}
+
+/* A migration that failed keeps the document back. */
+static int is_held_back(const replica_collection *coll, const struct replica__row *row,
+                        replica_error *err)
+{
+    if (row->version >= coll->version || row->flags & REPLICA__FLAG_DELETED)
+        return 0;
+    return replica__migrate_failed(coll, row->id, row->id_len, err);
 }
 
 int replica__doc_state(replica_collection *coll, const char *id, const char *replication,
@@ -217,9 +237,9 @@ int replica__doc_state(replica_collection *coll, const char *id, const char *rep
     REPLICA_STMT stmt = NULL;
     struct replica__row row;
     struct replica__state s;
-    int64_t number = 0;
+    int64_t number = 0, confirmed = -1;
     int one_feed;
-    int state, r;
+    int state, held, r;
 
     r = replica__read_begin(db, &read, err);
     if (r >= 0)
@@ -227,7 +247,7 @@ int replica__doc_state(replica_collection *coll, const char *id, const char *rep
     if (r >= 0)
         r = replica__replication_find(db, replication, &number, &one_feed, err);
     if (r > 0)
-        r = takes_part(coll, number, err);
+        r = takes_part(coll, number, &confirmed, err);
     if (r > 0)
         r = replica__row_find(coll, id, strlen(id), &stmt, &row, err);
     if (r < 0)
@@ -237,9 +257,10 @@ int replica__doc_state(replica_collection *coll, const char *id, const char *rep
         return 0;
     }
     r = replica__state_get(db, row.number, number, &s, err);
-    if (r < 0)
-        return r;
-    if (s.aside_seq == row.seq)
+    held = r < 0 ? r : is_held_back(coll, &row, err);
+    if (held < 0)
+        return held;
+    if (held || s.aside_seq == row.seq)
         state = REPLICA_DOC_REJECTED;
     else if (s.sent_seq != row.seq && s.sent_seq)
         state = REPLICA_DOC_DIRTY; /* an older state is under way */
@@ -247,8 +268,10 @@ int replica__doc_state(replica_collection *coll, const char *id, const char *rep
         state = REPLICA_DOC_SENT;
     else if (s.unsettled)
         state = REPLICA_DOC_UNSETTLED;
+    else if (s.clean_seq == row.seq && (confirmed == coll->version || s.version == coll->version))
+        state = REPLICA_DOC_IN_SYNC;
     else
-        state = s.clean_seq == row.seq ? REPLICA_DOC_IN_SYNC : REPLICA_DOC_DIRTY;
+        state = REPLICA_DOC_DIRTY;
     *ret_state = state;
     return 0;
 }

@@ -1,6 +1,10 @@
 #include "libreplica/collection.h"
 
 #include "base/options.h"
+#include "libreplica/index.h"
+#include "libreplica/migrate.h"
+#include "libreplica/shape.h"
+#include "libreplica/ttl.h"
 #include "libreplica/txn.h"
 
 #include <string.h>
@@ -19,9 +23,9 @@ static bool is_name(const char *name)
 }
 
 struct stored {
-    int64_t number;
+    struct replica__stored_version v;
+    bool has_schema;
     char *key;
-    int version;
 };
 
 /* 1: it is stored; 0: not yet. */
@@ -37,8 +41,11 @@ static int find(replica_db *db, const char *name, struct stored *ret, replica_er
     r = replica__sql_step(db, stmt, rc, err);
     if (r <= 0)
         return r;
-    ret->number = sqlite3_column_int64(stmt, 0);
-    ret->version = sqlite3_column_int(stmt, 2);
+    ret->v = (struct replica__stored_version){ .number = sqlite3_column_int64(stmt, 0),
+                                               .version = sqlite3_column_int(stmt, 2),
+                                               .unmigrated = sqlite3_column_int64(stmt, 3),
+                                               .oldest = sqlite3_column_int(stmt, 4) };
+    ret->has_schema = sqlite3_column_int(stmt, 5);
     ret->key = replica__strdup((const char *)sqlite3_column_text(stmt, 1));
     return ret->key ? 1 : replica__enomem(err);
 }
@@ -63,11 +70,14 @@ static int create(replica_db *db, const char *name, const replica_collection_opt
         replica__bind_text(stmt, 1, name, REPLICA_NUL, &rc);
         replica__bind_text(stmt, 2, key, REPLICA_NUL, &rc);
         replica__bind_int(stmt, 3, o->version, &rc);
+        replica__bind_text(stmt, 4, o->schema_json, REPLICA_NUL, &rc);
         r = replica__sql_step(db, stmt, rc, err);
         if (r < 0)
             return r;
-        ret->number = sqlite3_last_insert_rowid(db->sqlite);
-        ret->version = o->version;
+        ret->v = (struct replica__stored_version){ .number = sqlite3_last_insert_rowid(db->sqlite),
+                                                   .version = o->version,
+                                                   .unmigrated = -1,
+                                                   .oldest = o->version };
         ret->key = replica__strdup(key);
         if (!ret->key)
             return replica__enomem(err);
@@ -76,57 +86,89 @@ static int create(replica_db *db, const char *name, const replica_collection_opt
 }
 
 static int check_stored(replica_db *db, const char *name, const replica_collection_options *o,
-                        struct stored *s, replica_error *err)
+                        const struct replica__steps *steps, struct stored *s, int *version,
+                        replica_error *err)
 {
+    int r;
+
+    *version = s->v.version;
     if (o->key && strcmp(o->key, s->key) != 0)
         return replica__error_set(err, REPLICA_EINVAL, 0,
                                   "the primary key of '%s' is '%s', not '%s'",
                                   name, s->key, o->key);
-    if (o->version < s->version && o->size)
-        return replica__error_set(err, REPLICA_EVERSION, s->version,
-                                  "'%s' is stored with schema version %d, higher than %d", name,
-                                  s->version, o->version);
-    if (o->version > s->version) {
-        REPLICA_TXN txn = NULL;
-        int r = replica__txn_begin(db, &txn, err);
+    if (!o->size || (!o->schema_json && s->has_schema && !o->version))
+        return 0; /* as it is stored */
+    if (!o->schema_json && s->has_schema && o->version > s->v.version)
+        return replica__error_set(err, REPLICA_EINVAL, 0,
+                                  "'%s' has a schema of version %d: version %d needs one, too",
+                                  name, s->v.version, o->version);
+    r = replica__migrate_raise(db, name, o->version, steps, &s->v, err);
+    *version = o->version;
+    return r;
+}
 
-        if (r >= 0)
-            r = replica__sql_run(db, REPLICA__SQL_COLL_VERSION, err, 2, s->number,
-                                 (int64_t)o->version);
-        if (r >= 0)
-            r = replica__txn_commit(&txn, err);
-        if (r < 0)
-            return r;
-        s->version = o->version;
-    }
-    return 0;
+static void coll_free(replica_collection *coll)
+{
+    if (coll->handler.destroy)
+        coll->handler.destroy(coll->handler.ctx);
+    if (!coll->steps_borrowed)
+        replica__free(coll->steps);
+    replica__shape_free(coll);
+    replica__indexes_free(coll->indexes);
+    replica__free(coll->name);
+    replica__free(coll->key);
+    replica__free(coll);
+}
+
+/* What a new handle of it starts with; like: the same on another handle, or NULL. */
+static int fill(replica_collection *coll, const char *name, const replica_collection_options *o,
+                replica_schema *schema, const replica_collection *like, replica_error *err)
+{
+    int r;
+
+    coll->name = replica__strdup(name);
+    if (!coll->name)
+        return replica__enomem(err);
+    r = like ? replica__shape_copy(coll, like, err)
+             : replica__shape_open(coll, o->schema_json, schema, err);
+    if (r >= 0 && o->ttl_ms > 0 && !(coll->db->flags & REPLICA_DB_READ_ONLY))
+        r = replica__ttl_start(coll, o->ttl_field, o->ttl_ms, err);
+    return r;
 }
 
 static int open_new(replica_db *db, const char *name, const replica_collection_options *o,
+                    replica_schema *schema, const replica_collection *like,
                     replica_collection **ret, replica_error *err)
 {
+    struct replica__steps *steps = NULL;
     struct stored s = { 0 };
     replica_collection *coll;
-    int r = find(db, name, &s, err);
+    int version;
+    int r = replica__steps_copy(o->migrations, o->migration_count, &steps, err);
 
+    if (r >= 0)
+        r = find(db, name, &s, err);
     if (r == 0)
         r = create(db, name, o, &s, err);
     if (r >= 0)
-        r = check_stored(db, name, o, &s, err);
+        r = check_stored(db, name, o, steps, &s, &version, err);
     coll = r < 0 ? NULL : replica__alloc_zero(1, sizeof *coll);
     if (!coll) {
+        replica__free(steps);
         replica__free(s.key);
         return r < 0 ? r : replica__enomem(err);
     }
     coll->db = db;
-    coll->number = s.number;
+    coll->number = s.v.number;
     coll->key = s.key;
-    coll->version = s.version;
-    coll->name = replica__strdup(name);
-    if (!coll->name) {
-        replica__free(coll->key);
-        replica__free(coll);
-        return replica__enomem(err);
+    coll->version = version;
+    coll->stored_version = s.v.version;
+    coll->unmigrated = s.v.unmigrated;
+    coll->steps = steps;
+    r = fill(coll, name, o, schema, like, err);
+    if (r < 0) {
+        coll_free(coll);
+        return r;
     }
     coll->next = db->collections;
     db->collections = coll;
@@ -142,8 +184,8 @@ static int check_options(const char *name, const replica_collection_options *o, 
             "'%.80s' is no collection name: a letter, then up to 63 of letters,"
             " digits, '_' and '-'",
             name);
-    if (o->schema_json)
-        return replica__error_set(err, REPLICA_ENOTSUP, 0, "schemas are not supported yet");
+    if (o->ttl_ms < 0 || (o->ttl_field && !*o->ttl_field))
+        return replica__error_set(err, REPLICA_EINVAL, 0, "a time to live below zero, or no field");
     if (o->version < 0 || (o->key && (!*o->key || *o->key == '_')))
         return replica__error_set(err, REPLICA_EINVAL, 0,
                                   "a version below zero, or no possible primary key");
@@ -155,7 +197,9 @@ static bool agrees(const replica_collection *coll, const replica_collection_opti
                    const replica_conflict_handler *h)
 {
     return (!o->key || strcmp(o->key, coll->key) == 0) &&
-           (!o->size || o->version == coll->version) &&
+           (!o->size || o->version == coll->version || (!o->version && coll->schema)) &&
+           (!o->migration_count || coll->steps) && replica__shape_agrees(coll, o->schema_json) &&
+           (!o->ttl_ms || replica__ttl_is(coll, o->ttl_field, o->ttl_ms)) &&
            (!o->handler || (h->is_equal == coll->handler.is_equal &&
                             h->resolve == coll->handler.resolve && h->ctx == coll->handler.ctx));
 }
@@ -166,6 +210,7 @@ int replica_db_collection(replica_db *db, const char *name, const replica_collec
     replica_conflict_handler handler = { 0 };
     replica_collection_options o = { 0 };
     replica_collection *coll = NULL;
+    replica_schema *schema = NULL;
     bool known = false;
     int r = replica__options(opts, opts ? opts->size : 0, &o, sizeof o, err);
 
@@ -178,6 +223,8 @@ int replica_db_collection(replica_db *db, const char *name, const replica_collec
     if (r >= 0 && (!db || !name || !ret_coll))
         r = replica__error_set(err, REPLICA_EINVAL, 0, "no database, name or place");
     if (r >= 0)
+        r = replica__shape_given(&o, &schema, err);
+    if (r >= 0)
         r = check_options(name, &o, err);
     for (coll = r < 0 ? NULL : db->collections; coll && strcmp(coll->name, name) != 0;)
         coll = coll->next;
@@ -185,7 +232,8 @@ int replica_db_collection(replica_db *db, const char *name, const replica_collec
     if (r >= 0 && known && opts && !agrees(coll, &o, &handler))
         r = replica__error_set(err, REPLICA_EINVAL, 0, "'%s' is open with other options", name);
     if (r >= 0 && !known)
-        r = open_new(db, name, &o, &coll, err);
+        r = open_new(db, name, &o, schema, NULL, &coll, err);
+    replica_schema_unref(schema);
     if (r < 0) {
         if (handler.destroy)
             handler.destroy(handler.ctx);
@@ -217,6 +265,16 @@ int replica_collection_version(replica_collection *coll)
 replica_db *replica_collection_db(replica_collection *coll)
 {
     return coll ? coll->db : NULL;
+}
+
+const char *replica_collection_schema(replica_collection *coll)
+{
+    return coll ? coll->schema_json : NULL;
+}
+
+replica_schema *replica__collection_schema(const replica_collection *coll)
+{
+    return coll->schema;
 }
 
 const replica_conflict_handler *replica__collection_handler(const replica_collection *coll)
@@ -279,12 +337,15 @@ int replica__collections_copy(replica_db *from, replica_db *to, replica_error *e
     for (replica_collection *coll = from->collections; coll; coll = coll->next) {
         const replica_collection_options o = { .version = coll->version };
         replica_collection *copy;
-        int r = open_new(to, coll->name, &o, &copy, err);
+        int r = open_new(to, coll->name, &o, NULL, coll, &copy, err);
 
         if (r < 0)
             return r;
         copy->handler = coll->handler;
         copy->handler.destroy = NULL;
+        copy->version = coll->version;
+        copy->steps = coll->steps;
+        copy->steps_borrowed = true;
     }
     return 0;
 }
@@ -295,11 +356,7 @@ void replica__collections_free(replica_db *db)
 
     for (replica_collection *coll = db->collections; coll; coll = next) {
         next = coll->next;
-        if (coll->handler.destroy)
-            coll->handler.destroy(coll->handler.ctx);
-        replica__free(coll->name);
-        replica__free(coll->key);
-        replica__free(coll);
+        coll_free(coll);
     }
     db->collections = NULL;
 }

@@ -2,6 +2,8 @@
 
 #include "libreplica/collection.h"
 #include "libreplica/document.h"
+#include "libreplica/migrate.h"
+#include "libreplica/shape.h"
 #include "libreplica/txn.h"
 #include "libreplica/write.h"
 
@@ -136,31 +138,57 @@ int replica_conflict_log(replica_db *db, replica_collection *coll, int64_t after
 
 /* ---- restoring ------------------------------------------------------------------- */
 
-static int restore(replica_db *db, int64_t local, replica_collection *coll, const char *id,
-                   replica_doc **ret_doc, replica_error *err)
+/* The local state of an entry, brought up to the collection's version where its steps are given. */
+static int read_lost(replica_collection *coll, const char *id, int64_t local,
+                     replica_doc **ret_doc, replica_error *err)
 {
-    REPLICA_STMT kept_stmt = NULL;
-    REPLICA_STMT stmt = NULL;
-    struct replica__kept k;
-    struct replica__row old;
-    struct replica__written written;
-    int found;
-    int r = replica__kept_get(db, local, &kept_stmt, &k, err);
+    REPLICA_DOC doc = NULL;
+    int r = replica__kept_doc(coll->db, coll->name, id, local, &doc, err);
 
+    if (r >= 0 && coll->steps && !replica_doc_deleted(doc)) {
+        replica_doc *raised = NULL;
+
+        r = replica__migrate_state(coll, doc, &raised, err);
+        if (r == REPLICA__MIGRATED_DROP)
+            return replica__error_set(err, REPLICA_EUSER, 0,
+                                      "the migration to version %d drops '%s'; put a text of that"
+                                      " version", coll->version, id);
+        if (r >= 0) {
+            replica_doc_unref(doc);
+            doc = raised;
+        }
+    }
     if (r < 0)
         return r;
-    found = replica__row_find(coll, id, strlen(id), &stmt, &old, err);
-    if (found < 0)
-        return found;
-    const struct replica__write w = {
+    *ret_doc = replica_doc_ref(doc);
+    return 0;
+}
+
+static int restore(replica_collection *coll, const char *id, replica_doc *lost,
+                   replica_doc **ret_doc, replica_error *err)
+{
+    replica_db *db = coll->db;
+    REPLICA_STMT stmt = NULL;
+    struct replica__row old;
+    struct replica__written written;
+    struct replica__write w = {
         .coll = coll,
         .id = id,
         .id_len = strlen(id),
-        .json = k.body,
-        .len = k.len,
-        .deleted = (k.flags & REPLICA__FLAG_DELETED) != 0,
+        .deleted = replica_doc_deleted(lost),
+        .versioned = true,
+        .version = replica__doc_version(lost),
     };
-    r = replica__write(db, &w, found ? &old : NULL, &written, err);
+    int found = replica__row_find(coll, id, strlen(id), &stmt, &old, err);
+    int r = found;
+
+    w.json = replica_doc_json(lost, &w.len);
+    if (r >= 0 && !w.deleted && w.version == coll->version)
+        r = replica__shape_check(coll, id, w.json, w.len, err);
+    if (r >= 0)
+        r = replica__write(db, &w, found ? &old : NULL, &written, err);
+    if (r >= 0 && !w.deleted && w.version < coll->version) /* the steps are somebody else's */
+        r = replica__migrate_again(db, coll->number, written.number, err);
     return r < 0 || !ret_doc ? r : replica__written_doc(db, &w, &written, ret_doc, err);
 }
 
@@ -168,6 +196,7 @@ int replica_conflict_restore(replica_db *db, int64_t number, replica_doc **ret_d
                              replica_error *err)
 {
     REPLICA_FREE char *id = NULL;
+    REPLICA_DOC lost = NULL;
     REPLICA_DOC doc = NULL;
     REPLICA_STMT stmt = NULL;
     REPLICA_TXN txn = NULL;
@@ -194,9 +223,11 @@ int replica_conflict_restore(replica_db *db, int64_t number, replica_doc **ret_d
     if (r >= 0)
         r = replica_db_collection(db, name, NULL, &coll, err);
     if (r >= 0)
+        r = read_lost(coll, id, local, &lost, err);
+    if (r >= 0)
         r = replica__txn_begin(db, &txn, err);
     if (r >= 0)
-        r = restore(db, local, coll, id, &doc, err);
+        r = restore(coll, id, lost, &doc, err);
     if (r >= 0)
         r = replica__txn_commit(&txn, err);
     if (r < 0)

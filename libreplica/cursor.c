@@ -1,6 +1,6 @@
 #include "libreplica/cursor.h"
 
-#include "libreplica/row.h"
+#include "libreplica/migrate.h"
 
 #include <string.h>
 
@@ -204,18 +204,46 @@ static int list(struct listing *l, replica_cursor *cursor, replica_doc **ret_las
     return 1;
 }
 
+/* Documents of lower versions rise before they are handed out.  Those that were dropped or cannot
+ * rise are left out; so is, in the feed, what was written by that: it comes later in the feed. */
+static int migrate(const struct listing *l, replica_cursor *cursor, int64_t last,
+                   replica_error *err)
+{
+    size_t n = 0;
+    int r = replica__migrate_docs(l->coll, cursor->batch, cursor->n, err);
+
+    for (size_t i = 0; i < cursor->n; i++) {
+        replica_doc *doc = cursor->batch[i];
+
+        if (doc && l->feed && replica_doc_sequence(doc) > last)
+            replica_doc_unref(doc);
+        else if (doc)
+            cursor->batch[n++] = doc;
+    }
+    cursor->n = n;
+    return r;
+}
+
 static int fill_listing(struct replica__source *self, replica_cursor *cursor, replica_error *err)
 {
     struct listing *l = (struct listing *)self;
-    replica_doc *last = NULL;
-    int r = list(l, cursor, &last, err);
+    int more = 1;
 
-    if (r > 0) {
-        int placed = remember_place(l, last, err);
+    while (more > 0 && cursor->n == 0) {
+        replica_doc *last = NULL;
+        int64_t sequence = 0;
+        int r;
 
-        r = placed < 0 ? placed : r;
+        more = list(l, cursor, &last, err);
+        if (last)
+            sequence = replica_doc_sequence(last);
+        r = more > 0 ? remember_place(l, last, err) : 0;
+        if (r >= 0 && more >= 0)
+            r = migrate(l, cursor, sequence, err);
+        if (r < 0)
+            return r;
     }
-    return r;
+    return more;
 }
 
 static void free_listing(struct replica__source *self)

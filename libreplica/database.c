@@ -5,6 +5,9 @@
 #include "libreplica/cursor.h"
 #include "libreplica/db.h"
 #include "libreplica/format.h"
+#include "libreplica/index.h"
+#include "libreplica/migrate.h"
+#include "libreplica/reader.h"
 #include "libreplica/txn.h"
 
 #include <stdarg.h>
@@ -96,11 +99,16 @@ static void db_free(replica_db *db)
 {
     if (!db)
         return;
+    replica__index_build_end(db);
+    replica__readers_end(db);
     replica__collections_free(db);
+    replica__migrate_end(db);
     replica__sql_finish(db);
     sqlite3_close(db->sqlite);
     replica__pump_free(db);
     replica__gate_unref(db->gate);
+    for (int i = 0; i < 2; i++)
+        replica__index_keys_free(&db->keys[i]);
     replica__free(db->ranges);
     replica__free(db->path);
     replica__free(db);

@@ -31,8 +31,15 @@ struct replica_collection {
     char *name;
     char *key;
     int version;
+    struct replica__steps *steps; /* of migrations; NULL: none were given */
+    bool steps_borrowed;          /* of a sibling */
+    int stored_version;           /* higher than version: another program has raised it */
+    int64_t unmigrated;           /* documents up to this number were looked at; -1: all are */
+    replica_schema *schema;       /* NULL: any object */
+    char *schema_json;
     replica_conflict_handler handler;
     struct replica__observers *observers; /* NULL until the first */
+    struct replica__lives *lives;         /* the same */
     struct replica__index *indexes; /* as of indexes_at: replica__indexes_of() */
     int64_t indexes_at;
     replica_collection *next;
@@ -76,6 +83,13 @@ struct replica_db {
     bool taken; /* the last conflict: another document has its place in a unique index */
     struct replica__index_keys keys[2]; /* of the state before a write, and behind it */
     struct replica__builder *builder; /* NULL until there is something to build */
+    struct replica__reader *reader;   /* on this connection; NULL until the first query */
+    struct replica__reader *idle_readers;
+    int idle_count, reader_count;     /* connections of their own: unused, all */
+
+    bool keeps_texts; /* replica__db_keep_texts() */
+    struct replica__migrator *migrator; /* NULL until there are steps */
+    struct replica__ttl *ttl;           /* NULL until documents of a collection expire */
 
     bool in_txn;
     int changes_before; /* rows that SQLite had changed when it began */

@@ -9,6 +9,7 @@ struct replica_doc {
     bool deleted;
     int64_t sequence;
     int64_t stamp;
+    int64_t version;
     const char *collection;
     const char *id;
     const char *rev;
@@ -27,35 +28,65 @@ static char *add(char *to, const char **ret, const char *text, size_t len)
     return to + len + 1;
 }
 
-replica_doc *replica__doc_make(const struct replica__doc_parts *p)
+/* The numbers of the new one are those of `like`. */
+static replica_doc *make(const replica_doc *like, const char *id, size_t id_len, const char *rev,
+                         const char *writer, const char *json, size_t len)
 {
-    char rev[REPLICA_REV_SIZE] = "", writer[REPLICA__OPERATION_SIZE] = "";
-    size_t collection_len = strlen(p->collection);
-    size_t rev_len = 0, writer_len = 0;
-    replica_doc *doc;
+    size_t collection_len = strlen(like->collection), rev_len = strlen(rev);
+    size_t writer_len = strlen(writer);
+    replica_doc *doc =
+        replica__alloc(sizeof *doc + collection_len + id_len + rev_len + writer_len + len + 5);
     char *at;
 
-    if (p->sequence)
-        rev_len = replica__revision_write(rev, p->height, p->opening, p->sequence);
-    if (p->writer)
-        writer_len = replica__operation_write(writer, p->writer, p->writer_seq);
-    else if (p->sequence)
-        writer_len = replica__operation_write(writer, p->opening, p->sequence);
-    doc = replica__alloc(sizeof *doc + collection_len + p->id_len + rev_len + writer_len + p->len +
-                         5);
     if (!doc)
         return NULL;
     atomic_init(&doc->refs, 1);
-    doc->deleted = p->deleted;
-    doc->sequence = p->sequence;
-    doc->stamp = p->stamp;
-    doc->len = p->len;
-    at = add(doc->texts, &doc->collection, p->collection, collection_len);
-    at = add(at, &doc->id, p->id, p->id_len);
+    doc->deleted = like->deleted;
+    doc->sequence = like->sequence;
+    doc->stamp = like->stamp;
+    doc->version = like->version;
+    doc->len = len;
+    at = add(doc->texts, &doc->collection, like->collection, collection_len);
+    at = add(at, &doc->id, id, id_len);
     at = add(at, &doc->rev, rev, rev_len);
     at = add(at, &doc->writer, writer, writer_len);
-    add(at, &doc->json, p->json, p->len);
+    add(at, &doc->json, json, len);
     return doc;
+}
+
+replica_doc *replica__doc_make(const struct replica__doc_parts *p)
+{
+    char rev[REPLICA_REV_SIZE] = "", writer[REPLICA__OPERATION_SIZE] = "";
+    const replica_doc like = { .deleted = p->deleted,
+                               .sequence = p->sequence,
+                               .stamp = p->stamp,
+                               .version = p->version,
+                               .collection = p->collection };
+
+    if (p->sequence)
+        replica__revision_write(rev, p->height, p->opening, p->sequence);
+    if (p->writer)
+        replica__operation_write(writer, p->writer, p->writer_seq);
+    else if (p->sequence)
+        replica__operation_write(writer, p->opening, p->sequence);
+    return make(&like, p->id, p->id_len, rev, writer, p->json, p->len);
+}
+
+replica_doc *replica__doc_with_text(const replica_doc *doc, const char *json, size_t len,
+                                    int64_t version)
+{
+    const replica_doc like = { .deleted = doc->deleted,
+                               .sequence = doc->sequence,
+                               .stamp = doc->stamp,
+                               .version = version,
+                               .collection = doc->collection };
+
+    return make(&like, doc->id, strlen(doc->id), doc->rev, doc->writer, json, len);
+}
+
+int64_t replica__doc_version(const replica_doc *doc)
+{
+    return doc->version;
 }
 
 replica_doc *replica_doc_ref(replica_doc *doc)
@@ -129,6 +160,7 @@ int replica__doc_new(replica_collection *coll, const char *id, const char *json,
         .json = json,
         .len = len,
         .deleted = deleted,
+        .version = coll->version,
     };
     replica_doc *doc = replica__doc_make(&parts);
 

@@ -124,6 +124,7 @@ int replica__kept_doc(replica_db *db, const char *collection, const char *doc_id
         .writer = writer,
         .writer_seq = k.wseq,
         .stamp = k.stamp,
+        .version = k.version,
     });
     if (!doc)
         return replica__enomem(err);

@@ -39,7 +39,8 @@ static int forget_unsettled(replica_db *db, struct replica__state *s, int64_t se
     return replica__state_drop_unsettled(db, s, err);
 }
 
-static int read_seq(replica_db *db, int64_t number, int64_t *ret, replica_error *err)
+static int read_seq(replica_db *db, int64_t number, int64_t *ret, int64_t *ret_coll,
+                    replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
     int rc = SQLITE_OK;
@@ -49,8 +50,10 @@ static int read_seq(replica_db *db, int64_t number, int64_t *ret, replica_error 
         return r;
     replica__bind_int(stmt, 1, number, &rc);
     r = replica__sql_step(db, stmt, rc, err);
-    if (r > 0)
+    if (r > 0) {
         *ret = sqlite3_column_int64(stmt, 0);
+        *ret_coll = sqlite3_column_int64(stmt, 1);
+    }
     return r;
 }
 
@@ -61,8 +64,9 @@ static int forget(struct replica__replication *repl, int64_t number, int64_t com
 {
     replica_db *db = repl->db;
     struct replica__state s;
-    int64_t seq = 0;
-    int r = read_seq(db, number, &seq, err);
+    const replica_collection *coll;
+    int64_t seq = 0, coll_number = 0;
+    int r = read_seq(db, number, &seq, &coll_number, err);
 
     if (r >= 0)
         r = replica__state_get(db, number, repl->number, &s, err);
@@ -71,7 +75,10 @@ static int forget(struct replica__replication *repl, int64_t number, int64_t com
     if (r < 0)
         return r;
     if (s.server_seq > common) {
-        s.lost_seq = s.clean_seq; /* of an edited one the base stays, as text */
+        if (s.clean_seq)
+            s.lost_seq = s.clean_seq; /* of an edited one the base stays, as text */
+        coll = replica__replication_collection(repl, coll_number);
+        s.version = coll ? coll->version : s.version; /* lost, and not only unseen: migrate.h */
         s.clean_seq = s.incarnation = s.server_seq = 0;
         s.todo = REPLICA__TODO_NOW;
     }

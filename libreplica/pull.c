@@ -6,8 +6,10 @@
  * document about which nothing was done. */
 #include "libreplica/accept.h"
 #include "libreplica/aside.h"
+#include "libreplica/migrate.h"
 #include "libreplica/pull.h"
 #include "libreplica/replication.h"
+#include "libreplica/shape.h"
 #include "libreplica/txn.h"
 #include "libreplica/write.h"
 
@@ -91,9 +93,37 @@ static int write_pulled(struct replica__pulling *p, const struct replica__pulled
                : replica__write_new(p->repl->db, &w, ret, err);
 }
 
+static int read_floor(struct replica__pulling *p, int64_t feed, replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(p->repl->db, REPLICA__SQL_FEED_FLOOR, &stmt, err);
+
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, p->repl->number, &rc);
+    replica__bind_int(stmt, 2, feed, &rc);
+    r = replica__sql_step(p->repl->db, stmt, rc, err);
+    if (r < 0)
+        return r;
+    p->floor = sqlite3_column_int64(stmt, 0);
+    p->purged = sqlite3_column_int(stmt, 1);
+    return 0;
+}
+
+/* A document that is absent here: may it be a state from before its deletion, which was purged? */
+static bool is_purged(const struct replica__pulling *p, struct replica__pulled *doc)
+{
+    if (doc->sequence ? doc->sequence > p->floor : !doc->hint || !p->purged)
+        return false;
+    doc->outcome = doc->sequence ? REPLICA__PULLED_SAME : REPLICA__PULLED_PASSED;
+    return true;
+}
+
 /* The document is in step: as it is stored under seq. */
-int replica__state_clean(struct replica__pulling *p, struct replica__state *s, int64_t seq,
-                         int64_t server_seq, replica_error *err)
+int replica__state_clean(struct replica__pulling *p, struct replica__state *s,
+                         const replica_collection *coll, int64_t seq, int64_t server_seq,
+                         replica_error *err)
 {
     replica_db *db = p->repl->db;
     int r = replica__state_drop_base(db, s, err);
@@ -105,6 +135,7 @@ int replica__state_clean(struct replica__pulling *p, struct replica__state *s, i
     s->clean_seq = seq;
     s->incarnation = server_seq ? p->incarnation : 0;
     s->server_seq = server_seq;
+    s->version = coll->version;
     s->rounds = s->todo = s->aside_seq = s->lost_seq = 0;
     return replica__state_put(db, s, err);
 }
@@ -137,7 +168,7 @@ static int apply_clean(struct replica__pulling *p, struct replica__pulled *doc,
     }
     if (r >= 0) /* this one is newer */
         r = replica__state_drop_unsettled(p->repl->db, s, err);
-    return r < 0 ? r : replica__state_clean(p, s, written.seq, doc->sequence, err);
+    return r < 0 ? r : replica__state_clean(p, s, doc->coll, written.seq, doc->sequence, err);
 }
 
 /* Does the unsettled state say the same?  A server without sequence numbers tells it more than
@@ -167,10 +198,15 @@ static int apply_dirty(struct replica__pulling *p, struct replica__pulled *doc,
     int64_t kept;
     int r = is_unsettled_already(p, doc, a, s, err);
 
-    if (r > 0)
+    if (p->came_right && s->aside_seq == row->seq) /* a conflict that can be met now */
+        s->aside_seq = s->rounds = 0;
+    if (r > 0) {
         doc->outcome = REPLICA__PULLED_SAME;
-    if (r != 0)
+        r = replica__state_put(p->repl->db, s, err);
         return r < 0 ? r : 0;
+    }
+    if (r < 0)
+        return r;
     r = replica__keep_pulled(p, doc, a, &kept, err);
     if (r >= 0)
         r = replica__state_drop_unsettled(p->repl->db, s, err);
@@ -203,30 +239,58 @@ static int known_sequence(replica_db *db, const struct replica__state *s, int64_
     return r;
 }
 
+/* It can be applied: what was set aside of it is of the past. */
+static int come_right(struct replica__pulling *p, const struct replica__pulled *doc,
+                      const struct replica__accepted *a, replica_error *err)
+{
+    replica_db *db = p->repl->db;
+    bool any = db->set_aside;
+    int r = replica__aside_drop(db, p->repl->number, doc->coll->number, a->id,
+                                REPLICA_ASIDE_UNAPPLIED, err);
+
+    p->came_right = r >= 0 && any && sqlite3_changes(db->sqlite) > 0;
+    return r;
+}
+
+/* Is it a state that is known, or one before it?  1, 0.  The known one counts, too, where it confirms
+ * what was in step with an older version's endpoint. */
+static int is_old(struct replica__pulling *p, struct replica__pulled *doc,
+                  const struct replica__row *row, const struct replica__state *s,
+                  replica_error *err)
+{
+    int64_t known;
+    int r = known_sequence(p->repl->db, s, &known, err);
+
+    if (r < 0 || !doc->sequence || !known || doc->sequence > known)
+        return r < 0 ? r : 0;
+    if (doc->sequence == known && s->clean_seq == row->seq &&
+        !replica__endpoint_has(p->repl, doc->coll, s))
+        return 0;
+    doc->outcome = REPLICA__PULLED_SAME;
+    return 1;
+}
+
 static int apply_known(struct replica__pulling *p, struct replica__pulled *doc,
                        const struct replica__accepted *a, const struct replica__row *row,
                        replica_error *err)
 {
-    replica_db *db = p->repl->db;
     struct replica__state s;
-    int64_t known;
-    int r = replica__state_get(db, row->number, p->repl->number, &s, err);
+    bool is_clean;
+    int r = replica__state_get(p->repl->db, row->number, p->repl->number, &s, err);
 
     if (r >= 0)
-        r = known_sequence(db, &s, &known, err);
-    if (r < 0)
-        return r;
-    if (doc->sequence && known && doc->sequence <= known) {
-        doc->outcome = REPLICA__PULLED_SAME;
-        return 0;
-    }
-    if (s.clean_seq == row->seq && !s.sent_seq)
-        return apply_clean(p, doc, a, row, &s, err);
-    if (doc->hint) { /* a handler must not take an old state for the newest one */
+        r = is_old(p, doc, row, &s, err);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    is_clean = s.clean_seq == row->seq && !s.sent_seq;
+    if (doc->hint && !is_clean) { /* a handler must not take an old state for the newest one */
         doc->outcome = REPLICA__PULLED_PASSED;
         return 0;
     }
-    return apply_dirty(p, doc, a, row, &s, err);
+    r = come_right(p, doc, a, err);
+    if (r < 0)
+        return r;
+    return is_clean ? apply_clean(p, doc, a, row, &s, err) : apply_dirty(p, doc, a, row, &s, err);
 }
 
 /* Each text without a usable key has an entry of its own, and the same one has the same. */
@@ -270,6 +334,32 @@ static int set_aside(struct replica__pulling *p, struct replica__pulled *doc, in
     return r;
 }
 
+/* It breaks the schema.  A state that is old anyway is passed over; an event may be one. */
+static int misshapen(struct replica__pulling *p, struct replica__pulled *doc,
+                     const struct replica__accepted *a, const replica_error *why,
+                     replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    struct replica__state s;
+    struct replica__row row;
+    int r = replica__row_find(doc->coll, a->id, a->id_len, &stmt, &row, err);
+
+    if (r == 0 && is_purged(p, doc))
+        return 0;
+    if (r > 0) {
+        r = replica__state_get(p->repl->db, row.number, p->repl->number, &s, err);
+        if (r >= 0)
+            r = is_old(p, doc, &row, &s, err);
+    }
+    if (r != 0)
+        return r < 0 ? r : 0;
+    if (doc->hint) {
+        doc->outcome = REPLICA__PULLED_PASSED;
+        return 0;
+    }
+    return set_aside(p, doc, why->code, why->message, err);
+}
+
 static int apply(struct replica__pulling *p, struct replica__pulled *doc, replica_error *err)
 {
     REPLICA_ACCEPTED a = { 0 };
@@ -277,6 +367,7 @@ static int apply(struct replica__pulling *p, struct replica__pulled *doc, replic
     struct replica__written written;
     struct replica__row row;
     replica_error why = { .offset = -1 };
+    bool look = !p->new_ones || p->purged;
     int r;
 
     if (doc->problem)
@@ -290,26 +381,34 @@ static int apply(struct replica__pulling *p, struct replica__pulled *doc, replic
     }
     if (r < 0)
         return replica__enomem(err);
-    r = replica__aside_drop(p->repl->db, p->repl->number, doc->coll->number, a.id,
-                            REPLICA_ASIDE_UNAPPLIED, err);
+    if (!doc->deleted && !a.deleted)
+        r = replica__shape_check(doc->coll, a.id, a.json, a.len, &why);
+    if (r == REPLICA_ESCHEMA || r == REPLICA_ELIMIT)
+        return misshapen(p, doc, &a, &why, err);
     if (r < 0)
-        return r;
-    if (p->new_ones) { /* the last one was new: this one mostly is */
+        return replica__enomem(err);
+    if (!look) { /* the last one was new: this one mostly is */
         r = write_pulled(p, doc, &a, NULL, &written, err);
         if (r < 0)
             return r;
         p->new_ones = r > 0;
+        look = r == 0;
     }
-    if (!p->new_ones) {
+    if (look) {
         r = replica__row_find(doc->coll, a.id, a.id_len, &stmt, &row, err);
         if (r > 0)
             return apply_known(p, doc, &a, &row, err);
+        if (r == 0 && is_purged(p, doc))
+            return 0;
         if (r == 0)
             r = write_pulled(p, doc, &a, NULL, &written, err);
         if (r < 0)
             return r;
         p->new_ones = true;
     }
+    r = come_right(p, doc, &a, err);
+    if (r < 0)
+        return r;
     doc->outcome = REPLICA__PULLED_WRITTEN;
     return replica__state_put(p->repl->db,
                               &(struct replica__state){
@@ -318,6 +417,7 @@ static int apply(struct replica__pulling *p, struct replica__pulled *doc, replic
                                   .clean_seq = written.seq,
                                   .incarnation = doc->sequence ? p->incarnation : 0,
                                   .server_seq = doc->sequence,
+                                  .version = doc->coll->version,
                               },
                               err);
 }
@@ -358,6 +458,9 @@ int replica__pull_apply(struct replica__replication *repl, size_t feed,
         r = replica__pulling_begin(&p, repl, incarnation, err);
     if (r < 0)
         return r;
+    r = read_floor(&p, moved.coll, err);
+    if (r >= 0)
+        r = replica__replication_seen(repl, err);
     before = repl->db->head;
     for (size_t i = 0; r >= 0 && i < n; i++)
         r = apply(&p, &docs[i], err);

@@ -222,6 +222,13 @@ static bool is_out(const struct replica__feed *feed, int64_t number)
     return false;
 }
 
+/* What has not risen yet waits for that; a deletion has no need to. */
+static bool has_risen(const struct page *p, int64_t coll, sqlite3_stmt *doc)
+{
+    return sqlite3_column_int(doc, 3) & REPLICA__FLAG_DELETED ||
+           sqlite3_column_int(doc, 2) >= replica__replication_collection(p->repl, coll)->version;
+}
+
 /* May this document go out now?  Its unsettled state comes first. */
 static int is_due(struct page *p, int64_t number, replica_error *err)
 {
@@ -240,7 +247,7 @@ static int is_due(struct page *p, int64_t number, replica_error *err)
         return r;
     seq = sqlite3_column_int64(stmt, 0);
     coll = sqlite3_column_int64(stmt, 1);
-    if (!is_of_feed(p, coll))
+    if (!is_of_feed(p, coll) || !has_risen(p, coll, stmt))
         return 0;
     r = replica__state_get(db, number, p->repl->number, &s, err);
     if (r < 0)

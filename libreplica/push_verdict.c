@@ -1,6 +1,7 @@
 /* Verdicts: what became of the rows that were sent. */
 #include "libreplica/aside.h"
 #include "libreplica/pull.h"
+#include "libreplica/shape.h"
 #include "libreplica/txn.h"
 
 #include <string.h>
@@ -117,7 +118,7 @@ static int taken(struct replica__pulling *p, struct judged *j, replica_error *er
     if (r < 0)
         return r;
     return j->moved_on ? taken_but_moved_on(p, j, err)
-                       : replica__state_clean(p, &j->state, j->seq, j->number, err);
+                       : replica__state_clean(p, &j->state, j->row->coll, j->seq, j->number, err);
 }
 
 static int refused(struct replica__pulling *p, struct judged *j, int kind, int code,
@@ -188,7 +189,9 @@ static int conflict(struct replica__pulling *p, struct judged *j, replica_error 
     if (j->verdict->real.problem)
         return unmet(p, j, j->verdict->real.problem, j->verdict->real.reason, err);
     r = replica__accept_scanned(j->row->coll, &j->verdict->real.doc, &a, &why);
-    if (r == REPLICA_EJSON || r == REPLICA_ELIMIT)
+    if (r >= 0 && !j->verdict->real.deleted && !a.deleted)
+        r = replica__shape_check(j->row->coll, a.id, a.json, a.len, &why);
+    if (r == REPLICA_EJSON || r == REPLICA_ELIMIT || r == REPLICA_ESCHEMA)
         return unmet(p, j, r, why.message, err);
     if (r < 0)
         return replica__enomem(err);

@@ -1,6 +1,7 @@
 /* Writes of one document: put, upsert, delete, merge patch. */
 #include "libreplica/accept.h"
 #include "libreplica/document.h"
+#include "libreplica/migrate.h"
 #include "libreplica/text.h"
 #include "libreplica/txn.h"
 #include "libreplica/write.h"
@@ -12,8 +13,9 @@ static int invalid(replica_error *err, const char *what)
     return replica__error_set(err, REPLICA_EINVAL, 0, "%s", what);
 }
 
-int replica_put(replica_collection *coll, const char *json, size_t len, const char *base_rev,
-                replica_doc **ret_doc, replica_doc **ret_stored, replica_error *err)
+int replica__put_as(replica_collection *coll, const char *id, const char *json, size_t len,
+                    const char *base_rev, replica_doc **ret_doc, replica_doc **ret_stored,
+                    replica_error *err)
 {
     REPLICA_ACCEPTED a = { 0 };
     REPLICA_DOC doc = NULL;
@@ -22,13 +24,9 @@ int replica_put(replica_collection *coll, const char *json, size_t len, const ch
     struct replica__write w;
     int r;
 
-    if (!coll || !json)
-        return invalid(err, "no collection, or no text");
-    r = replica__accept(coll, json, len, &a, err);
-    if (r < 0) {
-        replica__error_where(err, "%s", coll->name);
+    r = replica__accept_write(coll, id, json, len, base_rev, &a, err);
+    if (r < 0)
         return r;
-    }
     w = (struct replica__write){
         .coll = coll, .id = a.id, .id_len = a.id_len, .json = a.json, .len = a.len
     };
@@ -39,11 +37,23 @@ int replica_put(replica_collection *coll, const char *json, size_t len, const ch
         r = replica__written_doc(coll->db, &w, &written, &doc, err);
     if (r >= 0)
         r = replica__txn_commit(&txn, err);
+    if (r == REPLICA_ECONFLICT) {
+        replica__txn_rollback(&txn);
+        replica__migrate_stored(coll, ret_stored);
+    }
     if (r < 0)
         return r;
     if (ret_doc)
         *ret_doc = replica_doc_ref(doc);
     return 0;
+}
+
+int replica_put(replica_collection *coll, const char *json, size_t len, const char *base_rev,
+                replica_doc **ret_doc, replica_doc **ret_stored, replica_error *err)
+{
+    if (!coll || !json)
+        return invalid(err, "no collection, or no text");
+    return replica__put_as(coll, NULL, json, len, base_rev, ret_doc, ret_stored, err);
 }
 
 int replica_upsert(replica_collection *coll, const char *json, size_t len, replica_doc **ret_doc,
@@ -67,6 +77,10 @@ int replica_delete(replica_collection *coll, const char *id, const char *base_re
     if (r < 0)
         return r;
     deleted = replica__write_checked(coll->db, &w, base_rev, &written, ret_stored, err);
+    if (deleted == REPLICA_ECONFLICT) {
+        replica__txn_rollback(&txn);
+        replica__migrate_stored(coll, ret_stored);
+    }
     if (deleted <= 0)
         return deleted;
     r = replica__txn_commit(&txn, err);

@@ -1,4 +1,6 @@
 /* Reads by key. */
+#include "libreplica/document.h"
+#include "libreplica/migrate.h"
 #include "libreplica/row.h"
 #include "libreplica/txn.h"
 
@@ -12,6 +14,10 @@ static int get(replica_collection *coll, const char *id, replica_doc **ret_doc, 
 
     if (r > 0 && (row.flags & REPLICA__FLAG_DELETED))
         r = 0;
+    if (r > 0 && replica__migrate_is_due(coll, &row)) {
+        replica__sql_reset(&stmt);
+        return replica__migrate_get(coll, id, strlen(id), ret_doc, err);
+    }
     if (r > 0) {
         r = replica__row_doc(coll->db, coll->name, &row, ret_doc, err);
         return r < 0 ? r : 1;
@@ -33,6 +39,22 @@ int replica_get(replica_collection *coll, const char *id, replica_doc **ret_doc,
     return r;
 }
 
+/* No step runs within a read. */
+static int migrate_first(replica_collection *coll, const char *const *ids, size_t n,
+                         replica_error *err)
+{
+    int r = coll->steps ? replica__txn_know(coll->db, err) : 0;
+
+    if (r < 0 || !replica__migrate_is_left(coll) || coll->db->flags & REPLICA_DB_READ_ONLY)
+        return r < 0 ? r : 0;
+    for (size_t i = 0; r >= 0 && i < n; i++) {
+        REPLICA_DOC doc = NULL;
+
+        r = get(coll, ids[i], &doc, err);
+    }
+    return r;
+}
+
 int replica_get_many(replica_collection *coll, const char *const *ids, size_t n,
                      replica_doc **ret_docs, replica_error *err)
 {
@@ -47,6 +69,9 @@ int replica_get_many(replica_collection *coll, const char *const *ids, size_t n,
         if (!ids[i])
             return replica__error_set(err, REPLICA_EINVAL, 0, "id %zu is NULL", i);
     }
+    r = migrate_first(coll, ids, n, err);
+    if (r < 0)
+        return r;
     docs = replica__alloc_zero(n, sizeof *docs);
     if (!docs)
         return replica__enomem(err);

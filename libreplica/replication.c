@@ -1,6 +1,7 @@
 #include "libreplica/replication.h"
 
 #include "libreplica/collection.h"
+#include "libreplica/migrate.h"
 #include "libreplica/txn.h"
 
 #include <string.h>
@@ -35,6 +36,7 @@ void replica__replication_close(struct replica__replication *repl)
     replica__lease_close(repl);
     free_feeds(repl);
     replica__free(repl->colls);
+    replica__free(repl->unconfirmed);
     replica__free(repl->name);
     replica__free(repl);
 }
@@ -77,32 +79,13 @@ static int create(replica_db *db, const char *name, int64_t *ret_number, replica
     return r;
 }
 
-static int add_collections(replica_db *db, const struct replica__replication *repl, bool *ret_new,
-                           replica_error *err)
+/* With one that it had not the last time, a common feed begins at the beginning: its mark and
+ * checkpoint have passed what is in there. */
+static int put_collections(replica_db *db, struct replica__replication *repl, replica_error *err)
 {
-    for (size_t i = 0; i < repl->n; i++) {
-        int r = replica__sql_run(db, REPLICA__SQL_REPL_COLL_ADD, err, 2, repl->number,
-                                 repl->colls[i]->number);
+    bool joined = false;
+    int r = replica__endpoint_collections(repl, &joined, err);
 
-        if (r < 0)
-            return r;
-        *ret_new |= sqlite3_changes(db->sqlite) > 0;
-    }
-    return 0;
-}
-
-/* Exactly those that it has now.  With one that it had not the last time, a common feed begins at
- * the beginning: its mark and checkpoint have passed what is in there. */
-static int put_collections(replica_db *db, const struct replica__replication *repl,
-                           replica_error *err)
-{
-    bool joined = false, again = false;
-    int r = add_collections(db, repl, &joined, err);
-
-    if (r >= 0)
-        r = replica__sql_run(db, REPLICA__SQL_REPL_DROP_COLLS, err, 1, repl->number);
-    if (r >= 0)
-        r = add_collections(db, repl, &again, err);
     if (r >= 0 && joined)
         r = replica__sql_run(db, REPLICA__SQL_FEED_BEGIN, err, 1, repl->number);
     if (r >= 0)
@@ -161,13 +144,16 @@ int replica__replication_open(replica_db *db, const char *name, replica_collecti
     repl->lease.locks = -1;
     repl->name = replica__strdup(name);
     repl->colls = replica__alloc_zero(n, sizeof *repl->colls);
-    if (!repl->name || !repl->colls)
+    repl->unconfirmed = replica__alloc_zero(n, sizeof *repl->unconfirmed);
+    if (!repl->name || !repl->colls || !repl->unconfirmed)
         return replica__enomem(err);
     repl->db = db;
     repl->n = n;
     repl->one_feed = -1;
     memcpy(repl->colls, colls, n * sizeof *colls);
     r = replica__txn_begin(db, &txn, err);
+    if (r >= 0)
+        r = replica__endpoint_check(colls, n, err);
     if (r >= 0)
         r = replica__replication_find(db, name, &repl->number, &repl->one_feed, err);
     if (r == 0)

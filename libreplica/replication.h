@@ -39,6 +39,7 @@ struct replica__replication {
     int one_feed; /* -1: never set */
     int64_t seen; /* ms: when that was last written down */
     replica_collection **colls;
+    bool *unconfirmed; /* of each: its version's endpoint has not shown all yet: migrate.h */
     size_t n;
     struct replica__feed *feeds;
     size_t feed_count;

@@ -113,6 +113,7 @@ int replica__row_doc(replica_db *db, const char *collection, const struct replic
         .writer = row->writer ? writer : NULL,
         .writer_seq = row->wseq,
         .stamp = row->stamp,
+        .version = row->version,
     };
     replica_doc *doc;
 

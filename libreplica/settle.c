@@ -58,6 +58,8 @@ static int read_question(struct replica__replication *repl, int64_t number,
         return r;
     if (!coll || !s.unsettled || replica__state_under_way(db, &s, &row))
         return 0;
+    if (row.version < coll->version && !(row.flags & REPLICA__FLAG_DELETED))
+        return 0; /* it rises first */
     r = replica__row_doc(db, coll->name, &row, &local, err);
     if (r >= 0)
         r = replica__kept_doc(db, coll->name, row.id, s.base, &assumed, err);
@@ -77,6 +79,11 @@ static int read_question(struct replica__replication *repl, int64_t number,
         .clean = s.clean_seq == row.seq,
         .lost = s.lost_seq == row.seq,
     };
+    /* In step with an older version's endpoint, and brought to this one's, which has it after all. */
+    if (ret->lost && s.version != coll->version) {
+        ret->lost = false;
+        ret->clean = true;
+    }
     return ret->lost ? compare_lost(repl, &s, &row, ret, err) : 1;
 }
 
@@ -204,7 +211,8 @@ static int clean(struct settling *t, int64_t seq, replica_error *err)
 
     if (r >= 0)
         r = replica__aside_drop(db, t->p->repl->number, t->row->coll, t->row->id, 0, err);
-    return r < 0 ? r : replica__state_clean(t->p, &t->s, seq, t->real_seq, err);
+    return r < 0 ? r : replica__state_clean(t->p, &t->s, t->answer->of->coll, seq, t->real_seq,
+                                              err);
 }
 
 static int use_real(struct settling *t, const char *rule, replica_error *err)

@@ -17,6 +17,9 @@
     "(s.doc IS NULL OR ((s.clean_seq IS NULL OR s.clean_seq <> d.seq) AND s.unsettled IS NULL" \
     " AND s.sent_seq IS NULL AND s.todo IS NULL AND (s.aside_seq IS NULL OR s.aside_seq <> d.seq)))"
 
+/* The document is of this version; a deletion has no need to. */
+#define RISEN(version) "(d.version >= " version " OR d.flags & 1)"
+
 /* The state `d` is in step in every replication that was seen after `since`, and not set aside. */
 #define PASSED(since) \
     "NOT EXISTS (SELECT 1 FROM replication_collection rc JOIN replication r" \
@@ -50,16 +53,27 @@ static const char *const texts[] = {
         "SELECT t.begin, (SELECT n.begin FROM token n WHERE n.begin IS NOT NULL AND n.id > t.id"
         "                 ORDER BY n.id LIMIT 1)"
         " FROM token t WHERE t.text = ?1 AND t.begin IS NOT NULL",
-    [REPLICA__SQL_COLL_FIND] = "SELECT id, key, version FROM collection WHERE name = ?1",
-    [REPLICA__SQL_COLL_ADD] = "INSERT INTO collection(name, key, version) VALUES(?1, ?2, ?3)",
-    [REPLICA__SQL_COLL_VERSION] = "UPDATE collection SET version = ?2 WHERE id = ?1",
+    [REPLICA__SQL_COLL_FIND] = "SELECT id, key, version,"
+        " ifnull(unmigrated, -1), ifnull(oldest, version), schema IS NOT NULL FROM collection"
+        " WHERE name = ?1",
+    [REPLICA__SQL_COLL_ADD] =
+        "INSERT INTO collection(name, key, version, schema) VALUES(?1, ?2, ?3, ?4)",
+    [REPLICA__SQL_COLL_RAISE] =
+        "UPDATE collection SET version = ?2,"
+        " oldest = CASE WHEN unmigrated IS NULL AND NOT EXISTS(SELECT 1 FROM aside WHERE coll = ?1"
+        "  AND replication = 0) THEN version ELSE min(ifnull(oldest, version), version) END,"
+        " unmigrated = CASE WHEN EXISTS(SELECT 1 FROM doc WHERE coll = ?1) THEN 0 END"
+        " WHERE id = ?1",
+    [REPLICA__SQL_COLL_VERSIONS] = "SELECT id, version, ifnull(unmigrated, -1) FROM collection",
+    [REPLICA__SQL_COLL_SCHEMA] = "SELECT schema FROM collection WHERE id = ?1",
+    [REPLICA__SQL_COLL_SET_SCHEMA] = "UPDATE collection SET schema = ?2 WHERE id = ?1",
     [REPLICA__SQL_COLL_LIST] = "SELECT name FROM collection ORDER BY name",
     [REPLICA__SQL_COLL_COUNT] = "SELECT count(*) FROM doc WHERE coll = ?1 AND flags & 1 = 0",
     [REPLICA__SQL_COLL_NAME] = "SELECT name FROM collection WHERE id = ?1",
 
     [REPLICA__SQL_DOC_GET] = "SELECT " DOC_COLUMNS " FROM doc WHERE coll = ?1 AND id = ?2",
     [REPLICA__SQL_DOC_BY_NUMBER] = "SELECT " DOC_COLUMNS " FROM doc WHERE number = ?1",
-    [REPLICA__SQL_DOC_SEQ] = "SELECT seq, coll FROM doc WHERE number = ?1",
+    [REPLICA__SQL_DOC_SEQ] = "SELECT seq, coll, version, flags FROM doc WHERE number = ?1",
     [REPLICA__SQL_DOC_INSERT] =
         "INSERT INTO doc(coll, id, seq, height, opening, flags, stamp, writer, wseq, bundle,"
         " version, body) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
@@ -100,8 +114,9 @@ static const char *const texts[] = {
     [REPLICA__SQL_STATE_PUT] = "INSERT OR REPLACE INTO state(" STATE_COLUMNS ")"
                                " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     [REPLICA__SQL_STATE_TODO] =
-        "SELECT doc FROM state WHERE replication = ?1 AND doc > ?2 AND todo IS NOT NULL"
-        " ORDER BY doc LIMIT ?3",
+        "SELECT s.doc FROM state s JOIN doc d ON d.number = s.doc JOIN collection c ON c.id = d.coll"
+        " WHERE s.replication = ?1 AND s.doc > ?2 AND s.todo IS NOT NULL AND " RISEN("c.version")
+        " ORDER BY s.doc LIMIT ?3",
     [REPLICA__SQL_STATE_UNSETTLED] =
         "SELECT s.doc FROM state s JOIN doc d ON d.number = s.doc"
         " WHERE s.replication = ?1 AND s.doc > ?2 AND s.unsettled IS NOT NULL"
@@ -159,10 +174,17 @@ static const char *const texts[] = {
     [REPLICA__SQL_REPL_DROP_FEEDS] = "DELETE FROM feed WHERE replication = ?1",
     [REPLICA__SQL_REPL_DROP_COLLS] = "DELETE FROM replication_collection WHERE replication = ?1",
     [REPLICA__SQL_REPL_DROP_ASIDE] = "DELETE FROM aside WHERE replication = ?1",
-    [REPLICA__SQL_REPL_COLL_ADD] =
-        "INSERT OR IGNORE INTO replication_collection(replication, coll) VALUES(?1, ?2)",
+    [REPLICA__SQL_REPL_COLL_PUT] =
+        "INSERT OR REPLACE INTO replication_collection(replication, coll, version, confirmed)"
+        " VALUES(?1, ?2, ?3, CASE WHEN ?4 >= 0 THEN ?4 END)",
+    [REPLICA__SQL_REPL_COLL_LIST] =
+        "SELECT coll, ifnull(version, -1), ifnull(confirmed, -1) FROM replication_collection"
+        " WHERE replication = ?1",
+    [REPLICA__SQL_REPL_COLL_DROP] =
+        "DELETE FROM replication_collection WHERE replication = ?1 AND coll = ?2",
     [REPLICA__SQL_REPL_COLL_FIND] =
-        "SELECT 1 FROM replication_collection WHERE replication = ?1 AND coll = ?2",
+        "SELECT ifnull(confirmed, -1) FROM replication_collection"
+        " WHERE replication = ?1 AND coll = ?2",
     [REPLICA__SQL_FEED_GET] = "SELECT checkpoint, mark, sent_from, sent_to, common FROM feed WHERE "
                               "replication = ?1 AND coll = ?2",
     [REPLICA__SQL_FEED_PUT] =
@@ -177,6 +199,9 @@ static const char *const texts[] = {
     [REPLICA__SQL_FEED_BEGIN] =
         "UPDATE feed SET checkpoint = NULL, purged = NULL, mark = 0"
         " WHERE replication = ?1 AND coll = 0",
+    [REPLICA__SQL_FEED_RESTART] =
+        "UPDATE feed SET checkpoint = NULL, purged = NULL WHERE replication = ?1"
+        " AND coll IN (0, ?2)",
     [REPLICA__SQL_FEED_FLOOR] =
         "SELECT ifnull((SELECT purged FROM feed WHERE replication = ?1 AND coll = ?2), 0),"
         " EXISTS(SELECT 1 FROM collection WHERE purged IS NOT NULL)",
@@ -191,7 +216,8 @@ static const char *const texts[] = {
     [REPLICA__SQL_FEED_DIRTY] =
         "SELECT d.seq, d.number FROM doc d"
         " LEFT JOIN state s ON s.doc = d.number AND s.replication = ?1"
-        " WHERE d.coll = ?2 AND d.seq > ?3 AND " PUSHABLE " ORDER BY d.seq LIMIT ?4",
+        " WHERE d.coll = ?2 AND d.seq > ?3 AND " RISEN("(SELECT version FROM collection WHERE id = ?2)")
+        " AND " PUSHABLE " ORDER BY d.seq LIMIT ?4",
     [REPLICA__SQL_FEED_DIRTY_COUNT] =
         "SELECT count(*), ifnull(sum(d.seq > ?4 AND d.seq <= ?5), 0) FROM doc d"
         " LEFT JOIN state s ON s.doc = d.number AND s.replication = ?1"
@@ -247,6 +273,49 @@ static const char *const texts[] = {
         " FROM aside WHERE id > ?1 AND (?2 IS NULL OR coll = ?2) ORDER BY id LIMIT 1",
     [REPLICA__SQL_ASIDE_GET] = "SELECT replication, coll, doc, kind FROM aside WHERE id = ?1",
     [REPLICA__SQL_ASIDE_DELETE] = "DELETE FROM aside WHERE id = ?1",
+
+    /* Some numbers at a time, so that a look over another collection's documents is short, too. */
+    [REPLICA__SQL_MIGRATE_NEXT] =
+        "SELECT number FROM doc WHERE number > ?2 AND number <= ?3 AND coll = ?1 AND version < ?4"
+        " ORDER BY number LIMIT ?5",
+    [REPLICA__SQL_MIGRATE_LEFT] =
+        "SELECT count(*) FROM doc WHERE coll = ?1 AND number > ?2 AND version < ?3"
+        " AND flags & 1 = 0",
+    [REPLICA__SQL_MIGRATE_FAILED] =
+        "SELECT count(*) FROM aside WHERE coll = ?1 AND replication = 0 AND kind = ?2",
+    [REPLICA__SQL_MIGRATE_WHY] =
+        "SELECT reason FROM aside WHERE coll = ?1 AND doc = ?2 AND replication = 0 AND kind = ?3",
+    [REPLICA__SQL_MIGRATE_TO] =
+        "UPDATE collection SET unmigrated = ?3 WHERE id = ?1 AND unmigrated = ?2",
+    [REPLICA__SQL_MIGRATE_DONE] =
+        "UPDATE collection SET unmigrated = NULL WHERE id = ?1 AND unmigrated = ?2 AND NOT EXISTS("
+        "SELECT 1 FROM doc WHERE number > ?2 AND coll = ?1 AND version < collection.version)",
+    [REPLICA__SQL_MIGRATE_AGAIN] =
+        "UPDATE collection SET unmigrated = min(ifnull(unmigrated, ?2 - 1), ?2 - 1) WHERE id = ?1",
+    [REPLICA__SQL_MIGRATE_MARK] = "UPDATE doc SET version = ?2 WHERE number = ?1",
+    [REPLICA__SQL_MIGRATE_SENT] =
+        "SELECT s.replication, s.sent FROM state s JOIN kept k ON k.id = s.sent"
+        " WHERE s.doc = ?1 AND k.version < ?2",
+    /* The replications of a document's collection that have not this state of it in step. */
+    [REPLICA__SQL_MIGRATE_NEEDED] =
+        "SELECT rc.replication FROM replication_collection rc LEFT JOIN state s"
+        " ON s.doc = ?2 AND s.replication = rc.replication WHERE rc.coll = ?1"
+        " AND (s.doc IS NULL OR s.clean_seq IS NULL OR s.clean_seq <> ?3)",
+    [REPLICA__SQL_MIGRATE_REPLS] =
+        "SELECT replication FROM replication_collection WHERE coll = ?1 AND replication > ?3"
+        " UNION SELECT replication FROM state WHERE doc = ?2 AND replication > ?3"
+        " ORDER BY 1 LIMIT 1",
+    [REPLICA__SQL_MIGRATE_RANGE] =
+        "INSERT INTO state(doc, replication, sent_seq, todo) SELECT d.number, ?1, d.seq, 1"
+        " FROM feed f JOIN doc d ON d.coll = ?2 AND d.seq > f.sent_from AND d.seq <= f.sent_to"
+        " LEFT JOIN state s ON s.doc = d.number AND s.replication = ?1"
+        " WHERE f.replication = ?1 AND f.coll IN (0, ?2) AND f.sent_from < f.sent_to"
+        " AND " PUSHABLE " ON CONFLICT(doc, replication)"
+        " DO UPDATE SET sent_seq = excluded.sent_seq, todo = 1",
+    [REPLICA__SQL_MIGRATE_UNSEEN] =
+        "SELECT s.doc, d.flags & 1 FROM state s JOIN doc d ON d.number = s.doc"
+        " WHERE s.replication = ?1 AND s.doc > ?2 AND d.coll = ?3 AND s.clean_seq = d.seq"
+        " AND ifnull(s.version, 0) <> ?4 ORDER BY s.doc LIMIT ?5",
 
     [REPLICA__SQL_PURGE_NEXT] =
         "SELECT d.number, d.seq FROM doc d WHERE d.coll = ?1 AND d.seq > ?2 AND d.flags & 1"

@@ -38,6 +38,9 @@ REPLICA_INTERNAL void replica__db_limits(const replica_db *db, struct replica__j
 REPLICA_INTERNAL const replica_conflict_handler *
 replica__collection_handler(const replica_collection *coll); /* never NULL */
 
+/* What its documents must keep to; borrowed; NULL: nothing. */
+REPLICA_INTERNAL replica_schema *replica__collection_schema(const replica_collection *coll);
+
 /* A state that is not stored here, as a document: for handlers, and for the log. */
 REPLICA_INTERNAL int replica__doc_new(replica_collection *coll, const char *id, const char *json,
                                       size_t len, bool deleted, replica_doc **ret_doc,
@@ -149,6 +152,12 @@ REPLICA_INTERNAL const char *replica__feed_checkpoint(struct replica__replicatio
                                                       size_t feed);
 REPLICA_INTERNAL int replica__feed_reset(struct replica__replication *repl, size_t feed,
                                          replica_error *err); /* checkpoint: none */
+
+/* The head of this feed was reached, from the beginning: what was in step with an older version's
+ * endpoint, and was not shown by this one's, is to be brought there.  1: there may be something to
+ * push now; 0: all was confirmed before. */
+REPLICA_INTERNAL int replica__feed_confirm(struct replica__replication *repl, size_t feed,
+                                           replica_error *err);
 
 /* ---- pulling --------------------------------------------------------------------- */
 

@@ -1,6 +1,8 @@
 #include "libreplica/txn.h"
 
 #include "libreplica/db.h"
+#include "libreplica/index.h"
+#include "libreplica/migrate.h"
 
 #include <assert.h>
 #include <string.h>
@@ -66,12 +68,16 @@ int replica__txn_know(replica_db *db, replica_error *err)
         r = query_int(db, REPLICA__SQL_ANY, &any, err);
     if (r >= 0)
         r = read_ranges(db, err);
+    if (r >= 0)
+        r = replica__migrate_know(db, err);
     if (r < 0)
         return r;
     db->set_aside = (any & 1) != 0;
     db->indexed = (any & 2) != 0;
     db->unbuilt = (any & 4) != 0;
     db->known_at++;
+    if (db->unbuilt)
+        replica__index_build_later(db);
     db->data_version = version;
     db->known = true;
     return 0;

@@ -1,7 +1,11 @@
 #include "libreplica/write.h"
 
+#include "libreplica/aside.h"
 #include "libreplica/document.h"
+#include "libreplica/index.h"
+#include "libreplica/migrate.h"
 #include "libreplica/revision.h"
+#include "libreplica/shape.h"
 #include "libreplica/state.h"
 #include "libreplica/txn.h"
 
@@ -11,6 +15,11 @@
 static int64_t flags_of(const struct replica__write *w)
 {
     return (w->deleted ? REPLICA__FLAG_DELETED : 0) | (w->pulled ? REPLICA__FLAG_PULLED : 0);
+}
+
+static int64_t version_of(const struct replica__write *w)
+{
+    return w->versioned ? w->version : w->coll->version;
 }
 
 /* What the next write is called: taken, with its sequence number, when it has succeeded. */
@@ -45,8 +54,25 @@ static void bind_state(sqlite3_stmt *stmt, int at, const struct replica__write *
     replica__bind_int_or_null(stmt, at + 5, w->writer, rc);
     replica__bind_int_or_null(stmt, at + 6, w->wseq, rc);
     replica__bind_text(stmt, at + 7, w->bundle, REPLICA_NUL, rc);
-    replica__bind_int(stmt, at + 8, w->coll->version, rc);
+    replica__bind_int(stmt, at + 8, version_of(w), rc);
     replica__bind_text(stmt, at + 9, w->json, w->len, rc);
+}
+
+/* Before the first change: what is refused here has written nothing. */
+static int check_unique(replica_db *db, const struct replica__write *w, replica_error *err)
+{
+    if (!db->indexed || w->deleted)
+        return 0;
+    return replica__index_fits(w->coll, w->id, w->id_len, w->json, w->len, err);
+}
+
+static int write_indexes(replica_db *db, const struct replica__write *w, int64_t number,
+                         const struct replica__row *old, replica_error *err)
+{
+    if (!db->indexed)
+        return 0;
+    return replica__index_write(w->coll, number, w->id, w->id_len, old, w->deleted ? NULL : w->json,
+                                w->len, err);
 }
 
 int replica__write_new(replica_db *db, const struct replica__write *w, struct replica__written *ret,
@@ -58,7 +84,11 @@ int replica__write_new(replica_db *db, const struct replica__write *w, struct re
     int r;
 
     assert(db->in_txn);
-    r = next_write(db, w, NULL, &next, err);
+    r = replica__migrate_may_write(w->coll, err);
+    if (r >= 0)
+        r = check_unique(db, w, err);
+    if (r >= 0)
+        r = next_write(db, w, NULL, &next, err);
     if (r >= 0)
         r = replica__sql_get(db, REPLICA__SQL_DOC_INSERT, &stmt, err);
     if (r < 0)
@@ -72,6 +102,9 @@ int replica__write_new(replica_db *db, const struct replica__write *w, struct re
     if (sqlite3_changes(db->sqlite) == 0)
         return 0;
     next.number = sqlite3_last_insert_rowid(db->sqlite);
+    r = write_indexes(db, w, next.number, NULL, err);
+    if (r < 0)
+        return r;
     db->head = next.seq;
     *ret = next;
     return 1;
@@ -92,11 +125,30 @@ static int replace(replica_db *db, const struct replica__write *w, const struct 
     replica__bind_int(stmt, 1, old->number, &rc);
     bind_state(stmt, 2, w, &next, &rc);
     r = replica__sql_step(db, stmt, rc, err);
+    if (r >= 0)
+        r = write_indexes(db, w, old->number, old, err);
     if (r < 0)
         return r;
     db->head = next.seq;
     *ret = next;
     return 0;
+}
+
+/* What replications need of the state that is replaced.  A new state ends a failed migration. */
+static int keep_for_replications(replica_db *db, const struct replica__write *w,
+                                 const struct replica__row *old, replica_error *err)
+{
+    int r = 0;
+
+    if (old->version < w->coll->version && db->set_aside)
+        r = replica__aside_drop(db, 0, old->coll, old->id, REPLICA_ASIDE_MIGRATION, err);
+    if (r < 0)
+        return r;
+    if (w->kind == REPLICA__WRITE_MIGRATED)
+        return replica__state_follow(db, old, w, db->head + 1, err);
+    if (w->kind == REPLICA__WRITE_DROPPED)
+        return replica__state_drop(db, old, db->head + 1, err);
+    return replica__state_capture(db, old, w->replication, err);
 }
 
 int replica__write(replica_db *db, const struct replica__write *w, const struct replica__row *old,
@@ -109,7 +161,11 @@ int replica__write(replica_db *db, const struct replica__write *w, const struct 
         r = replica__write_new(db, w, ret, err);
         return r < 0 ? r : 0;
     }
-    r = replica__state_capture(db, old, w->replication, err);
+    r = replica__migrate_may_write(w->coll, err);
+    if (r >= 0)
+        r = check_unique(db, w, err);
+    if (r >= 0)
+        r = keep_for_replications(db, w, old, err);
     /* A server remembers what it took of each opening, also when another writer comes. */
     if (r >= 0 && old->writer && !(old->flags & REPLICA__FLAG_PULLED) && old->writer != w->writer)
         r = replica__sql_run(db, REPLICA__SQL_TAKEN_PUT, err, 3, old->number, old->writer,
@@ -184,9 +240,13 @@ int replica__write_checked(replica_db *db, const struct replica__write *w, const
 
         tombstone.json = old.body;
         tombstone.len = old.len;
+        tombstone.versioned = true;
+        tombstone.version = old.version;
         r = replica__write(db, &tombstone, &old, ret, err);
     } else {
-        r = replica__write(db, w, found ? &old : NULL, ret, err);
+        r = found ? replica__shape_check_final(w->coll, &old, w->json, w->len, err) : 0;
+        if (r >= 0)
+            r = replica__write(db, w, found ? &old : NULL, ret, err);
     }
     return r < 0 ? r : 1;
 }
@@ -206,6 +266,7 @@ int replica__written_doc(replica_db *db, const struct replica__write *w,
         .height = written->height,
         .opening = db->token,
         .stamp = written->stamp,
+        .version = version_of(w),
     });
 
     if (!doc)

@@ -18,6 +18,14 @@ struct replica__write {
     int64_t replication; /* whose pull or settling it is: it gets no base from it */
     int64_t stamp;       /* 0: now */
     int64_t writer, wseq; /* 0: this opening */
+
+    bool versioned;      /* the text is of this version, and not of the collection's */
+    int64_t version;
+    enum {
+        REPLICA__WRITE_EDIT = 0,
+        REPLICA__WRITE_MIGRATED, /* no edit: what replications know follows */
+        REPLICA__WRITE_DROPPED   /* a tombstone that is in step with everybody */
+    } kind;
 };
 struct replica__written {
     int64_t number, seq, height, opening, stamp;

@@ -48,6 +48,8 @@ static void make_version_1(struct store *s)
                  "ALTER TABLE state DROP COLUMN version;"
                  "ALTER TABLE collection DROP COLUMN unmigrated;"
                  "ALTER TABLE collection DROP COLUMN oldest;"
+                 "ALTER TABLE collection DROP COLUMN purged;"
+                 "ALTER TABLE feed DROP COLUMN purged;"
                  "ALTER TABLE collection DROP COLUMN schema;"
                  "PRAGMA user_version = 1");
 }
