@@ -5,6 +5,7 @@
 #include "libreplica/cursor.h"
 #include "libreplica/db.h"
 #include "libreplica/format.h"
+#include "libreplica/functions.h"
 #include "libreplica/index.h"
 #include "libreplica/migrate.h"
 #include "libreplica/reader.h"
@@ -68,6 +69,9 @@ static int open_sqlite(replica_db *db, replica_error *err)
     sqlite3_extended_result_codes(db->sqlite, 1);
     sqlite3_busy_handler(db->sqlite, busy, db);
     sqlite3_wal_hook(db->sqlite, wal_written, db);
+    rc = replica__functions_add(db->sqlite);
+    if (rc != SQLITE_OK)
+        return replica__sql_error(db, rc, err);
     r = replica__format_open(db, err);
     if (r < 0)
         return r;

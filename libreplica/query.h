@@ -102,7 +102,8 @@ REPLICA_API int replica_indexes(replica_collection *coll,
 REPLICA_API int replica_search(replica_collection *coll, const char *index, const char *words,
                                int64_t limit, replica_cursor **ret_cursor, replica_error *err);
 /* Of the document that such a cursor gave last: its rank (higher is better), and the piece of its
- * text that matches best, the words between open and close.  Borrowed until the next call. */
+ * text that matches best, each word that was found between U+0002 and U+0003; an ellipsis stands
+ * where text was left out.  Borrowed until the next call. */
 REPLICA_API double replica_cursor_rank(const replica_cursor *cursor);
 REPLICA_API const char *replica_cursor_snippet(const replica_cursor *cursor);
 

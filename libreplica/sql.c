@@ -147,7 +147,8 @@ static const char *const texts[] = {
     [REPLICA__SQL_INDEX_MARK] = "UPDATE idx SET flags = flags | ?2 WHERE id = ?1",
     [REPLICA__SQL_INDEX_BUILT] = "UPDATE idx SET built = ?2 WHERE id = ?1",
     [REPLICA__SQL_INDEX_UNBUILD] =
-        "UPDATE idx SET built = built - 1 WHERE coll = ?1 AND built IS NOT NULL",
+        "UPDATE idx SET built = built - 1 WHERE coll = ?1 AND built IS NOT NULL"
+        " AND flags & 2 = 0", /* full text follows each write by itself */
     [REPLICA__SQL_INDEX_DROP] =
         "UPDATE idx SET coll = 0, name = CAST(id AS TEXT) WHERE id = ?1 AND coll <> 0",
     [REPLICA__SQL_INDEX_GONE] = "DELETE FROM idx WHERE id = ?1",
