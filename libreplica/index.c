@@ -1,6 +1,8 @@
 /* The indexes of a collection, as the file has them, kept parsed. */
 #include "libreplica/index.h"
 
+#include "libreplica/index_text.h"
+
 #include "libreplica/txn.h"
 
 #include <string.h>
@@ -14,6 +16,7 @@ void replica__indexes_free(struct replica__index *first)
         for (size_t i = 0; i < index->n; i++)
             replica__path_free(&index->fields[i]);
         replica__selector_free(index->partial);
+        replica__index_text_free(index->statements);
         replica__free(index->fields);
         replica__free(index->field_names);
         replica__free(index->name);

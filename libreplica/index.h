@@ -38,6 +38,7 @@ struct replica__index {
     char *where;
     struct replica__selector *partial;  /* of where; NULL: all documents */
     int64_t built;                      /* up to this document's number; INT64_MAX: ready */
+    struct replica__index_statements *statements; /* of full text: index_text.h */
     struct replica__index *next;
 };
 

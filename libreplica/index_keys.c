@@ -67,21 +67,23 @@ static int compare(const char *a, size_t a_len, const char *b, size_t b_len)
     return order ? order : (a_len > b_len) - (a_len < b_len);
 }
 
-static int by_bytes(const void *a, const void *b, void *data)
+static int by_bytes(const void *a, const void *b)
 {
     const struct replica__index_key *x = a, *y = b;
 
-    return compare((char *)data + x->at, x->len, (char *)data + y->at, y->len);
+    return compare(x->bytes, x->len, y->bytes, y->len);
 }
 
-static size_t sort_once(struct replica__index_key *keys, size_t n, char *data)
+static size_t sort_once(struct replica__index_key *keys, size_t n, const char *data)
 {
     size_t kept = 0;
 
+    for (size_t i = 0; i < n; i++)
+        keys[i].bytes = data + keys[i].at;
     if (n > 1)
-        qsort_r(keys, n, sizeof *keys, by_bytes, data);
+        qsort(keys, n, sizeof *keys, by_bytes);
     for (size_t i = 0; i < n; i++) {
-        if (i == 0 || by_bytes(&keys[i], &keys[kept - 1], data) != 0)
+        if (i == 0 || by_bytes(&keys[i], &keys[kept - 1]) != 0)
             keys[kept++] = keys[i];
     }
     return kept;

@@ -15,6 +15,7 @@ struct replica__index;
 
 struct replica__index_key {
     size_t at, len; /* in bytes */
+    const char *bytes; /* while they are sorted */
 };
 struct replica__index_keys {
     struct replica__buf bytes;

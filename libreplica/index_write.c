@@ -1,5 +1,7 @@
 /* What a write does to the indexes of its collection: only what is different is touched. */
 #include "libreplica/index.h"
+
+#include "libreplica/index_text.h"
 #include "libreplica/txn.h"
 
 #include <assert.h>
@@ -100,8 +102,9 @@ int replica__index_write(replica_collection *coll, int64_t doc, const char *id, 
 
     assert(coll->db->in_txn);
     for (; r >= 0 && index; index = index->next) {
-        if (replica__index_is_ordered(index))
-            r = write_one(coll->db, index, doc, id, id_len, old, json, len, err);
+        r = replica__index_is_ordered(index)
+                ? write_one(coll->db, index, doc, id, id_len, old, json, len, err)
+                : replica__index_text_write(coll->db, index, doc, old, json, len, err);
     }
     return r;
 }

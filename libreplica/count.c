@@ -1,0 +1,99 @@
+/* How many match, and how that is found out. */
+#include "libreplica/find.h"
+#include "libreplica/txn.h"
+
+#include <string.h>
+
+static int64_t window(const struct replica__query *q, int64_t count)
+{
+    count = count > q->skip ? count - q->skip : 0;
+    return q->limit >= 0 && count > q->limit ? q->limit : count;
+}
+
+static int count_matches(struct replica__reader *reader, const struct replica__asked *asked,
+                         const struct replica__plan *plan, int64_t *ret_count, replica_error *err)
+{
+    const struct replica__query *q = asked->query;
+    int64_t most = q->limit < 0 || q->limit > INT64_MAX - q->skip ? INT64_MAX : q->limit + q->skip;
+    struct replica__scan scan;
+    struct replica__row row;
+    int64_t count = 0;
+    int r = 1;
+
+    replica__scan_begin(&scan, reader, asked->coll, plan);
+    while (r >= 0 && count < most && (r = replica__scan_next(&scan, &row, err)) > 0) {
+        r = plan->matches ? replica__asked_match(asked, &row, err) : 1;
+        count += r > 0;
+    }
+    replica__scan_end(&scan);
+    *ret_count = count;
+    return r;
+}
+
+static int count(const struct replica__asked *asked, int64_t *ret_count, replica_error *err)
+{
+    replica_db *db = asked->coll->db;
+    struct replica__reader *reader = NULL;
+    struct replica__plan plan = { 0 };
+    REPLICA_READ read = NULL;
+    int r = replica__reader_main(db, &reader, err);
+
+    if (r >= 0)
+        r = replica__read_begin(db, &read, err);
+    if (r >= 0)
+        r = replica__txn_know(db, err);
+    if (r >= 0)
+        r = replica__plan_make(asked->coll, asked->query, asked->text, asked->len, &plan, err);
+    if (r < 0)
+        return r;
+    if (!plan.matches && !plan.dedupes && plan.kind == REPLICA__SCAN_ENTRIES)
+        r = replica__scan_count(reader, &plan, ret_count, err);
+    else if (!plan.matches && plan.all)
+        r = replica_collection_count(asked->coll, ret_count, err);
+    else
+        r = count_matches(reader, asked, &plan, ret_count, err);
+    replica__plan_free(&plan);
+    return r;
+}
+
+int replica_count(replica_collection *coll, const char *query, size_t len, int64_t *ret_count,
+                  replica_error *err)
+{
+    REPLICA_ASKED asked = { 0 };
+    int64_t found = 0;
+    int r;
+
+    if (!ret_count)
+        return replica__error_set(err, REPLICA_EINVAL, 0, "no place for the count");
+    r = replica__ask(coll, query, len, &asked, err);
+    if (r >= 0)
+        r = count(&asked, &found, err);
+    if (r < 0)
+        return r;
+    *ret_count = window(asked.query, found);
+    return 0;
+}
+
+int replica_explain(replica_collection *coll, const char *query, size_t len,
+                    replica_plan *ret_plan, replica_error *err)
+{
+    REPLICA_ASKED asked = { 0 };
+    struct replica__plan plan = { 0 };
+    REPLICA_READ read = NULL;
+    int r;
+
+    if (!ret_plan)
+        return replica__error_set(err, REPLICA_EINVAL, 0, "no place for the plan");
+    r = replica__ask(coll, query, len, &asked, err);
+    if (r >= 0)
+        r = replica__read_begin(coll->db, &read, err);
+    if (r >= 0)
+        r = replica__txn_know(coll->db, err);
+    if (r >= 0)
+        r = replica__plan_make(coll, asked.query, asked.text, asked.len, &plan, err);
+    if (r < 0)
+        return r;
+    replica__plan_show(&plan, coll, asked.query, ret_plan);
+    replica__plan_free(&plan);
+    return 0;
+}

@@ -1,0 +1,366 @@
+/* Answering queries.
+ *
+ * A cursor first fills a batch on the handle's own connection: most answers end there.  If there is
+ * more, it begins again on a connection of its own, which stays at that moment until the cursor is
+ * closed; in a database in memory, which has one connection, everything is read at once. */
+#include "libreplica/find.h"
+
+#include "libreplica/cursor.h"
+#include "libreplica/txn.h"
+
+#include <string.h>
+
+/* A batch: what one call of the program waits for, at most. */
+#define BATCH 128
+#define BATCH_BYTES (1024 * 1024)
+/* Indexes may change between two looks at them; after so many, none is used. */
+#define TRIES 3
+
+/* ---- the way in ------------------------------------------------------------------ */
+
+static int take_text(struct replica__asked *a, const char *query, size_t len, replica_error *err)
+{
+    struct replica__json_value v =
+        replica__json_member(replica__json_value(query, len), "selector", REPLICA_NUL);
+
+    if (v.type == REPLICA_JSON_NONE)
+        return 0;
+    a->text = replica__strndup(v.text.data, v.text.len);
+    a->len = v.text.len;
+    return a->text ? 0 : replica__enomem(err);
+}
+
+int replica__ask(replica_collection *coll, const char *query, size_t len,
+                 struct replica__asked *ret, replica_error *err)
+{
+    REPLICA_ASKED asked = { .coll = coll };
+    int r;
+
+    if (!coll || !query)
+        return replica__error_set(err, REPLICA_EINVAL, 0, "no collection, or no query");
+    if (len == REPLICA_NUL)
+        len = strlen(query);
+    r = replica__query_parse(query, len, &asked.query, err);
+    if (r >= 0)
+        r = take_text(&asked, query, len, err);
+    if (r < 0)
+        return r;
+    *ret = asked;
+    memset(&asked, 0, sizeof asked);
+    return 0;
+}
+
+void replica__asked_free(struct replica__asked *asked)
+{
+    replica__query_free(asked->query);
+    replica__free(asked->text);
+    memset(asked, 0, sizeof *asked);
+}
+
+int replica__asked_match(const struct replica__asked *asked, const struct replica__row *row,
+                         replica_error *err)
+{
+    int r = replica__selector_match(asked->query->selector, row->body, row->len);
+
+    if (r == REPLICA_ELIMIT) {
+        replica__error_set(err, r, 0, "a regular expression of the query takes too long on '%s'",
+                           row->id);
+        return replica__error_where(err, "%s/%s", asked->coll->name, row->id);
+    }
+    return r < 0 ? replica__enomem(err) : r;
+}
+
+/* ---- a cursor's source ----------------------------------------------------------- */
+
+struct finding {
+    struct replica__source source;
+    struct replica__asked asked;
+    struct replica__plan plan;
+    struct replica__reader *own; /* NULL: not needed yet */
+    struct replica__scan scan;
+    bool running;
+    bool sorted;                 /* the finds are there */
+    struct replica__finds finds;
+    size_t at;                   /* in finds */
+    int64_t passed;              /* matches, of which the first are skipped */
+    int64_t given;
+    struct replica__buf text;    /* of what is cut to its fields */
+};
+
+/* From the beginning. */
+static void rewind_finding(struct finding *f)
+{
+    replica__scan_end(&f->scan);
+    replica__finds_free(&f->finds);
+    f->running = f->sorted = false;
+    f->at = 0;
+    f->passed = f->given = 0;
+}
+
+static int give(struct finding *f, replica_cursor *cursor, const struct replica__row *row,
+                replica_error *err)
+{
+    const struct replica__query *q = f->asked.query;
+    struct replica__row shown = *row;
+    replica_doc *doc = NULL;
+    int r;
+
+    if (q->field_count) {
+        replica__buf_clear(&f->text);
+        replica__query_project(q, f->asked.coll->key, row->body, row->len, &f->text);
+        if (f->text.r < 0)
+            return replica__enomem(err);
+        shown.body = f->text.data;
+        shown.len = f->text.len;
+    }
+    r = replica__row_doc(f->asked.coll->db, f->asked.coll->name, &shown, &doc, err);
+    return r < 0 ? r : replica__cursor_add(cursor, doc, err);
+}
+
+static bool is_done(const struct finding *f)
+{
+    return f->asked.query->limit >= 0 && f->given >= f->asked.query->limit;
+}
+
+/* Is there room?  Where there is one connection, there is. */
+static bool is_full(const struct finding *f, const replica_cursor *cursor)
+{
+    return !f->asked.coll->db->memory && replica__cursor_is_full(cursor);
+}
+
+/* ---- in order -------------------------------------------------------------------- */
+
+enum { AS_SORTED = 2 };
+
+/* 1: full; 0: that was all; AS_SORTED: the file's order of ids is no longer the right one. */
+static int give_in_order(struct finding *f, replica_cursor *cursor, replica_error *err)
+{
+    const struct replica__query *q = f->asked.query;
+
+    while (!is_done(f)) {
+        struct replica__row row;
+        int r;
+
+        if (is_full(f, cursor))
+            return 1;
+        r = replica__scan_next(&f->scan, &row, err);
+        if (r <= 0)
+            return r;
+        if (f->plan.kind == REPLICA__SCAN_IDS && !replica__scan_id_is_plain(row.id, row.id_len))
+            return AS_SORTED;
+        if (f->plan.matches) {
+            r = replica__asked_match(&f->asked, &row, err);
+            if (r < 0)
+                return r;
+            if (r == 0)
+                continue;
+        }
+        if (f->passed++ < q->skip)
+            continue;
+        r = give(f, cursor, &row, err);
+        if (r < 0)
+            return r;
+        f->given++;
+    }
+    return 0;
+}
+
+/* ---- sorted ---------------------------------------------------------------------- */
+
+static int find_all(struct finding *f, replica_error *err)
+{
+    const struct replica__query *q = f->asked.query;
+    struct replica__row row;
+    int r;
+
+    if (q->limit >= 0 && q->limit <= INT64_MAX / 2 && q->skip <= INT64_MAX / 2)
+        f->finds.most = (size_t)(q->limit + q->skip) + (q->limit + q->skip == 0);
+    while ((r = replica__scan_next(&f->scan, &row, err)) > 0) {
+        int matches = f->plan.matches ? replica__asked_match(&f->asked, &row, err) : 1;
+
+        r = matches > 0 ? replica__finds_add(&f->finds, q, &row, err) : matches;
+        if (r < 0)
+            return r;
+    }
+    if (r >= 0)
+        r = replica__finds_sort(&f->finds, err);
+    replica__sql_reset(&f->scan.stmt);
+    f->sorted = r >= 0;
+    f->at = q->skip < (int64_t)f->finds.n ? (size_t)q->skip : f->finds.n;
+    return r;
+}
+
+static int give_number(struct finding *f, replica_cursor *cursor, int64_t number,
+                       replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    struct replica__row row;
+    int rc = SQLITE_OK;
+    int r = replica__reader_get(f->scan.reader, REPLICA__FIND_NUMBER, &stmt, err);
+
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, number, &rc);
+    r = replica__reader_step(f->scan.reader, stmt, rc, err);
+    if (r > 0)
+        r = replica__row_read(f->asked.coll->db, stmt, &row, err) < 0
+                ? REPLICA_ECORRUPT
+                : give(f, cursor, &row, err);
+    return r;
+}
+
+static int give_sorted(struct finding *f, replica_cursor *cursor, replica_error *err)
+{
+    int r = f->sorted ? 0 : find_all(f, err);
+
+    while (r >= 0 && !is_done(f) && f->at < f->finds.n) {
+        if (is_full(f, cursor))
+            return 1;
+        r = give_number(f, cursor, f->finds.found[f->at].number, err);
+        f->at++;
+        f->given++;
+    }
+    return r < 0 ? r : 0;
+}
+
+/* ---- on one connection or the other ---------------------------------------------- */
+
+static int go_on(struct finding *f, replica_cursor *cursor, replica_error *err)
+{
+    int r = f->plan.order == REPLICA__ORDER_NONE ? give_sorted(f, cursor, err)
+                                                 : give_in_order(f, cursor, err);
+
+    if (r != AS_SORTED)
+        return r;
+    /* What was given so far are the first ones in either order. */
+    int64_t given = f->given;
+    struct replica__reader *reader = f->scan.reader;
+
+    rewind_finding(f);
+    replica__plan_free(&f->plan);
+    r = replica__plan_sorted(f->asked.query, &f->plan, err);
+    if (r < 0)
+        return r;
+    replica__scan_begin(&f->scan, reader, f->asked.coll, &f->plan);
+    f->running = true;
+    r = find_all(f, err);
+    if (r < 0)
+        return r;
+    f->given = given;
+    f->at += (size_t)given < f->finds.n - f->at ? (size_t)given : f->finds.n - f->at;
+    return give_sorted(f, cursor, err);
+}
+
+static int plan(struct finding *f, replica_error *err)
+{
+    replica__plan_free(&f->plan);
+    return replica__plan_make(f->asked.coll, f->asked.query, f->asked.text, f->asked.len, &f->plan,
+                              err);
+}
+
+/* All in one moment of the handle's connection.  1: that was not all, and nothing was given. */
+static int fill_here(struct finding *f, replica_cursor *cursor, replica_error *err)
+{
+    replica_db *db = f->asked.coll->db;
+    struct replica__reader *reader = NULL;
+    REPLICA_READ read = NULL;
+    int r = replica__reader_main(db, &reader, err);
+
+    if (r >= 0)
+        r = replica__read_begin(db, &read, err);
+    if (r >= 0)
+        r = replica__txn_know(db, err);
+    if (r >= 0)
+        r = plan(f, err);
+    if (r < 0)
+        return r;
+    replica__scan_begin(&f->scan, reader, f->asked.coll, &f->plan);
+    r = go_on(f, cursor, err);
+    rewind_finding(f);
+    if (r > 0)
+        replica__cursor_take_back(cursor);
+    return r;
+}
+
+/* The plan was made from what this handle's connection sees.  1: it holds at the other's moment. */
+static int begin_there(struct finding *f, bool last_try, replica_error *err)
+{
+    replica_db *db = f->asked.coll->db;
+    int r = replica__txn_know(db, err);
+
+    if (r >= 0 && last_try) {
+        replica__plan_free(&f->plan);
+        r = replica__plan_sorted(f->asked.query, &f->plan, err);
+    } else if (r >= 0) {
+        r = plan(f, err);
+    }
+    if (r >= 0)
+        r = replica__reader_open(db, &f->own, err);
+    if (r >= 0)
+        r = replica__scan_holds(f->own, f->asked.coll, &f->plan, err);
+    if (r <= 0) {
+        replica__reader_close(f->own);
+        f->own = NULL;
+        return r;
+    }
+    replica__scan_begin(&f->scan, f->own, f->asked.coll, &f->plan);
+    f->running = true;
+    return 1;
+}
+
+static int fill(struct replica__source *self, replica_cursor *cursor, replica_error *err)
+{
+    struct finding *f = (struct finding *)self;
+    int r = 0;
+
+    if (!f->running) {
+        r = fill_here(f, cursor, err);
+        if (r <= 0)
+            return r;
+        r = 0;
+        for (int i = 1; r == 0 && i <= TRIES; i++)
+            r = begin_there(f, i == TRIES, err);
+        if (r < 0)
+            return r;
+    }
+    r = go_on(f, cursor, err);
+    if (r == 0) { /* its moment is no longer needed */
+        rewind_finding(f);
+        replica__reader_close(f->own);
+        f->own = NULL;
+    }
+    return r;
+}
+
+static void free_finding(struct replica__source *self)
+{
+    struct finding *f = (struct finding *)self;
+
+    rewind_finding(f);
+    replica__reader_close(f->own);
+    replica__plan_free(&f->plan);
+    replica__asked_free(&f->asked);
+    replica__buf_free(&f->text);
+    replica__free(f);
+}
+
+int replica_find(replica_collection *coll, const char *query, size_t len,
+                 replica_cursor **ret_cursor, replica_error *err)
+{
+    REPLICA_ASKED asked = { 0 };
+    struct finding *f;
+    int r;
+
+    if (!ret_cursor)
+        return replica__error_set(err, REPLICA_EINVAL, 0, "no place for the cursor");
+    r = replica__ask(coll, query, len, &asked, err);
+    if (r < 0)
+        return r;
+    f = replica__alloc_zero(1, sizeof *f);
+    if (!f)
+        return replica__enomem(err);
+    f->source = (struct replica__source){ .fill = fill, .free = free_finding };
+    f->asked = asked;
+    memset(&asked, 0, sizeof asked);
+    return replica__cursor_open(coll, &f->source, BATCH, BATCH_BYTES, ret_cursor, err);
+}

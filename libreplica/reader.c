@@ -1,0 +1,217 @@
+#include "libreplica/reader.h"
+
+#include "libreplica/functions.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define KEPT 2  /* open connections that nobody uses */
+#define MOST 64
+
+#define DOC_COLUMNS \
+    "d.number, d.coll, d.id, d.seq, d.height, d.opening, d.flags, d.stamp, d.writer, d.wseq," \
+    " d.bundle, d.version, d.body"
+
+static const char *const texts[] = {
+    [REPLICA__FIND_ENTRIES] =
+        "SELECT " DOC_COLUMNS " FROM entry e CROSS JOIN doc d ON d.number = e.doc"
+        " WHERE e.idx = ?1 AND e.key >= ?2 AND e.key < ?3 ORDER BY e.key",
+    [REPLICA__FIND_ENTRY_DOCS] =
+        "SELECT doc FROM entry WHERE idx = ?1 AND key >= ?2 AND key < ?3",
+    [REPLICA__FIND_ENTRY_COUNT] =
+        "SELECT count(*) FROM entry WHERE idx = ?1 AND key >= ?2 AND key < ?3",
+    [REPLICA__FIND_LAST_ENTRY] =
+        "SELECT e.key, d.id FROM entry e CROSS JOIN doc d ON d.number = e.doc"
+        " WHERE e.idx = ?1 AND e.key >= ?2 AND e.key < ?3 ORDER BY e.key DESC LIMIT 1",
+    [REPLICA__FIND_IDS] = "SELECT " DOC_COLUMNS " FROM doc d WHERE d.coll = ?1 AND d.id >= ?2"
+                          " AND d.id < ?3 AND d.flags & 1 = 0 ORDER BY d.id",
+    [REPLICA__FIND_IDS_DOWN] = "SELECT " DOC_COLUMNS " FROM doc d WHERE d.coll = ?1 AND d.id >= ?2"
+                               " AND d.id < ?3 AND d.flags & 1 = 0 ORDER BY d.id DESC",
+    [REPLICA__FIND_ID] = "SELECT " DOC_COLUMNS " FROM doc d WHERE d.coll = ?1 AND d.id = ?2"
+                         " AND d.flags & 1 = 0",
+    /* Along the feed: the documents lie in the file about as they were written. */
+    [REPLICA__FIND_ALL] = "SELECT " DOC_COLUMNS " FROM doc d INDEXED BY doc_feed"
+                          " WHERE d.coll = ?1 AND d.seq > 0 AND d.flags & 1 = 0",
+    [REPLICA__FIND_NUMBER] = "SELECT " DOC_COLUMNS " FROM doc d WHERE d.number = ?1"
+                             " AND d.flags & 1 = 0",
+    [REPLICA__FIND_INDEX] = "SELECT flags, built FROM idx WHERE id = ?1 AND coll = ?2",
+    [REPLICA__FIND_BEGIN] = "BEGIN",
+    [REPLICA__FIND_END] = "COMMIT",
+};
+_Static_assert(sizeof texts / sizeof texts[0] == REPLICA__FIND_COUNT, "a statement has no text");
+
+static void reader_free(struct replica__reader *reader)
+{
+    if (!reader)
+        return;
+    for (int i = 0; i < REPLICA__FIND_COUNT; i++)
+        sqlite3_finalize(reader->statements[i]);
+    if (reader->own)
+        sqlite3_close(reader->sqlite);
+    replica__free(reader);
+}
+
+static void reader_free_ptr(struct replica__reader **reader)
+{
+    reader_free(*reader);
+}
+#define READER __attribute__((cleanup(reader_free_ptr))) struct replica__reader *
+
+int replica__reader_main(replica_db *db, struct replica__reader **ret, replica_error *err)
+{
+    struct replica__reader *reader = db->reader;
+
+    if (!reader) {
+        reader = replica__alloc_zero(1, sizeof *reader);
+        if (!reader)
+            return replica__enomem(err);
+        reader->db = db;
+        reader->sqlite = db->sqlite;
+        db->reader = reader;
+    }
+    *ret = reader;
+    return 0;
+}
+
+/* The handle's connection stays open longer, so that a close here never is the last one, which
+ * would copy the WAL while others commit. */
+static int connect(replica_db *db, struct replica__reader **ret, replica_error *err)
+{
+    int flags = db->flags & REPLICA_DB_READ_ONLY ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
+    READER reader = replica__alloc_zero(1, sizeof *reader);
+    int rc;
+
+    if (!reader)
+        return replica__enomem(err);
+    reader->db = db;
+    reader->own = true;
+    rc = sqlite3_open_v2(db->path, &reader->sqlite, flags | SQLITE_OPEN_NOMUTEX, NULL);
+    if (rc == SQLITE_OK) {
+        sqlite3_extended_result_codes(reader->sqlite, 1);
+        sqlite3_busy_timeout(reader->sqlite, db->busy_ms);
+        rc = sqlite3_db_config(reader->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    }
+    if (rc == SQLITE_OK)
+        rc = replica__functions_add(reader->sqlite); /* the views of full text use them */
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(reader->sqlite, "PRAGMA query_only = 1", NULL, NULL, NULL);
+    if (rc != SQLITE_OK)
+        return reader->sqlite ? replica__sql_error_of(reader->sqlite, rc, err)
+                              : replica__enomem(err);
+    *ret = reader;
+    reader = NULL;
+    return 0;
+}
+
+static int run(struct replica__reader *reader, enum replica__find which, replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    int r = replica__reader_get(reader, which, &stmt, err);
+
+    return r < 0 ? r : replica__reader_step(reader, stmt, SQLITE_OK, err);
+}
+
+/* A transaction sees what there is at its first read. */
+static int begin(struct replica__reader *reader, replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r = run(reader, REPLICA__FIND_BEGIN, err);
+
+    if (r >= 0)
+        r = replica__reader_get(reader, REPLICA__FIND_INDEX, &stmt, err);
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, 0, &rc);
+    replica__bind_int(stmt, 2, 0, &rc);
+    return replica__reader_step(reader, stmt, rc, err);
+}
+
+int replica__reader_open(replica_db *db, struct replica__reader **ret, replica_error *err)
+{
+    READER reader = db->idle_readers;
+    int r = 0;
+
+    assert(!db->memory);
+    if (reader) {
+        db->idle_readers = reader->next;
+        db->idle_count--;
+    } else {
+        if (db->reader_count >= MOST)
+            return replica__error_set(err, REPLICA_ELIMIT, 0, "%d cursors are open", MOST);
+        r = connect(db, &reader, err);
+        if (r < 0)
+            return r;
+        db->reader_count++;
+    }
+    r = begin(reader, err);
+    if (r < 0) {
+        db->reader_count--;
+        return r;
+    }
+    *ret = reader;
+    reader = NULL;
+    return 0;
+}
+
+void replica__reader_close(struct replica__reader *reader)
+{
+    replica_db *db = reader ? reader->db : NULL;
+
+    if (!reader || !reader->own)
+        return;
+    for (int i = 0; i < REPLICA__FIND_COUNT; i++)
+        sqlite3_reset(reader->statements[i]);
+    if (db->idle_count < KEPT && run(reader, REPLICA__FIND_END, NULL) >= 0) {
+        reader->next = db->idle_readers;
+        db->idle_readers = reader;
+        db->idle_count++;
+        return;
+    }
+    db->reader_count--;
+    reader_free(reader);
+}
+
+int replica__reader_get(struct replica__reader *reader, enum replica__find which,
+                        sqlite3_stmt **ret_stmt, replica_error *err)
+{
+    sqlite3_stmt **slot = &reader->statements[which];
+
+    assert(!*ret_stmt);
+    if (!*slot) {
+        int rc = sqlite3_prepare_v3(reader->sqlite, texts[which], -1, SQLITE_PREPARE_PERSISTENT,
+                                    slot, NULL);
+
+        if (rc != SQLITE_OK)
+            return replica__sql_error_of(reader->sqlite, rc, err);
+    }
+    assert(!sqlite3_stmt_busy(*slot));
+    *ret_stmt = *slot;
+    return 0;
+}
+
+int replica__reader_step(struct replica__reader *reader, sqlite3_stmt *stmt, int rc,
+                         replica_error *err)
+{
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(stmt);
+    if (rc == SQLITE_ROW)
+        return 1;
+    if (rc == SQLITE_DONE)
+        return 0;
+    return replica__sql_error_of(reader->sqlite, rc, err);
+}
+
+void replica__readers_end(replica_db *db)
+{
+    struct replica__reader *next;
+
+    for (struct replica__reader *reader = db->idle_readers; reader; reader = next) {
+        next = reader->next;
+        reader_free(reader);
+    }
+    db->idle_readers = NULL;
+    db->idle_count = db->reader_count = 0;
+    reader_free(db->reader);
+    db->reader = NULL;
+}

@@ -1,0 +1,45 @@
+/* Connections that read: the handle's own, for what one call answers, and further ones, each with a
+ * moment of its own, for cursors that stay open.  Of those a few are kept for the next cursor. */
+#ifndef LIBREPLICA_READER_H
+#define LIBREPLICA_READER_H
+
+#include "libreplica/db.h"
+
+enum replica__find {
+    REPLICA__FIND_ENTRIES,      /* documents by a range of an index */
+    REPLICA__FIND_ENTRY_DOCS,   /* their numbers only */
+    REPLICA__FIND_ENTRY_COUNT,
+    REPLICA__FIND_LAST_ENTRY,   /* the last key of a range, and its document's id */
+    REPLICA__FIND_IDS,          /* documents by a range of ids */
+    REPLICA__FIND_IDS_DOWN,
+    REPLICA__FIND_ID,
+    REPLICA__FIND_ALL,          /* of a collection, in no order that counts */
+    REPLICA__FIND_NUMBER,
+    REPLICA__FIND_INDEX,        /* is it there, and how */
+    REPLICA__FIND_BEGIN,
+    REPLICA__FIND_END,
+    REPLICA__FIND_COUNT
+};
+
+struct replica__reader {
+    replica_db *db;
+    sqlite3 *sqlite;
+    bool own; /* a connection of its own */
+    sqlite3_stmt *statements[REPLICA__FIND_COUNT];
+    struct replica__reader *next;
+};
+
+/* The handle's own connection, at the moment of each statement; borrowed. */
+int replica__reader_main(replica_db *db, struct replica__reader **ret, replica_error *err);
+/* One with a moment of its own: now.  REPLICA_ELIMIT: too many cursors are open. */
+int replica__reader_open(replica_db *db, struct replica__reader **ret, replica_error *err);
+void replica__reader_close(struct replica__reader *reader); /* NULL is fine */
+
+/* Take a statement, reset; the caller resets it again. */
+int replica__reader_get(struct replica__reader *reader, enum replica__find which,
+                        sqlite3_stmt **ret_stmt, replica_error *err);
+int replica__reader_step(struct replica__reader *reader, sqlite3_stmt *stmt, int rc,
+                         replica_error *err);
+void replica__readers_end(replica_db *db);
+
+#endif
