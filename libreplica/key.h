@@ -21,7 +21,8 @@
 void replica__key_add(struct replica__buf *out, struct replica__json_value v);
 /* Append the key of a string that is not JSON (unescaped UTF-8): the primary key's. */
 void replica__key_add_text(struct replica__buf *out, const char *text, size_t len);
-/* First byte of each class of keys: a class is [tag, tag + 1).  type: of the value. */
+/* First byte of each class of keys: a class is [tag, tag + 1), with the arrays whose smallest
+ * element is of it.  TRUE follows FALSE at once.  ARRAY: arrays inside of arrays. */
 unsigned char replica__key_class(enum replica__json_type type);
 /* Turn the order of out's bytes from `from` on around: for descending sorts. */
 void replica__key_invert(struct replica__buf *out, size_t from);
@@ -45,8 +46,10 @@ void replica__path_free(struct replica__path *path);
  * more than this value. */
 struct replica__json_value replica__path_value(const struct replica__path *path, const char *json,
                                                size_t len, bool *ret_array);
-/* Every value that a query may compare at this path: the value itself, the elements of arrays on
- * the way and at the end.  fn gets each; it stops at a result other than 0, which is returned. */
+/* Every value that a query may compare at this path: what mingo sees there (arrays on the way give
+ * an array of what is behind their elements; type NONE: missing), and if that is an array, its
+ * elements, and theirs.  A value may come twice.  fn gets each, for the call; it stops at a result
+ * other than 0, which is returned.  REPLICA_ENOMEM. */
 int replica__path_each(const struct replica__path *path, const char *json, size_t len,
                        int (*fn)(void *ctx, struct replica__json_value v), void *ctx);
 

@@ -26,5 +26,8 @@ void replica__key_add_inner(struct replica__buf *out, struct replica__json_value
 void replica__key_prefix(struct replica__buf *out, const char *text, size_t len);
 /* key_number.c: behind the class. */
 void replica__key_add_number(struct replica__buf *out, struct replica__slice number);
+/* What is left of an integer, with its sign; exact.  false: it is no integer, divisor is 0, or it
+ * has more than 10^17 digits. */
+bool replica__number_rest(struct replica__slice number, int64_t divisor, int64_t *ret);
 
 #endif

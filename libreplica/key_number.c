@@ -206,3 +206,40 @@ void replica__key_add_number(struct replica__buf *out, struct replica__slice num
     if (d.negative)
         replica__key_invert(out, from);
 }
+
+/* ---- the rest of a division ------------------------------------------------------ */
+
+/* x * 10^n, less all multiples of divisor. */
+static uint64_t times_power_of_ten(uint64_t x, int64_t n, uint64_t divisor)
+{
+    unsigned __int128 power = 10 % divisor;
+
+    for (; n > 0; n >>= 1) {
+        if (n & 1)
+            x = (uint64_t)(x * power % divisor);
+        power = power * power % divisor;
+    }
+    return x;
+}
+
+bool replica__number_rest(struct replica__slice number, int64_t divisor, int64_t *ret)
+{
+    uint64_t by = divisor < 0 ? 0 - (uint64_t)divisor : (uint64_t)divisor;
+    uint64_t rest = 0;
+    struct decimal d;
+    int64_t zeros;
+
+    take_apart(number, &d);
+    if (divisor == 0 || d.exponent_len >= DIGITS_OF_INT)
+        return false;
+    zeros = int_of(d.exponent, d.exponent_len);
+    zeros = d.point + (d.exponent_negative ? -zeros : zeros);
+    for (const char *at = d.digits; at < d.digits_end; zeros--)
+        rest = (uint64_t)(((unsigned __int128)rest * 10 +
+                           (unsigned)next_digit(&at, d.digits_end)) % by);
+    if (zeros < 0 && d.digits < d.digits_end)
+        return false;
+    rest = times_power_of_ten(rest, zeros, by);
+    *ret = d.negative ? -(int64_t)rest : (int64_t)rest;
+    return true;
+}

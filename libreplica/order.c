@@ -3,6 +3,7 @@
  * The same order as that of keys, without making any where that can be helped. */
 #include "libreplica/key_internal.h"
 #include "libreplica/selector.h"
+#include "schema/number.h"
 
 #include <assert.h>
 #include <string.h>
@@ -112,31 +113,12 @@ static int string_order(struct replica__slice a, struct replica__slice b)
 
 /* ---- numbers --------------------------------------------------------------------- */
 
-/* Plain integers, which most are. */
-static inline bool small_integer(struct replica__slice s, int64_t *ret)
-{
-    size_t i = s.data[0] == '-';
-    int64_t n = 0;
-
-    if (s.len > 17)
-        return false;
-    for (; i < s.len; i++) {
-        unsigned digit = (unsigned char)s.data[i] - (unsigned)'0';
-
-        if (digit > 9)
-            return false;
-        n = n * 10 + (int64_t)digit;
-    }
-    *ret = s.data[0] == '-' ? -n : n;
-    return true;
-}
-
 static int number_order(struct replica__slice a, struct replica__slice b)
 {
     int64_t x;
     int64_t y;
 
-    if (small_integer(a, &x) && small_integer(b, &y))
+    if (replica__number_small(a, &x) && replica__number_small(b, &y))
         return (x > y) - (x < y);
     return replica__json_number_compare(a, b);
 }

@@ -15,7 +15,7 @@ static const struct replica__json_value nothing;
 
 /* ---- parsing --------------------------------------------------------------------- */
 
-static bool is_number(struct replica__slice part)
+bool replica__path_is_number(struct replica__slice part)
 {
     for (size_t i = 0; i < part.len; i++) {
         if (part.data[i] < '0' || part.data[i] > '9')
@@ -98,7 +98,7 @@ static inline struct replica__json_value step(struct replica__json_value v,
 {
     if (v.type == REPLICA_JSON_OBJECT)
         return replica__json_member(v, part.data, part.len);
-    if (v.type == REPLICA_JSON_ARRAY && is_number(part))
+    if (v.type == REPLICA_JSON_ARRAY && replica__path_is_number(part))
         return element(v, part);
     return nothing;
 }
@@ -132,7 +132,7 @@ static void collect_array(struct collection *c, struct replica__json_value array
 static bool collect(struct collection *c, struct replica__json_value v, size_t from)
 {
     for (size_t i = from; i < c->path->n; i++) {
-        if (v.type == REPLICA_JSON_ARRAY && !is_number(c->path->parts[i])) {
+        if (v.type == REPLICA_JSON_ARRAY && !replica__path_is_number(c->path->parts[i])) {
             if (i == from)
                 break; /* an array in an array is not entered */
             collect_array(c, v, i);
@@ -188,7 +188,7 @@ struct replica__json_value replica__path_resolve(const struct replica__path *pat
                                                  struct replica__buf *room)
 {
     for (size_t i = from; i < path->n; i++) {
-        if (v.type == REPLICA_JSON_ARRAY && !is_number(path->parts[i])) {
+        if (v.type == REPLICA_JSON_ARRAY && !replica__path_is_number(path->parts[i])) {
             struct collection c = { .path = path, .out = room };
 
             collect_array(&c, v, i);
@@ -231,28 +231,24 @@ int replica__path_each(const struct replica__path *path, const char *json, size_
 
 /* ---- is there one? --------------------------------------------------------------- */
 
-/* Is there anything behind v?  Arrays count as something where they stand. */
-static bool reaches(const struct replica__path *path, struct replica__json_value v, size_t from)
+/* Has v, an element or an object, the last name?  An array counts as something. */
+static bool has_last(const struct replica__path *path, struct replica__json_value v)
 {
-    for (size_t i = from; i < path->n && v.type != REPLICA_JSON_NONE; i++) {
-        if (v.type == REPLICA_JSON_ARRAY)
-            return true;
-        v = step(v, path->parts[i]);
-    }
-    return v.type != REPLICA_JSON_NONE;
+    return v.type == REPLICA_JSON_ARRAY ||
+           step(v, path->parts[path->n - 1]).type != REPLICA_JSON_NONE;
 }
 
 /* Follow all parts but the last, in an element of an array. */
 static bool exists_in(const struct replica__path *path, struct replica__json_value v, size_t from)
 {
     for (size_t i = from; i < path->n - 1; i++) {
-        if (v.type == REPLICA_JSON_ARRAY && !is_number(path->parts[i]))
+        if (v.type == REPLICA_JSON_ARRAY && !replica__path_is_number(path->parts[i]))
             return true;
         v = step(v, path->parts[i]);
         if (v.type == REPLICA_JSON_NONE)
             return false;
     }
-    return reaches(path, v, path->n - 1);
+    return has_last(path, v);
 }
 
 bool replica__path_exists(const struct replica__path *path, size_t from,
@@ -262,17 +258,17 @@ bool replica__path_exists(const struct replica__path *path, size_t from,
     struct replica__json_iter it;
 
     while (from < last) {
-        if (v.type == REPLICA_JSON_ARRAY && !is_number(path->parts[from]))
+        if (v.type == REPLICA_JSON_ARRAY && !replica__path_is_number(path->parts[from]))
             break;
         v = step(v, path->parts[from++]);
         if (v.type == REPLICA_JSON_NONE)
             return false;
     }
-    if (v.type != REPLICA_JSON_ARRAY || is_number(path->parts[from]))
+    if (v.type != REPLICA_JSON_ARRAY)
         return step(v, path->parts[from]).type != REPLICA_JSON_NONE;
     it = replica__json_iter(v);
     while (replica__json_next(&it)) {
-        if (from < last ? exists_in(path, it.value, from) : reaches(path, it.value, last))
+        if (from < last ? exists_in(path, it.value, from) : has_last(path, it.value))
             return true;
     }
     return false;

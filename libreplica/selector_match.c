@@ -3,10 +3,10 @@
  * The document's text is walked, never built into a tree.  Its members at top level are met once,
  * as far as the answer needs them; what was met is remembered for the terms that come later.  An
  * error (no memory, a pattern that took too long) ends the match. */
+#include "libreplica/key_internal.h"
 #include "libreplica/path.h"
 #include "libreplica/selector.h"
-
-#include "base/json_internal.h"
+#include "schema/number.h"
 
 #include <math.h>
 #include <string.h>
@@ -171,17 +171,14 @@ static bool compares(struct match *m, const struct replica__test *t, struct repl
 static bool is_mod(const struct replica__test *t, struct replica__json_value a)
 {
     int64_t divisor;
-    int64_t remainder;
-    int64_t x;
+    int64_t wanted;
+    int64_t rest;
 
     if (a.type != REPLICA_JSON_NUMBER)
         return false;
-    if (replica__json_int(a, &x) && replica__json_int(t->values[0], &divisor) &&
-        replica__json_int(t->values[1], &remainder)) {
-        if (divisor == 0)
-            return false;
-        return (divisor == -1 ? 0 : x % divisor) == remainder;
-    }
+    if (replica__json_int(t->values[0], &divisor) && replica__json_int(t->values[1], &wanted) &&
+        replica__number_rest(a.text, divisor, &rest))
+        return rest == wanted;
     return fmod(replica__json_double(a), replica__json_double(t->values[0])) ==
            replica__json_double(t->values[1]);
 }
@@ -208,29 +205,13 @@ static bool is_matched(struct match *m, const struct replica__test *t, struct re
 
 /* ---- exists, type, size ---------------------------------------------------------- */
 
-static bool is_number(struct replica__slice part)
-{
-    for (size_t i = 0; i < part.len; i++) {
-        if (part.data[i] < '0' || part.data[i] > '9')
-            return false;
-    }
-    return true;
-}
-
 static bool exists(const struct seen *seen)
 {
     const struct replica__path *path = seen->path;
 
-    if (!path || path->n == 1 || is_number(path->parts[path->n - 1]))
+    if (!path || path->n == 1 || replica__path_is_number(path->parts[path->n - 1]))
         return seen->value.type != REPLICA_JSON_NONE;
     return replica__path_exists(path, 0, seen->root);
-}
-
-static bool is_integer(struct replica__json_value v)
-{
-    double x = replica__json_double(v);
-
-    return isfinite(x) ? floor(x) == x : true;
 }
 
 static bool has_type(unsigned types, struct replica__json_value v)
@@ -244,7 +225,7 @@ static bool has_type(unsigned types, struct replica__json_value v)
     case REPLICA_JSON_TRUE:
         return types & TYPE_BOOLEAN;
     case REPLICA_JSON_NUMBER:
-        return (types & TYPE_NUMBER) || ((types & TYPE_INTEGER) && is_integer(v));
+        return (types & TYPE_NUMBER) || ((types & TYPE_INTEGER) && replica__number_is_integer(v.text));
     case REPLICA_JSON_STRING:
         return types & TYPE_STRING;
     case REPLICA_JSON_ARRAY:
