@@ -1,0 +1,278 @@
+/* Queries: the answers with indexes are those without, in order; cursors see one moment. */
+#include "base/buf.h"
+#include "libreplica/libreplica.h"
+#include "libreplica/query.h"
+#include "tests/support/clock.h"
+#include "tests/support/fault.h"
+#include "tests/support/store.h"
+#include "tests/support/test.h"
+
+#include <stdio.h>
+
+static void index_on(struct store *s, const char *first, const char *second, const char *where,
+                     unsigned flags)
+{
+    const char *fields[] = { first, second };
+    replica_index_options o = REPLICA_INDEX_OPTIONS_INIT;
+
+    o.fields = fields;
+    o.n = second ? 2 : 1;
+    o.where = where;
+    o.flags = flags;
+    CHECK_RC(replica_index_create(s->coll, &o, &test_err), 1);
+    CHECK_RC(replica_index_wait(s->coll, &test_err), 0);
+}
+
+/* The ids of the answer with blanks between. */
+static const char *ask(struct store *s, const char *query)
+{
+    static struct replica__buf ids;
+    replica_cursor *cursor = NULL;
+    replica_doc *doc;
+    int r;
+
+    replica__buf_clear(&ids);
+    replica__buf_str(&ids, "");
+    CHECK_RC(replica_find(s->coll, query, REPLICA_NUL, &cursor, &test_err), 0);
+    while ((r = replica_cursor_next(cursor, &doc, &test_err)) > 0) {
+        if (ids.len)
+            replica__buf_char(&ids, ' ');
+        replica__buf_str(&ids, replica_doc_id(doc));
+    }
+    CHECK_RC(r, 0);
+    replica_cursor_close(cursor);
+    return ids.len ? ids.data : "";
+}
+
+static void fill(struct store *s)
+{
+    store_put(s, "{\"id\":\"a\",\"n\":3,\"k\":\"x\"}");
+    store_put(s, "{\"id\":\"b\",\"n\":1,\"k\":\"y\"}");
+    store_put(s, "{\"id\":\"c\",\"n\":2,\"k\":\"x\"}");
+    store_put(s, "{\"id\":\"d\",\"n\":2,\"k\":\"y\"}");
+    store_put(s, "{\"id\":\"e\",\"k\":\"x\"}");
+}
+
+TEST(without_a_sort_the_primary_key_is_the_order)
+{
+    STORE s = store_empty();
+
+    fill(&s);
+    CHECK_STR(ask(&s, "{}"), "a b c d e");
+    CHECK_STR(ask(&s, "{\"selector\":{\"k\":\"x\"}}"), "a c e");
+    index_on(&s, "k", "n", NULL, 0);
+    CHECK_STR(ask(&s, "{\"selector\":{\"k\":\"x\"}}"), "a c e");
+    CHECK_STR(ask(&s, "{\"selector\":{\"k\":\"x\"},\"skip\":1,\"limit\":1}"), "c");
+}
+
+TEST(ties_are_by_id_upwards_also_in_a_sort_downwards)
+{
+    STORE s = store_empty();
+
+    fill(&s);
+    for (int indexed = 0; indexed < 2; indexed++) {
+        if (indexed)
+            index_on(&s, "n", NULL, NULL, 0);
+        CHECK_STR(ask(&s, "{\"sort\":[{\"n\":\"asc\"}]}"), "e b c d a");
+        CHECK_STR(ask(&s, "{\"sort\":[{\"n\":\"desc\"}]}"), "a c d b e");
+        CHECK_STR(ask(&s, "{\"sort\":[{\"n\":\"desc\"}],\"skip\":1,\"limit\":2}"), "c d");
+        CHECK_STR(ask(&s, "{\"selector\":{\"n\":{\"$in\":[1,2]}},\"sort\":[{\"n\":\"desc\"}]}"),
+                  "c d b");
+        CHECK_STR(ask(&s, "{\"selector\":{\"n\":{\"$gt\":1,\"$lt\":3}}}"), "c d");
+    }
+}
+
+/* By their bytes U+FFFD comes before U+1F600, by UTF-16 behind it. */
+TEST(ids_are_ordered_by_their_utf_16_units)
+{
+    STORE s = store_empty();
+
+    store_put(&s, "{\"id\":\"a\"}");
+    store_put(&s, "{\"id\":\"m\xF0\x9F\x98\x80\"}");
+    store_put(&s, "{\"id\":\"m\xEF\xBF\xBD\"}");
+    store_put(&s, "{\"id\":\"z\"}");
+    CHECK_STR(ask(&s, "{}"), "a m\xF0\x9F\x98\x80 m\xEF\xBF\xBD z");
+    CHECK_STR(ask(&s, "{\"skip\":1,\"limit\":2}"), "m\xF0\x9F\x98\x80 m\xEF\xBF\xBD");
+    CHECK_STR(ask(&s, "{\"sort\":[{\"id\":\"desc\"}]}"), "z m\xEF\xBF\xBD m\xF0\x9F\x98\x80 a");
+    CHECK_STR(ask(&s, "{\"selector\":{\"id\":\"m\xF0\x9F\x98\x80\"}}"), "m\xF0\x9F\x98\x80");
+    CHECK_STR(ask(&s, "{\"selector\":{\"id\":{\"$gt\":\"m\xF0\x9F\x98\x80\"}}}"),
+              "m\xEF\xBF\xBD z");
+    CHECK_STR(ask(&s, "{\"selector\":{\"id\":{\"$lte\":\"m\xF0\x9F\x98\x80\"}}}"),
+              "a m\xF0\x9F\x98\x80");
+}
+
+TEST(ids_can_be_asked_for_by_point_range_and_prefix)
+{
+    STORE s = store_empty();
+
+    fill(&s);
+    CHECK_STR(ask(&s, "{\"selector\":{\"id\":\"c\"}}"), "c");
+    CHECK_STR(ask(&s, "{\"selector\":{\"id\":{\"$in\":[\"d\",\"a\",7,\"zz\"]}}}"), "a d");
+    CHECK_STR(ask(&s, "{\"selector\":{\"id\":{\"$gte\":\"b\",\"$lt\":\"d\"}}}"), "b c");
+    CHECK_STR(ask(&s, "{\"selector\":{\"id\":{\"$gt\":\"b\",\"$lte\":\"d\"}}}"), "c d");
+    CHECK_STR(ask(&s, "{\"selector\":{\"id\":{\"$gt\":\"b\"}},\"sort\":[{\"id\":\"desc\"}]}"),
+              "e d c");
+    CHECK_STR(ask(&s, "{\"selector\":{\"id\":{\"$regex\":\"^c\"}}}"), "c");
+    CHECK_STR(ask(&s, "{\"selector\":{\"id\":5}}"), "");
+}
+
+TEST(an_array_is_found_by_each_element_once)
+{
+    STORE s = store_empty();
+
+    store_put(&s, "{\"id\":\"a\",\"t\":[\"x\",\"y\",\"x\"]}");
+    store_put(&s, "{\"id\":\"b\",\"t\":\"x\"}");
+    store_put(&s, "{\"id\":\"c\",\"t\":[]}");
+    store_put(&s, "{\"id\":\"d\",\"t\":[1,9]}");
+    for (int indexed = 0; indexed < 2; indexed++) {
+        if (indexed)
+            index_on(&s, "t", NULL, NULL, 0);
+        CHECK_STR(ask(&s, "{\"selector\":{\"t\":\"x\"}}"), "a b");
+        CHECK_STR(ask(&s, "{\"selector\":{\"t\":{\"$in\":[\"x\",\"y\"]}}}"), "a b");
+        CHECK_STR(ask(&s, "{\"selector\":{\"t\":{\"$gt\":3,\"$lt\":5}}}"), "d");
+        CHECK_STR(ask(&s, "{\"selector\":{\"t\":[]}}"), "c");
+        CHECK_STR(ask(&s, "{\"selector\":{\"t\":[\"x\",\"y\",\"x\"]}}"), "a");
+    }
+    store_sound(&s);
+}
+
+TEST(fields_gives_these_and_the_key)
+{
+    STORE s = store_empty();
+    replica_cursor *cursor = NULL;
+    replica_doc *doc;
+
+    store_put(&s, "{ \"id\": \"a\", \"n\": 9007199254740993, \"k\": \"x\" }");
+    CHECK_RC(replica_find(s.coll, "{\"fields\":[\"n\"]}", REPLICA_NUL, &cursor, &test_err), 0);
+    CHECK_RC(replica_cursor_next(cursor, &doc, &test_err), 1);
+    CHECK(strstr(replica_doc_json(doc, NULL), "9007199254740993"));
+    CHECK(strstr(replica_doc_json(doc, NULL), "\"id\""));
+    CHECK(!strstr(replica_doc_json(doc, NULL), "\"k\""));
+    CHECK_STR(replica_doc_rev(doc), store_rev(&s, "a"));
+    replica_cursor_close(cursor);
+}
+
+/* ---- one moment ------------------------------------------------------------------ */
+
+static void put_many(struct store *s, int n, int version)
+{
+    REPLICA_BUF text = REPLICA_BUF_INIT;
+
+    for (int i = 0; i < n; i++) {
+        replica__buf_clear(&text);
+        replica__buf_printf(&text, "{\"id\":\"k%04d\",\"v\":%d,\"n\":%d}", i, version, i % 7);
+        store_put(s, text.data);
+    }
+}
+
+static void walk_while_written(struct store *s, const char *query, int expected)
+{
+    replica_cursor *cursor = NULL;
+    replica_doc *doc;
+    int n = 0, r;
+
+    CHECK_RC(replica_find(s->coll, query, REPLICA_NUL, &cursor, &test_err), 0);
+    while ((r = replica_cursor_next(cursor, &doc, &test_err)) > 0) {
+        CHECK(strstr(replica_doc_json(doc, NULL), "\"v\":1,"));
+        if (n == 0) { /* behind the first batch too */
+            put_many(s, 500, 2);
+            store_delete(s, "k0499");
+            store_put(s, "{\"id\":\"k0499x\",\"v\":2,\"n\":3}");
+        }
+        n++;
+    }
+    CHECK_RC(r, 0);
+    CHECK_INT(n, expected);
+    replica_cursor_close(cursor);
+}
+
+TEST(a_cursor_sees_the_moment_of_its_first_document)
+{
+    static const char *const queries[] = {
+        "{}", "{\"sort\":[{\"n\":\"asc\"}]}", "{\"sort\":[{\"n\":\"desc\"}]}",
+        "{\"sort\":[{\"id\":\"desc\"}]}", "{\"selector\":{\"n\":{\"$gte\":0}}}",
+    };
+    STORE s = store_empty();
+
+    for (int indexed = 0; indexed < 2; indexed++) {
+        for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {
+            put_many(&s, 500, 1);
+            walk_while_written(&s, queries[i], 500);
+            store_delete(&s, "k0499x");
+        }
+        if (!indexed)
+            index_on(&s, "n", NULL, NULL, 0);
+    }
+}
+
+TEST(a_cursor_on_a_database_in_memory_sees_one_moment_too)
+{
+    STORE s = store_memory();
+
+    put_many(&s, 500, 1);
+    walk_while_written(&s, "{\"sort\":[{\"n\":\"asc\"}]}", 500);
+}
+
+TEST(many_cursors_walk_at_once_and_a_close_ends_them)
+{
+    STORE s = store_empty();
+    replica_cursor *cursors[5];
+    replica_doc *doc;
+
+    put_many(&s, 300, 1);
+    for (int i = 0; i < 5; i++) {
+        CHECK_RC(replica_find(s.coll, "{}", 2, &cursors[i], &test_err), 0);
+        CHECK_RC(replica_cursor_next(cursors[i], &doc, &test_err), 1);
+        put_many(&s, 1, i + 2);
+    }
+    for (int i = 0; i < 299; i++) {
+        for (int k = 0; k < 5; k++)
+            CHECK_RC(replica_cursor_next(cursors[k], &doc, &test_err), 1);
+    }
+    for (int k = 0; k < 3; k++) {
+        CHECK_RC(replica_cursor_next(cursors[k], &doc, &test_err), 0);
+        replica_cursor_close(cursors[k]);
+    }
+    replica_db_close(s.db);
+    s.db = NULL;
+    CHECK_RC(replica_cursor_next(cursors[3], &doc, &test_err), REPLICA_ECLOSED);
+    replica_cursor_close(cursors[3]);
+    replica_cursor_close(cursors[4]);
+}
+
+TEST(count_counts_within_the_window)
+{
+    STORE s = store_empty();
+    int64_t n;
+
+    fill(&s);
+    for (int indexed = 0; indexed < 2; indexed++) {
+        if (indexed)
+            index_on(&s, "k", NULL, NULL, 0);
+        CHECK_RC(replica_count(s.coll, "{}", 2, &n, &test_err), 0);
+        CHECK_INT(n, 5);
+        CHECK_RC(replica_count(s.coll, "{\"selector\":{\"k\":\"x\"}}", REPLICA_NUL, &n, &test_err),
+                 0);
+        CHECK_INT(n, 3);
+        CHECK_RC(replica_count(s.coll, "{\"selector\":{\"k\":\"x\"},\"skip\":1,\"limit\":5}",
+                               REPLICA_NUL, &n, &test_err), 0);
+        CHECK_INT(n, 2);
+        CHECK_RC(replica_count(s.coll, "{\"selector\":{\"k\":\"x\"},\"limit\":1}", REPLICA_NUL, &n,
+                               &test_err), 0);
+        CHECK_INT(n, 1);
+    }
+}
+
+TEST(what_is_no_query_is_refused)
+{
+    STORE s = store_empty();
+    replica_cursor *cursor = NULL;
+    int64_t n = 7;
+
+    CHECK_RC(replica_find(s.coll, "{\"selector\":{\"a\":{\"$foo\":1}}}", REPLICA_NUL, &cursor,
+                          &test_err), REPLICA_EINVAL);
+    CHECK(!cursor);
+    CHECK_RC(replica_count(s.coll, "[]", 2, &n, &test_err), REPLICA_EINVAL);
+    CHECK_INT(n, 7);
+    CHECK_RC(replica_find(s.coll, NULL, 0, &cursor, &test_err), REPLICA_EINVAL);
+}
