@@ -1,5 +1,7 @@
 #include "libreplica/accept.h"
 
+#include "libreplica/shape.h"
+
 #include <string.h>
 
 /* The limits of an id hold on both sides, so that what one accepts the other can store.  Offsets
@@ -52,27 +54,79 @@ int replica__accept_no_reserved(const char *text, size_t len, replica_error *err
     return 0;
 }
 
-int replica__accept(const replica_collection *coll, const char *json, size_t len,
-                    struct replica__accepted *ret, replica_error *err)
+/* The whole text is one document without reserved names. */
+static int scan(const replica_collection *coll, const char *json, size_t len,
+                struct replica__json_doc *ret, replica_error *err)
 {
-    struct replica__accepted a = { 0 };
-    struct replica__json_doc doc;
     size_t pos = 0;
-    int r;
+    int r = replica__json_scan(json, len, &pos, coll->key, &coll->db->limits, ret, err);
 
-    if (len == REPLICA_NUL)
-        len = strlen(json);
-    r = replica__json_scan(json, len, &pos, coll->key, &coll->db->limits, &doc, err);
     if (r < 0)
         return r;
     while (pos < len && strchr(" \t\r\n", json[pos]) && json[pos])
         pos++;
     if (pos < len)
         return replica__error_at(err, REPLICA_EJSON, (int64_t)pos, "text behind the object");
-    if (doc.reserved)
-        return replica__accept_no_reserved(json, len, err);
-    r = accept_id(coll, &doc, json, &a, err);
+    return ret->reserved ? replica__accept_no_reserved(json, len, err) : 0;
+}
+
+int replica__accept(const replica_collection *coll, const char *json, size_t len,
+                    struct replica__accepted *ret, replica_error *err)
+{
+    struct replica__accepted a = { 0 };
+    struct replica__json_doc doc;
+    int r;
+
+    if (len == REPLICA_NUL)
+        len = strlen(json);
+    r = scan(coll, json, len, &doc, err);
+    if (r >= 0)
+        r = accept_id(coll, &doc, json, &a, err);
     if (r < 0) {
+        replica__accepted_free(&a);
+        return r;
+    }
+    a.json = doc.text.data;
+    a.len = doc.text.len;
+    *ret = a;
+    return 0;
+}
+
+/* Scan; then fill in what a document that may be new lacks, and scan that. */
+static int scan_filled(const replica_collection *coll, const char *json, size_t len, bool fill,
+                       struct replica__buf *filled, struct replica__json_doc *ret,
+                       replica_error *err)
+{
+    int r = scan(coll, json, len, ret, err);
+
+    if (r >= 0 && fill)
+        r = replica__shape_fill(coll, ret->text.data, ret->text.len, filled, err);
+    return r <= 0 ? r : scan(coll, filled->data, filled->len, ret, err);
+}
+
+int replica__accept_write(const replica_collection *coll, const char *id, const char *json,
+                          size_t len, const char *base_rev, struct replica__accepted *ret,
+                          replica_error *err)
+{
+    bool fill = coll->schema && (!base_rev || strcmp(base_rev, REPLICA_ANY_REV) == 0);
+    struct replica__accepted a = { 0 };
+    struct replica__json_doc doc;
+    int r;
+
+    if (len == REPLICA_NUL)
+        len = strlen(json);
+    r = scan_filled(coll, json, len, fill, &a.cut_text, &doc, err);
+    if (r >= 0)
+        r = accept_id(coll, &doc, a.cut_text.len ? a.cut_text.data : json, &a, err);
+    if (r >= 0 && id && strcmp(a.id, id) != 0)
+        r = replica__error_at(err, REPLICA_EJSON, 0, "the primary key changed from '%s' to '%s'",
+                              id, a.id);
+    if (r >= 0)
+        r = replica__shape_check(coll, a.id, doc.text.data, doc.text.len, err);
+    if (r < 0) {
+        if (id || a.id)
+            replica__error_where(err, "%s/%s", coll->name, id ? id : a.id);
+        replica__error_where(err, "%s", coll->name);
         replica__accepted_free(&a);
         return r;
     }

@@ -13,7 +13,7 @@ struct replica__accepted {
     const char *json; /* from '{' to '}', without reserved members */
     size_t len;
     bool deleted;     /* "_deleted": true, from the wire */
-    struct replica__buf id_text, cut_text;
+    struct replica__buf id_text, cut_text; /* cut_text: json's, where it is not the one given */
 };
 #define REPLICA_ACCEPTED \
     __attribute__((cleanup(replica__accepted_free))) struct replica__accepted
@@ -21,6 +21,12 @@ struct replica__accepted {
 /* REPLICA_EJSON, REPLICA_ELIMIT. */
 int replica__accept(const replica_collection *coll, const char *json, size_t len,
                     struct replica__accepted *ret, replica_error *err);
+/* What the program writes, from base_rev on: besides that, filled with defaults and the composite key
+ * where it may be new (base_rev NULL or REPLICA_ANY_REV), and checked against the schema. id: the
+ * key that it must have, or NULL.  REPLICA_ESCHEMA; where is named. */
+int replica__accept_write(const replica_collection *coll, const char *id, const char *json,
+                          size_t len, const char *base_rev, struct replica__accepted *ret,
+                          replica_error *err);
 /* One that was scanned with the collection's key and limits already. */
 int replica__accept_scanned(const replica_collection *coll, const struct replica__json_doc *doc,
                             struct replica__accepted *ret, replica_error *err);

@@ -43,7 +43,7 @@ static int do_row(replica_collection *coll, replica_bulk_row *row, replica_error
     int r = 0;
 
     if (row->json)
-        r = replica__accept(coll, row->json, row->len, &a, err);
+        r = replica__accept_write(coll, NULL, row->json, row->len, row->base_rev, &a, err);
     else if (!row->id || !row->base_rev)
         r = replica__error_set(err, REPLICA_EINVAL, 0, "a row without text, id or revision");
     return r < 0 ? r : write_row(coll, row, &a, err);

@@ -89,11 +89,9 @@ int replica_bundle_put(replica_bundle *bundle, replica_collection *coll, const c
         return r;
     if (!json)
         return replica__error_set(err, REPLICA_EINVAL, 0, "no text");
-    r = replica__accept(coll, json, len, &a, err);
-    if (r < 0) {
-        replica__error_where(err, "%s", coll->name);
+    r = replica__accept_write(coll, NULL, json, len, base_rev, &a, err);
+    if (r < 0)
         return r;
-    }
     replica__buf_add(&m.text, a.json, a.len);
     m.id = replica__strndup(a.id, a.id_len);
     m.base_rev = replica__strdup(base_rev);

@@ -1,6 +1,6 @@
 /* Looking for inconsistencies. */
 #include "base/json.h"
-#include "libreplica/db.h"
+#include "libreplica/shape.h"
 
 #include <string.h>
 
@@ -9,6 +9,7 @@ struct checking {
     void (*fn)(void *ctx, const char *where, const char *what);
     void *ctx;
     int found;
+    replica_error *err;
 };
 
 static void report(struct checking *c, const char *where, const char *what)
@@ -145,10 +146,40 @@ static int check_kept(struct checking *c, replica_error *err)
     return rc == SQLITE_DONE ? 0 : replica__sql_error(c->db, rc, err);
 }
 
+/* Documents of the version of today; older ones will be migrated. */
+static int check_shape(void *ctx, const char *name)
+{
+    struct checking *c = ctx;
+    replica_error why = { .offset = -1 };
+    replica_collection *coll = NULL;
+    REPLICA_STMT stmt = NULL;
+    struct replica__row row;
+    int rc = SQLITE_OK;
+    int r = replica_db_collection(c->db, name, NULL, &coll, &why);
+
+    if (r < 0) {
+        report(c, name, why.message);
+        return r == REPLICA_ENOMEM ? r : 0;
+    }
+    if (!coll->schema)
+        return 0;
+    r = replica__sql_get(c->db, REPLICA__SQL_DOC_FEED, &stmt, c->err);
+    replica__bind_int(stmt, 1, coll->number, &rc);
+    replica__bind_int(stmt, 2, 0, &rc);
+    replica__bind_int(stmt, 3, -1, &rc); /* all */
+    while (r >= 0 && (r = replica__sql_step(c->db, stmt, rc, c->err)) > 0) {
+        r = replica__row_read(c->db, stmt, &row, c->err);
+        if (r >= 0 && row.version == coll->version && !(row.flags & REPLICA__FLAG_DELETED) &&
+            replica__shape_check(coll, row.id, row.body, row.len, &why) < 0)
+            report(c, why.where, why.message);
+    }
+    return r;
+}
+
 int replica_check(replica_db *db, void (*fn)(void *ctx, const char *where, const char *what),
                   void *ctx, replica_error *err)
 {
-    struct checking c = { .db = db, .fn = fn, .ctx = ctx };
+    struct checking c = { .db = db, .fn = fn, .ctx = ctx, .err = err };
     int r;
 
     if (!db)
@@ -160,5 +191,7 @@ int replica_check(replica_db *db, void (*fn)(void *ctx, const char *where, const
         r = check_documents(&c, err);
     if (r == 0)
         r = check_kept(&c, err);
+    if (r == 0)
+        r = replica_db_collections(db, check_shape, &c, err);
     return r < 0 ? r : c.found;
 }

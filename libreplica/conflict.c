@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "libreplica/shape.h"
 
 #include <string.h>
 
@@ -21,6 +22,7 @@ replica_conflict *replica__conflict_new(const struct replica__conflict_parts *p)
     c->parts = *p;
     memcpy(c->key, p->key, key_len + 1);
     c->parts.key = c->key;
+    c->parts.schema = p->schema ? replica_schema_ref(p->schema) : NULL;
     c->assumed = replica_doc_ref(p->of->assumed);
     c->real = replica_doc_ref(p->of->real);
     c->local = replica_doc_ref(p->of->local);
@@ -34,6 +36,7 @@ void replica__conflict_free(replica_conflict *c)
     replica_doc_unref(c->assumed);
     replica_doc_unref(c->real);
     replica_doc_unref(c->local);
+    replica_schema_unref(c->parts.schema);
     if (c->parts.unref)
         c->parts.unref(c->parts.ctx);
     replica__free(c);
@@ -80,9 +83,17 @@ static int answer(replica_conflict *c, const struct replica__answer *a, replica_
     return r;
 }
 
+/* Documents of today must keep to the schema, also those that an answer makes. */
+static int check_shape(replica_conflict *c, const char *json, size_t len, replica_error *err)
+{
+    return replica__shape_check_with(c->parts.schema, replica_conflict_collection(c),
+                                     replica_conflict_id(c), json, len, err);
+}
+
 int replica_conflict_use(replica_conflict *c, replica_doc *state, replica_error *err)
 {
     struct replica__answer a = { .how = REPLICA__SETTLE_REAL };
+    int r;
 
     if (!c || !state)
         return replica__error_set(err, REPLICA_EINVAL, 0, "no conflict, or no state");
@@ -95,7 +106,8 @@ int replica_conflict_use(replica_conflict *c, replica_doc *state, replica_error 
         return replica__error_set(err, REPLICA_EINVAL, 0,
                                   "the state is none of the three of this conflict");
     }
-    return answer(c, &a, err);
+    r = a.how == REPLICA__SETTLE_JSON ? check_shape(c, a.json, a.len, err) : 0;
+    return r < 0 ? r : answer(c, &a, err);
 }
 
 /* The same gate as a write of the program; and the key must stay. */
@@ -132,6 +144,8 @@ int replica_conflict_use_json(replica_conflict *c, const char *json, size_t len,
     if (len == REPLICA_NUL)
         len = strlen(json);
     r = check_text(c, json, len, &doc, err);
+    if (r >= 0)
+        r = check_shape(c, doc.text.data, doc.text.len, err);
     if (r < 0)
         return r;
     return answer(c,

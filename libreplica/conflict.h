@@ -16,6 +16,7 @@ struct replica__answer {
 struct replica__conflict_parts {
     const struct replica__unsettled *of; /* its documents are referenced */
     const char *key;                     /* of the collection */
+    replica_schema *schema;              /* of the collection, or NULL; referenced */
     struct replica__json_limits limits;
     /* Takes the answer: 0, REPLICA_ENOMEM or REPLICA_ECLOSED.  Any thread. */
     int (*answer)(void *ctx, int64_t ticket, const struct replica__answer *answer);

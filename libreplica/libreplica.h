@@ -163,6 +163,8 @@ REPLICA_API int replica_db_collection(replica_db *db, const char *name,
 REPLICA_API const char *replica_collection_name(replica_collection *coll);
 REPLICA_API const char *replica_collection_key(replica_collection *coll);
 REPLICA_API int replica_collection_version(replica_collection *coll);
+/* The text of its schema, as it is stored; NULL: it has none. */
+REPLICA_API const char *replica_collection_schema(replica_collection *coll);
 REPLICA_API replica_db *replica_collection_db(replica_collection *coll);
 
 /* The collection's live documents.  REPLICA_EINVAL only for a NULL. */

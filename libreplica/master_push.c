@@ -5,6 +5,7 @@
 #include "libreplica/accept.h"
 #include "libreplica/db.h"
 #include "libreplica/master.h"
+#include "libreplica/shape.h"
 #include "libreplica/txn.h"
 #include "libreplica/write.h"
 
@@ -109,17 +110,48 @@ static int conflict(replica_db *db, struct replica__master_row *row, const struc
     return replica__row_doc(db, row->coll->name, old, &row->real, err);
 }
 
+/* What is written must keep to the schema: 1, or 0 and the row is refused. */
+static int fits(struct replica__master_row *row, const struct replica__write *w,
+                replica_error *err)
+{
+    replica_error why = { .offset = -1 };
+    int r = w->deleted ? 0 : replica__shape_check(w->coll, w->id, w->json, w->len, &why);
+
+    if (r == REPLICA_ESCHEMA || r == REPLICA_ELIMIT)
+        return refuse(row, 422, why.message);
+    return r < 0 ? replica__enomem(err) : 1;
+}
+
 static int take(replica_db *db, struct replica__master_row *row, const struct replica__write *w,
                 const struct replica__row *old, replica_error *err)
 {
     struct replica__written written;
-    int r = replica__write(db, w, old, &written, err);
+    int r = fits(row, w, err);
 
+    if (r <= 0)
+        return r;
+    r = replica__write(db, w, old, &written, err);
     if (r < 0)
         return r;
     row->verdict = REPLICA_VERDICT_TAKEN;
     row->sequence = written.seq;
     return 0;
+}
+
+/* One without an assumed state mostly is new, so try before looking: 1.  One that breaks the schema
+ * may have been taken before that said so. */
+static int take_new(replica_db *db, struct replica__master_row *row,
+                    const struct replica__write *w, replica_error *err)
+{
+    struct replica__written written;
+    int r = fits(row, w, err);
+
+    if (r > 0)
+        r = replica__write_new(db, w, &written, err);
+    row->verdict = r > 0 ? REPLICA_VERDICT_TAKEN : REPLICA_VERDICT_NONE;
+    if (r > 0)
+        row->sequence = written.seq;
+    return r;
 }
 
 static int judge_known(replica_db *db, struct replica__master_row *row, struct replica__write *w,
@@ -183,18 +215,9 @@ static int judge(replica_db *db, struct replica__master_row *row, bool stock, re
         .writer = op.token,
         .wseq = op.number,
     };
-    if (row->assumed == REPLICA__ASSUMED_NONE) { /* new ones mostly are */
-        struct replica__written written;
-
-        r = replica__write_new(db, &w, &written, err);
-        if (r < 0)
-            return r;
-        if (r > 0) {
-            row->verdict = REPLICA_VERDICT_TAKEN;
-            row->sequence = written.seq;
-            return 0;
-        }
-    }
+    r = row->assumed == REPLICA__ASSUMED_NONE ? take_new(db, row, &w, err) : 0;
+    if (r != 0)
+        return r < 0 ? r : 0;
     r = replica__row_find(row->coll, a.id, a.id_len, &stmt, &old, err);
     if (r < 0)
         return r;

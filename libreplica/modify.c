@@ -1,5 +1,4 @@
 /* Writes that read first, and try again when somebody was faster. */
-#include "libreplica/accept.h"
 #include "libreplica/document.h"
 #include "libreplica/text.h"
 
@@ -16,23 +15,6 @@ void replica__back_off(replica_db *db, int round)
     int64_t most_us = 100LL << (round < 8 ? round : 8);
 
     replica__os_sleep_us((int64_t)(db->world->random(db->world->ctx) % (uint64_t)most_us));
-}
-
-int replica__put_as(replica_collection *coll, const char *id, const char *json, size_t len,
-                    const char *base_rev, replica_doc **ret_doc, replica_doc **ret_stored,
-                    replica_error *err)
-{
-    REPLICA_ACCEPTED a = { 0 };
-    int r = replica__accept(coll, json, len, &a, err);
-
-    if (r >= 0 && strcmp(a.id, id) != 0)
-        r = replica__error_at(err, REPLICA_EJSON, 0, "the primary key changed from '%s' to '%s'",
-                              id, a.id);
-    if (r < 0) {
-        replica__error_where(err, "%s/%s", coll->name, id);
-        return r;
-    }
-    return replica_put(coll, json, len, base_rev, ret_doc, ret_stored, err);
 }
 
 static int modify_once(replica_collection *coll, const char *id, replica_modify_fn fn, void *ctx,

@@ -17,7 +17,7 @@ struct replica_text {
  * meet again and again. */
 void replica__back_off(replica_db *db, int round);
 
-/* Put a text whose primary key must be id: REPLICA_EJSON if it is another. */
+/* Put a text whose primary key must be id (NULL: any): REPLICA_EJSON if it is another. */
 int replica__put_as(replica_collection *coll, const char *id, const char *json, size_t len,
                     const char *base_rev, replica_doc **ret_doc, replica_doc **ret_stored,
                     replica_error *err);

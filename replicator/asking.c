@@ -220,6 +220,7 @@ int replica__asking_ask(struct replica__asking *a, replica_db *db, struct replic
     int64_t ticket = ++a->tickets * BUCKETS + u->doc % BUCKETS; /* tells its bucket, too */
     struct replica__conflict_parts parts = { .of = u,
                                              .key = replica_collection_key(u->coll),
+                                             .schema = replica__collection_schema(u->coll),
                                              .answer = take_answer,
                                              .unref = unref,
                                              .ctx = a,

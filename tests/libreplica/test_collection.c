@@ -82,17 +82,6 @@ TEST(a_version_grows_and_an_older_one_is_refused)
     CHECK_RC(open_as(&s, "people", NULL, 2), REPLICA_EVERSION);
 }
 
-TEST(schemas_are_not_supported_yet)
-{
-    replica_collection_options opts = REPLICA_COLLECTION_OPTIONS_INIT;
-    replica_collection *coll = NULL;
-    STORE s = store_empty();
-
-    opts.schema_json = "{}";
-    CHECK_RC(replica_db_collection(s.db, "people", &opts, &coll, &test_err), REPLICA_ENOTSUP);
-    CHECK(!coll);
-}
-
 static void count(void *ctx)
 {
     ++*(int *)ctx;

@@ -1,0 +1,265 @@
+/* Purging: tombstones that nobody needs any more go altogether.
+ *
+ * A tombstone goes when it is old, every replication of its collection has it in step and has read
+ * the server's feed beyond it, and no entry of a document set aside names it.  What could still
+ * bring the document back is a state from before its deletion that is late on its way:
+ *
+ *   with the server's numbers, `feed.purged` is the highest number of what went, and a document
+ *   that is absent here with that number or a lower one is old (the feed's checkpoint lies behind
+ *   it, so that no page tells of it as news);
+ *   without them, an event about a document that is absent here is only a sign to ask, once
+ *   `collection.purged` says that there was a purge.
+ *
+ * The newest write of the file stays, for the head is read from it, and so does the highest number
+ * of a document, which SQLite would give to another one. */
+#include "libreplica/purge.h"
+
+#include "libreplica/collection.h"
+#include "libreplica/state.h"
+#include "libreplica/txn.h"
+
+#include <string.h>
+
+#define IDLE_MS (INT64_C(90) * 24 * 3600 * 1000)
+#define BATCH 200 /* in one transaction: 200 take about 2 ms */
+
+struct purging {
+    replica_db *db;
+    replica_collection *coll;
+    int64_t before;  /* stamp: older ones go */
+    int64_t since;   /* replications that were seen after this count */
+    int64_t highest; /* number of a document, in this transaction */
+    int64_t count;
+    replica_error *err;
+};
+
+static int query_int(replica_db *db, enum replica__sql which, int64_t *ret, replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    int r = replica__sql_get(db, which, &stmt, err);
+
+    if (r >= 0)
+        r = replica__sql_step(db, stmt, SQLITE_OK, err);
+    if (r > 0)
+        *ret = sqlite3_column_int64(stmt, 0);
+    return r < 0 ? r : 0;
+}
+
+/* Tombstones behind *after that look as if they could go; moves *after behind the last one. */
+static int find(struct purging *p, int64_t *after, int64_t *numbers, size_t *ret_n)
+{
+    REPLICA_STMT stmt = NULL;
+    size_t n = 0;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(p->db, REPLICA__SQL_PURGE_NEXT, &stmt, p->err);
+
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, p->coll->number, &rc);
+    replica__bind_int(stmt, 2, *after, &rc);
+    replica__bind_int(stmt, 3, p->before, &rc);
+    replica__bind_int(stmt, 4, p->since, &rc);
+    replica__bind_int(stmt, 5, BATCH, &rc);
+    while (n < BATCH && (r = replica__sql_step(p->db, stmt, rc, p->err)) > 0) {
+        numbers[n++] = sqlite3_column_int64(stmt, 0);
+        *after = sqlite3_column_int64(stmt, 1);
+    }
+    *ret_n = n;
+    return r;
+}
+
+int replica__doc_passed(replica_db *db, const struct replica__row *row, int64_t since,
+                        replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(db, REPLICA__SQL_DOC_PASSED, &stmt, err);
+
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, row->number, &rc);
+    replica__bind_int(stmt, 2, row->seq, &rc);
+    replica__bind_int(stmt, 3, since, &rc);
+    return replica__sql_step(db, stmt, rc, err);
+}
+
+/* The number that a checkpoint names; -1: it names none. */
+static int64_t place_of(const char *checkpoint, size_t len)
+{
+    struct replica__json_value v;
+    int64_t number;
+
+    if (replica__json_check(checkpoint, len, NULL, NULL) < 0)
+        return -1;
+    v = replica__json_value(checkpoint, len);
+    if (v.type != REPLICA_JSON_OBJECT ||
+        !replica__json_int(replica__json_member(v, "lwt", REPLICA_NUL), &number))
+        return -1;
+    return number;
+}
+
+/* Has each feed's checkpoint passed the server's number of it?  One that never pulled (its
+ * checkpoint is NULL) meets no state of the server. */
+static int feeds_passed(struct purging *p, const struct replica__row *row)
+{
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(p->db, REPLICA__SQL_PURGE_FEEDS, &stmt, p->err);
+
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, row->number, &rc);
+    replica__bind_int(stmt, 2, row->coll, &rc);
+    replica__bind_int(stmt, 3, p->since, &rc);
+    while ((r = replica__sql_step(p->db, stmt, rc, p->err)) > 0) {
+        const char *checkpoint = (const char *)sqlite3_column_text(stmt, 0);
+
+        if (!checkpoint)
+            return replica__enomem(p->err);
+        if (place_of(checkpoint, strlen(checkpoint)) < sqlite3_column_int64(stmt, 1))
+            return 0;
+    }
+    return r < 0 ? r : 1;
+}
+
+/* What its rows of state keep. */
+static int drop_kept(struct purging *p, int64_t doc)
+{
+    struct replica__state s = { 0 };
+    int64_t after = -1;
+    int r;
+
+    do {
+        REPLICA_STMT stmt = NULL;
+        int rc = SQLITE_OK;
+
+        r = replica__sql_get(p->db, REPLICA__SQL_STATE_OF_DOC, &stmt, p->err);
+        if (r < 0)
+            return r;
+        replica__bind_int(stmt, 1, doc, &rc);
+        replica__bind_int(stmt, 2, after, &rc);
+        r = replica__sql_step(p->db, stmt, rc, p->err);
+        if (r <= 0)
+            return r;
+        replica__state_read(stmt, &s);
+        after = s.replication;
+        replica__sql_reset(&stmt);
+        r = replica__state_drop_base(p->db, &s, p->err);
+        if (r >= 0)
+            r = replica__state_drop_sent(p->db, &s, p->err);
+        if (r >= 0)
+            r = replica__state_drop_unsettled(p->db, &s, p->err);
+    } while (r >= 0);
+    return r;
+}
+
+static int drop(struct purging *p, int64_t number)
+{
+    static const enum replica__sql rows[] = {
+        REPLICA__SQL_PURGE_STATES,
+        REPLICA__SQL_PURGE_TAKEN,
+        REPLICA__SQL_PURGE_DOC,
+    };
+    int r = replica__sql_run(p->db, REPLICA__SQL_PURGE_FLOOR, p->err, 3, number, p->coll->number,
+                             p->since);
+
+    if (r >= 0)
+        r = drop_kept(p, number);
+    for (size_t i = 0; r >= 0 && i < sizeof rows / sizeof rows[0]; i++)
+        r = replica__sql_run(p->db, rows[i], p->err, 1, number);
+    return r;
+}
+
+/* One of those that were found, in the transaction that may take it. */
+static int purge_one(struct purging *p, int64_t number)
+{
+    REPLICA_STMT stmt = NULL;
+    struct replica__row row;
+    int r = replica__row_by_number(p->db, number, &stmt, &row, p->err);
+
+    if (r <= 0)
+        return r;
+    if (!(row.flags & REPLICA__FLAG_DELETED) || row.stamp >= p->before ||
+        row.seq >= p->db->head || number >= p->highest)
+        return 0;
+    r = replica__doc_passed(p->db, &row, p->since, p->err);
+    if (r > 0)
+        r = feeds_passed(p, &row);
+    if (r <= 0)
+        return r;
+    replica__sql_reset(&stmt); /* its row goes */
+    r = drop(p, number);
+    return r < 0 ? r : 1;
+}
+
+static int purge_some(struct purging *p, const int64_t *numbers, size_t n)
+{
+    REPLICA_TXN txn = NULL;
+    int64_t count = 0;
+    int r = replica__txn_begin(p->db, &txn, p->err);
+
+    if (r >= 0)
+        r = query_int(p->db, REPLICA__SQL_DOC_HIGHEST, &p->highest, p->err);
+    for (size_t i = 0; r >= 0 && i < n; i++) {
+        r = purge_one(p, numbers[i]);
+        count += r > 0;
+    }
+    if (r >= 0 && count > 0)
+        r = replica__sql_run(p->db, REPLICA__SQL_COLL_PURGED, p->err, 1, p->coll->number);
+    if (r >= 0)
+        r = replica__txn_commit(&txn, p->err);
+    if (r >= 0)
+        p->count += count;
+    return r;
+}
+
+static int purge_collection(struct purging *p)
+{
+    int64_t numbers[BATCH], after = 0;
+    size_t n;
+    int r;
+
+    do {
+        r = find(p, &after, numbers, &n);
+        if (r >= 0 && n > 0)
+            r = purge_some(p, numbers, n);
+    } while (r >= 0 && n == BATCH);
+    return r < 0 ? r : 0;
+}
+
+static int purge_named(void *ctx, const char *name)
+{
+    struct purging *p = ctx;
+    int r = replica_db_collection(p->db, name, NULL, &p->coll, p->err);
+
+    return r < 0 ? r : purge_collection(p);
+}
+
+int replica_purge(replica_db *db, replica_collection *coll, int64_t older_ms, int64_t idle_ms,
+                  int64_t *ret_count, replica_error *err)
+{
+    struct purging p = { .db = db, .coll = coll, .err = err };
+    int64_t now, serves = 0;
+    int r;
+
+    if (!db || (coll && coll->db != db) || older_ms < 0 || idle_ms < 0)
+        return replica__error_set(err, REPLICA_EINVAL, 0,
+                                  "no database, another one's collection, or a time below zero");
+    if (db->flags & REPLICA_DB_READ_ONLY)
+        return replica__error_set(err, REPLICA_EREADONLY, 0, "the database is open read-only");
+    r = query_int(db, REPLICA__SQL_SERVES, &serves, err);
+    if (r < 0)
+        return r;
+    if (serves)
+        return replica__error_set(err, REPLICA_ENOTSUP, 0,
+                                  "the file serves clients, who may still have what was deleted");
+    now = db->world->now_ms(db->world->ctx);
+    p.before = older_ms < now ? (now - older_ms) << 16 : 0;
+    p.since = now - (idle_ms ? idle_ms : IDLE_MS);
+    r = coll ? purge_collection(&p) : replica_db_collections(db, purge_named, &p, err);
+    if (r < 0)
+        return r;
+    if (ret_count)
+        *ret_count = p.count;
+    return 0;
+}
