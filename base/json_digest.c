@@ -60,3 +60,8 @@ uint64_t replica__json_digest(const char *text, size_t len)
 {
     return digest_value(replica__json_value(text, len), true);
 }
+
+uint64_t replica__json_digest_whole(struct replica__json_value v)
+{
+    return digest_value(v, false);
+}

@@ -165,6 +165,11 @@ static inline uint64_t json_hash_end(const struct json_hash *h)
     return json_hash_mix(json_hash_mix(h->state, h->word), h->len);
 }
 
+/* ---- json_digest.c --------------------------------------------------------------- */
+
+/* The digest of any value, its reserved members too. */
+uint64_t replica__json_digest_whole(struct replica__json_value v);
+
 /* ---- json_value.c: through gated text -------------------------------------------- */
 
 /* Behind the value that starts at at. */

@@ -1,3 +1,4 @@
+#include "base/json_internal.h"
 #include "tests/base/json_help.h"
 #include "tests/support/clock.h"
 
@@ -21,6 +22,14 @@ TEST(spelling_order_and_reserved_names_do_not_count)
     CHECK(digest("{\"a\":1,\"_deleted\":false}") == digest("{\"a\":1}"));
     CHECK(digest("{\"a\":{\"x\":1,\"y\":2}}") == digest("{\"a\":{\"y\":2,\"x\":1}}"));
     CHECK(digest("{\"s\":\"01234567\\u003889abcdef\"}") == digest("{\"s\":\"01234567889abcdef\"}"));
+}
+
+TEST(the_digest_of_the_whole_counts_reserved_names_too)
+{
+    CHECK(replica__json_digest_whole(value_of("{\"_a\":1}")) !=
+          replica__json_digest_whole(value_of("{\"_a\":2}")));
+    CHECK(replica__json_digest_whole(value_of("{\"_a\":1,\"b\":2}")) ==
+          replica__json_digest_whole(value_of("{\"b\":2.0,\"\\u005fa\":1}")));
 }
 
 TEST(contents_that_differ_have_digests_that_differ)
