@@ -128,6 +128,10 @@ static inline void cli_cursor_close(replica_cursor **cursor)
 /* The text of an argument, or of standard input where it is "-" or NULL.  0, or an exit code. */
 int cli_text(const char *arg, struct replica__buf *ret_text, const char **ret_source);
 
+/* The text of a file: a schema's.  path "-": standard input; NULL: none, and *ret_text is NULL.  It
+ * lives as long as buf.  0, or an exit code. */
+int cli_file(const char *path, struct replica__buf *buf, const char **ret_text);
+
 /* A document's text on one line: line breaks, which are white space in JSON, become spaces; every
  * other byte is kept. */
 void cli_print_line(const char *json, size_t len);
@@ -168,6 +172,7 @@ int cmd_ls(int argc, char **argv);
 int cmd_patch(int argc, char **argv);
 int cmd_put(int argc, char **argv);
 int cmd_rejected(int argc, char **argv);
+int cmd_schema(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
 int cmd_sql(int argc, char **argv);
 int cmd_status(int argc, char **argv);

@@ -1,29 +1,61 @@
-/* Texts from arguments and standard input, within a ceiling. */
+/* Texts from arguments, files and standard input, within a ceiling. */
 #include "tools/cli/cli.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define TEXT_MAX ((size_t)17 << 20) /* more than any document may have */
 
-int cli_text(const char *arg, struct replica__buf *ret_text, const char **ret_source)
+/* Up to the end, or beyond TEXT_MAX.  0; -1: errno says why. */
+static int read_all(FILE *file, struct replica__buf *ret_text)
 {
     size_t n;
 
+    errno = 0;
+    do {
+        char *room = replica__buf_reserve(ret_text, 65536);
+
+        n = room ? fread(room, 1, 65536, file) : 0;
+        ret_text->len += n;
+    } while (n > 0 && ret_text->len <= TEXT_MAX);
+    if (ret_text->data)
+        ret_text->data[ret_text->len] = '\0';
+    if (ret_text->r == REPLICA_ENOMEM)
+        errno = ENOMEM;
+    return ferror(file) || ret_text->r == REPLICA_ENOMEM ? -1 : 0;
+}
+
+int cli_text(const char *arg, struct replica__buf *ret_text, const char **ret_source)
+{
     if (arg && strcmp(arg, "-") != 0) {
         replica__buf_str(ret_text, arg);
         *ret_source = "argument";
         return 0;
     }
     *ret_source = "standard input";
-    do {
-        char *room = replica__buf_reserve(ret_text, 65536);
-
-        n = room ? fread(room, 1, 65536, stdin) : 0;
-        ret_text->len += n;
-    } while (n > 0 && ret_text->len <= TEXT_MAX);
-    if (ferror(stdin) || ret_text->r == REPLICA_ENOMEM) {
+    if (read_all(stdin, ret_text) < 0) {
         cli_complain("standard input cannot be read");
         return CLI_STORAGE;
     }
     return 0; /* what is longer is refused by the store, which knows its limit */
+}
+
+int cli_file(const char *path, struct replica__buf *buf, const char **ret_text)
+{
+    bool is_stdin = path && strcmp(path, "-") == 0;
+    FILE *file;
+    int r;
+
+    *ret_text = NULL;
+    if (!path)
+        return 0;
+    file = is_stdin ? stdin : fopen(path, "rb");
+    r = file ? read_all(file, buf) : -1;
+    if (r < 0)
+        cli_complain("%s: %s", is_stdin ? "standard input" : path, strerror(errno));
+    else
+        *ret_text = buf->data ? buf->data : "";
+    if (file && !is_stdin)
+        fclose(file);
+    return r < 0 ? CLI_STORAGE : 0;
 }

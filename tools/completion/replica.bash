@@ -27,6 +27,7 @@ _replica_options()
                 --dialect --on-conflict --timeout --key --json
             ;;
         status | check | conflicts | rejected) echo --db --json ;;
+        schema) echo --schema --all --formats --collection --registry ;;
         serve)
             echo --db --listen --token-file --key --log --max-body --max-streams --allow-remote \
                 --full-sync
@@ -40,7 +41,7 @@ _replica()
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     local command=${COMP_WORDS[1]}
     local commands="put get delete patch import export ls changes watch sql sync status conflicts
-        rejected check serve help"
+        rejected check schema serve help"
 
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
@@ -48,7 +49,7 @@ _replica()
         return
     fi
     case $prev in
-        --db | --token-file)
+        --db | --token-file | --schema | --registry)
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             return
             ;;
@@ -76,6 +77,9 @@ _replica()
         help) mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur") ;;
         import) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         conflicts) mapfile -t COMPREPLY < <(compgen -W "list show restore" -- "$cur") ;;
+        schema)
+            mapfile -t COMPREPLY < <(compgen -W "check validate" -- "$cur"; compgen -f -- "$cur")
+            ;;
         rejected) mapfile -t COMPREPLY < <(compgen -W "list retry discard" -- "$cur") ;;
     esac
 }
