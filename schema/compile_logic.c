@@ -86,7 +86,7 @@ static int digest_values(struct building *b, struct schema_logic *logic)
     for (size_t i = 0; i < n; i++) {
         struct replica__json_value v = logic->values[i];
 
-        sorted[i] = (struct digested){ replica__json_digest(v.text.data, v.text.len), v };
+        sorted[i] = (struct digested){ replica__json_digest_whole(v), v };
     }
     qsort(sorted, n, sizeof(*sorted), by_digest);
     for (size_t i = 0; i < n; i++) {

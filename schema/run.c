@@ -75,7 +75,7 @@ static size_t first_of(const struct schema_logic *logic, uint64_t digest)
 
 static int is_one_of(const struct schema_logic *logic, const struct replica__json_value *v)
 {
-    uint64_t digest = logic->digests ? replica__json_digest(v->text.data, v->text.len) : 0;
+    uint64_t digest = logic->digests ? replica__json_digest_whole(*v) : 0;
     int r = 0;
 
     for (size_t i = logic->digests ? first_of(logic, digest) : 0;
@@ -348,9 +348,12 @@ int replica__run_node(struct run *run, const struct schema_node *node,
                       const struct replica__json_value *v, const struct place *place,
                       struct marks *marks)
 {
-    struct scope scope = { run->scope, node->scope };
+    struct scope scope = { run->scope, NULL };
     int r;
 
+    for (; node->kind == NODE_REF && !node->scope; node = node->logic->ref)
+        run->steps--;
+    scope.resource = node->scope;
     if (node->kind == NODE_TRUE)
         return 1;
     if (node->kind == NODE_FALSE)

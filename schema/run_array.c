@@ -73,7 +73,7 @@ static int many_are_unique(struct run *run, const struct replica__json_value *v,
     if (!slots)
         return replica__run_enomem(run);
     while (replica__json_next(&it)) {
-        uint64_t digest = replica__json_digest(it.value.text.data, it.value.text.len);
+        uint64_t digest = replica__json_digest_whole(it.value);
         size_t i = (size_t)digest & (room - 1);
 
         for (; slots[i].value.type != REPLICA_JSON_NONE; i = (i + 1) & (room - 1)) {
