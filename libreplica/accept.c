@@ -161,6 +161,18 @@ int replica__accept_scanned(const replica_collection *coll, const struct replica
     return 0;
 }
 
+int replica__accept_patch(const replica_collection *coll, const char *patch, size_t len,
+                          replica_error *err)
+{
+    int r = replica__json_check(patch, len, &coll->db->limits, err);
+
+    if (r < 0)
+        return r;
+    if (replica__json_value(patch, len).type != REPLICA_JSON_OBJECT)
+        return replica__error_at(err, REPLICA_EJSON, 0, "a merge patch is an object");
+    return replica__accept_no_reserved(patch, len, err);
+}
+
 void replica__accepted_free(struct replica__accepted *a)
 {
     replica__buf_free(&a->id_text);

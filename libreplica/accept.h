@@ -33,6 +33,9 @@ int replica__accept_scanned(const replica_collection *coll, const struct replica
 /* An object that passed the gate has no reserved names at top level: else REPLICA_EJSON where the
  * first one stands. */
 int replica__accept_no_reserved(const char *text, size_t len, replica_error *err);
+/* A merge patch of the program's: an object without reserved names.  REPLICA_EJSON. */
+int replica__accept_patch(const replica_collection *coll, const char *patch, size_t len,
+                          replica_error *err);
 void replica__accepted_free(struct replica__accepted *a);
 
 #endif

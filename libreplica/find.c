@@ -6,6 +6,7 @@
 #include "libreplica/find.h"
 
 #include "libreplica/cursor.h"
+#include "libreplica/migrate.h"
 #include "libreplica/txn.h"
 
 #include <string.h>
@@ -41,6 +42,8 @@ int replica__ask(replica_collection *coll, const char *query, size_t len,
     if (len == REPLICA_NUL)
         len = strlen(query);
     r = replica__query_parse(query, len, &asked.query, err);
+    if (r >= 0)
+        r = replica__migrate_before_query(coll, err);
     if (r >= 0)
         r = take_text(&asked, query, len, err);
     if (r < 0)

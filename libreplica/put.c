@@ -87,17 +87,6 @@ int replica_delete(replica_collection *coll, const char *id, const char *base_re
     return r < 0 ? r : deleted;
 }
 
-static int check_patch(replica_collection *coll, const char *patch, size_t len, replica_error *err)
-{
-    int r = replica__json_check(patch, len, &coll->db->limits, err);
-
-    if (r < 0)
-        return r;
-    if (replica__json_value(patch, len).type != REPLICA_JSON_OBJECT)
-        return replica__error_at(err, REPLICA_EJSON, 0, "a merge patch is an object");
-    return replica__accept_no_reserved(patch, len, err);
-}
-
 /* One attempt: patch the stored revision, if it is base_rev.  1, 0: no such document. */
 static int patch_once(replica_collection *coll, const char *id, const char *patch, size_t len,
                       const char *base_rev, replica_doc **ret_doc, replica_doc **ret_stored,
@@ -132,7 +121,7 @@ int replica_patch(replica_collection *coll, const char *id, const char *patch, s
         return invalid(err, "no collection, id, patch or revision");
     if (len == REPLICA_NUL)
         len = strlen(patch);
-    r = check_patch(coll, patch, len, err);
+    r = replica__accept_patch(coll, patch, len, err);
     if (r < 0) {
         replica__error_where(err, "%s/%s", coll->name, id);
         return r;
