@@ -152,6 +152,8 @@ static int open_new(replica_db *db, const char *name, const replica_collection_o
         r = create(db, name, o, &s, err);
     if (r >= 0)
         r = check_stored(db, name, o, steps, &s, &version, err);
+    if (r >= 0)
+        r = replica__migrate_begin(db, steps, err);
     coll = r < 0 ? NULL : replica__alloc_zero(1, sizeof *coll);
     if (!coll) {
         replica__free(steps);
@@ -163,7 +165,7 @@ static int open_new(replica_db *db, const char *name, const replica_collection_o
     coll->key = s.key;
     coll->version = version;
     coll->stored_version = s.v.version;
-    coll->unmigrated = s.v.unmigrated;
+    coll->unmigrated = s.v.version < version ? 0 : s.v.unmigrated;
     coll->steps = steps;
     r = fill(coll, name, o, schema, like, err);
     if (r < 0) {
