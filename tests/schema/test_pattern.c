@@ -5,6 +5,7 @@
 #include "tests/support/fault.h"
 #include "tests/support/test.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -294,6 +295,34 @@ TEST(long_texts_are_no_slow_texts)
     CHECK_INT(found("[0-9]", "", text, len), 0);
     CHECK_INT(found("(?:x|y)z", "", text, len), 0);
     free(text);
+}
+
+static void *match_often(void *arg)
+{
+    static const char *const subjects[] = { "2024-01-31", "2024-01-x1", "2024-01-3\xED\xA0\x80" };
+    const struct replica__pattern *p = arg;
+    intptr_t wrong = 0;
+
+    for (int i = 0; i < 3000; i++)
+        wrong += replica__pattern_match(p, subjects[i % 3], REPLICA_NUL) != (i % 3 == 0);
+    return (void *)wrong;
+}
+
+TEST(many_threads_match_with_one_pattern)
+{
+    struct replica__pattern *p = NULL;
+    pthread_t threads[4];
+
+    CHECK_RC(replica__pattern_compile("^(?:\\d+-?){3}$", REPLICA_NUL, 0, &p, &test_err), 0);
+    for (int i = 0; i < 4; i++)
+        CHECK_INT(pthread_create(&threads[i], NULL, match_often, p), 0);
+    for (int i = 0; i < 4; i++) {
+        void *wrong;
+
+        pthread_join(threads[i], &wrong);
+        CHECK(wrong == NULL);
+    }
+    replica__pattern_free(p);
 }
 
 TEST(a_failed_allocation_fails_the_call_and_nothing_else)
