@@ -87,11 +87,14 @@ static struct replica__slice identify(replica_registry *registry, struct replica
     if (id.type != REPLICA_JSON_STRING)
         return base;
     replica__json_unescape((struct replica__slice){ id.text.data + 1, id.text.len - 2 }, &text);
+    if (text.r == 0 && text.len == 0)
+        return base;
+    if (text.r < 0)
+        return (struct replica__slice){ NULL, 0 };
     replica__uri_split((struct replica__slice){ text.data, text.len }, &before, &fragment);
-    if (text.r == 0 && before.len == 0)
+    if (before.len == 0)
         return base;
     replica__uri_resolve(base, before, &uri);
-    uri.r = text.r < 0 ? text.r : uri.r;
     return keep(registry->arena, &uri);
 }
 
