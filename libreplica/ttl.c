@@ -135,8 +135,8 @@ static bool read_rfc3339(const char *at, const char *end, int64_t *ret_ms)
     if (!read_zone(&at, end, &zone) || at != end || month < 1 || month > 12 || day < 1 ||
         day > 31 || hour > 23 || minute > 59 || second > 60)
         return false;
-    *ret_ms = (((days_of(year, month, day) * 24 + hour) * 60 + minute - zone) * 60 + second) * 1000 +
-              ms;
+    minute += hour * 60 - zone;
+    *ret_ms = ((days_of(year, month, day) * 1440 + minute) * 60 + second) * 1000 + ms;
     return true;
 }
 

@@ -55,6 +55,8 @@ struct cli_option {
 #define CLI_OPTION_DB(to) { "db", CLI_TEXT, true, to, "FILE", "the database" }
 #define CLI_OPTION_COLLECTION(to) \
     { "collection", CLI_TEXT, true, to, "NAME", "the collection" }
+#define CLI_OPTION_SCHEMA(to) \
+    { "schema", CLI_TEXT, false, to, "FILE", "the collection's schema, with its key" }
 #define CLI_OPTION_JSON(to) { "json", CLI_FLAG, false, to, NULL, "print JSON Lines" }
 
 struct cli_command {
@@ -105,9 +107,9 @@ int cli_open(struct cli_store *store, const char *path, unsigned flags);
 int cli_open_collection(struct cli_store *store, const char *path, unsigned flags,
                         const char *collection);
 /* The same, but the file and the collection are created where they are absent.  key NULL: that of
- * the stored collection, else "id". */
+ * the stored collection, else "id".  schema: text, which has the key and the version; or NULL. */
 int cli_create_collection(struct cli_store *store, const char *path, const char *collection,
-                          const char *key);
+                          const char *key, const char *schema);
 int cli_wrong_key(const char *path, replica_collection *coll, const char *key); /* complains */
 /* 1, 0, or < 0 */
 int cli_has_collection(replica_db *db, const char *collection, replica_error *err);
@@ -170,6 +172,7 @@ int cmd_get(int argc, char **argv);
 int cmd_import(int argc, char **argv);
 int cmd_ls(int argc, char **argv);
 int cmd_patch(int argc, char **argv);
+int cmd_purge(int argc, char **argv);
 int cmd_put(int argc, char **argv);
 int cmd_rejected(int argc, char **argv);
 int cmd_schema(int argc, char **argv);

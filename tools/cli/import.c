@@ -23,6 +23,7 @@ struct import {
     struct lines in;
     const char *key;          /* the collection's */
     replica_collection *coll; /* NULL: nothing is stored yet */
+    replica_collection *judge; /* has the schema that documents must keep to; NULL: there is none */
     struct replica__buf text; /* the lines of one batch, one after the other */
     struct replica__buf ids;  /* first pass: their ids, each with a NUL */
     size_t starts[BATCH_ROWS + 1];
@@ -71,6 +72,22 @@ static int refuse(struct import *i, size_t row, const char *why)
     return -CLI_INPUT;
 }
 
+/* Does it keep to the schema?  A bundle looks at what it is given, and stores nothing. */
+static int judge_line(struct import *i, size_t row)
+{
+    replica_db *db = replica_collection_db(i->judge);
+    replica_bundle *bundle = NULL;
+    replica_error err = { .offset = -1 };
+    int r = replica_bundle_begin(db, &bundle, &err);
+
+    if (r >= 0)
+        r = replica_bundle_put(bundle, i->judge, i->text.data + i->starts[row],
+                               i->starts[row + 1] - i->starts[row],
+                               i->upsert ? REPLICA_ANY_REV : NULL, &err);
+    replica_bundle_cancel(bundle);
+    return r < 0 ? -cli_bad_text(i->in.source, i->numbers[row], &err) : 0;
+}
+
 static int check_line(struct import *i, size_t row)
 {
     static const struct replica__json_limits limits = { DOCUMENT_MAX, 0 };
@@ -89,19 +106,23 @@ static int check_line(struct import *i, size_t row)
         snprintf(why, sizeof(why), "byte %zu: more text behind the document", pos + 1);
         return refuse(i, row, why);
     }
+    i->id_starts[row] = i->ids.len;
+    if (i->judge && !doc.key.data) { /* the schema may make it; the store will see it */
+        replica__buf_char(&i->ids, '\0');
+        return judge_line(i, row);
+    }
     if (!doc.key.data) {
         snprintf(why, sizeof(why), "there is no key: a string called '%s'", i->key);
         return refuse(i, row, why);
     }
     if (doc.reserved)
         return refuse(i, row, "names that start with '_' are reserved");
-    i->id_starts[row] = i->ids.len;
     replica__json_unescape(doc.key, &i->ids);
     if (i->ids.len == i->id_starts[row] || i->ids.len - i->id_starts[row] > KEY_MAX ||
         memchr(i->ids.data + i->id_starts[row], '\0', i->ids.len - i->id_starts[row]))
         return refuse(i, row, "the key is empty, too long, or contains U+0000");
     replica__buf_char(&i->ids, '\0');
-    return 0;
+    return i->judge ? judge_line(i, row) : 0;
 }
 
 /* No id of the batch may be stored. */
@@ -238,14 +259,36 @@ static int open_stored(struct import *i, struct cli_store *store, const char *pa
     return 0;
 }
 
-static int import(struct import *i, const char *path, const char *collection, const char *key)
+/* What the first pass asks: the stored collection, or one in memory with the schema given. */
+static int open_judge(struct import *i, struct cli_store *store, const char *collection,
+                      const char *key, const char *schema)
+{
+    int r;
+
+    if (!schema) {
+        i->judge = i->coll && replica_collection_schema(i->coll) ? i->coll : NULL;
+        return 0;
+    }
+    r = cli_create_collection(store, ":memory:", collection, key, schema);
+    if (r == 0) {
+        i->judge = store->coll;
+        i->key = replica_collection_key(store->coll);
+    }
+    return r;
+}
+
+static int import(struct import *i, const char *path, const char *collection, const char *key,
+                  const char *schema)
 {
     CLI_STORE before = CLI_STORE_INIT;
+    CLI_STORE judge = CLI_STORE_INIT;
     CLI_STORE store = CLI_STORE_INIT;
     int r;
 
     i->key = key ? key : "id";
     r = open_stored(i, &before, path, collection, key);
+    if (r == 0)
+        r = open_judge(i, &judge, collection, key, schema);
     if (r)
         return r;
     r = check_input(i);
@@ -253,7 +296,7 @@ static int import(struct import *i, const char *path, const char *collection, co
         cli_complain("nothing was imported");
         return -r;
     }
-    r = cli_create_collection(&store, path, collection, key);
+    r = cli_create_collection(&store, path, collection, key, schema);
     if (r)
         return r;
     i->coll = store.coll;
@@ -262,12 +305,14 @@ static int import(struct import *i, const char *path, const char *collection, co
 
 int cmd_import(int argc, char **argv)
 {
-    const char *db = NULL, *collection = NULL, *key = NULL;
+    const char *db = NULL, *collection = NULL, *key = NULL, *schema_file = NULL, *schema = NULL;
+    REPLICA_BUF schema_text = REPLICA_BUF_INIT;
     bool upsert = false;
     const struct cli_option options[] = {
         CLI_OPTION_DB(&db),
         CLI_OPTION_COLLECTION(&collection),
         { "key", CLI_TEXT, false, &key, "FIELD", "the primary key of a new collection (id)" },
+        CLI_OPTION_SCHEMA(&schema_file),
         { "upsert", CLI_FLAG, false, &upsert, NULL, "replace documents that are stored already" },
         { 0 },
     };
@@ -283,6 +328,9 @@ int cmd_import(int argc, char **argv)
     n = cli_parse(&command, argc, argv, &r);
     if (n < 0)
         return r;
+    r = cli_file(schema_file, &schema_text, &schema);
+    if (r)
+        return r;
     i = calloc(1, sizeof(*i));
     if (!i) {
         cli_complain("out of memory");
@@ -291,7 +339,7 @@ int cmd_import(int argc, char **argv)
     i->upsert = upsert;
     r = lines_open(&i->in, n ? argv[1] : NULL, LINE_MAX);
     if (r == 0)
-        r = import(i, db, collection, key);
+        r = import(i, db, collection, key, schema);
     import_free(i);
     free(i);
     return cli_finish(r);

@@ -23,6 +23,7 @@ static const struct {
     { "conflicts", cmd_conflicts, "list and restore what conflicts superseded" },
     { "rejected", cmd_rejected, "list, retry and discard what replication set aside" },
     { "check", cmd_check, "look for inconsistencies" },
+    { "purge", cmd_purge, "forget old tombstones" },
     { "schema", cmd_schema, "check schemas, and JSON against them" },
     { "serve", cmd_serve, "serve a database to other replicas" },
 };

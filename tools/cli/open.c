@@ -50,6 +50,8 @@ int cli_bad_text(const char *source, int64_t line, const replica_error *err)
 
     if (err->offset >= 0) /* bytes are counted from 1 for people */
         cli_complain_at(source, line, "byte %lld: %s", (long long)err->offset + 1, message);
+    else if (err->code == REPLICA_ESCHEMA && err->where[0])
+        cli_complain_at(source, line, "%s: %s", err->where, message);
     else
         cli_complain_at(source, line, "%s", message);
     return cli_exit_code(err->code);
@@ -135,7 +137,7 @@ static int open_stored(struct cli_store *store, const char *path, const char *co
 }
 
 int cli_create_collection(struct cli_store *store, const char *path, const char *collection,
-                          const char *key)
+                          const char *key, const char *schema)
 {
     replica_collection_options opts = REPLICA_COLLECTION_OPTIONS_INIT;
     replica_error err = { 0 };
@@ -145,10 +147,11 @@ int cli_create_collection(struct cli_store *store, const char *path, const char 
     if (r)
         return r;
     r = cli_has_collection(store->db, collection, &err);
-    if (r > 0)
+    if (r > 0 && !schema)
         return open_stored(store, path, collection, key, &err);
     opts.key = key;
-    if (r == 0)
+    opts.schema_json = schema;
+    if (r >= 0)
         r = replica_db_collection(store->db, collection, &opts, &store->coll, &err);
     return r < 0 ? cli_failed(&err) : 0;
 }

@@ -17,11 +17,13 @@ static int lost_race(const replica_error *err, replica_doc *stored)
 int cmd_put(int argc, char **argv)
 {
     const char *db = NULL, *collection = NULL, *key = NULL, *rev = REPLICA_ANY_REV;
+    const char *schema_file = NULL, *schema = NULL;
     bool is_new = false;
     const struct cli_option options[] = {
         CLI_OPTION_DB(&db),
         CLI_OPTION_COLLECTION(&collection),
         { "key", CLI_TEXT, false, &key, "FIELD", "the primary key of a new collection (id)" },
+        CLI_OPTION_SCHEMA(&schema_file),
         { "rev", CLI_TEXT, false, &rev, "REV", "only if this revision is stored" },
         { "new", CLI_FLAG, false, &is_new, NULL, "only if the document is new" },
         { 0 },
@@ -33,6 +35,7 @@ int cmd_put(int argc, char **argv)
         0, 1, options,
     };
     REPLICA_BUF text = REPLICA_BUF_INIT;
+    REPLICA_BUF schema_text = REPLICA_BUF_INIT;
     CLI_STORE store = CLI_STORE_INIT;
     CLI_DOC doc = NULL;
     CLI_DOC stored = NULL;
@@ -47,7 +50,9 @@ int cmd_put(int argc, char **argv)
         return cli_usage("--new and --rev exclude each other");
     r = cli_text(n ? argv[1] : NULL, &text, &source);
     if (r == 0)
-        r = cli_create_collection(&store, db, collection, key);
+        r = cli_file(schema_file, &schema_text, &schema);
+    if (r == 0)
+        r = cli_create_collection(&store, db, collection, key, schema);
     if (r)
         return r;
     r = replica_put(store.coll, text.data ? text.data : "", text.len, is_new ? NULL : rev, &doc,

@@ -18,6 +18,7 @@ struct options {
     const char *listen;
     const char *token_file;
     struct cli_list keys;
+    struct cli_list schemas;
     int64_t max_body;
     int64_t max_streams;
     bool log;
@@ -93,6 +94,34 @@ static int read_keys(const struct cli_list *list, struct replica__storage_key *k
     return 0;
 }
 
+/* NAME=FILE: the collection has this schema, from the first request on.  0, or an exit code. */
+static int open_schema(struct server *server, const struct options *o, const char *item)
+{
+    REPLICA_BUF buf = REPLICA_BUF_INIT;
+    replica_error err = { 0 };
+    const char *equals = strchr(item, '=');
+    const char *text = NULL;
+    char name[65];
+    int r;
+
+    if (!equals || equals == item || !equals[1] || equals - item >= (int)sizeof(name))
+        return cli_usage("--schema takes NAME=FILE, not '%s'", item);
+    snprintf(name, sizeof(name), "%.*s", (int)(equals - item), item);
+    for (size_t i = 0; i < o->keys.count; i++) {
+        if (strncmp(o->keys.items[i], item, (size_t)(equals - item) + 1) == 0)
+            return cli_usage("'%s' has --schema, which says what its key is: --key is too much",
+                             name);
+    }
+    r = cli_file(equals + 1, &buf, &text);
+    if (r)
+        return r;
+    if (replica__storage_store_schema(server->storage, name, text, &err) < 0) {
+        cli_complain("%s: %s: %s", equals + 1, err.where, err.message);
+        return cli_exit_code(err.code);
+    }
+    return 0;
+}
+
 static int open_auth(struct server *server, const struct options *o, replica_error *err)
 {
     bool exposed = false;
@@ -149,6 +178,7 @@ static void close_server(struct server *server)
         close(server->listener.fd);
 }
 
+/* 0, an exit code behind a complaint, or < 0. */
 static int serve(struct server *server, const struct options *o,
                  const struct replica__storage_key *keys, replica_error *err)
 {
@@ -159,9 +189,11 @@ static int serve(struct server *server, const struct options *o,
                                    &server->listener, err);
     if (r == 0)
         r = open_storage(server, o, keys, err);
+    for (size_t i = 0; r == 0 && i < o->schemas.count; i++)
+        r = open_schema(server, o, o->schemas.items[i]);
     if (r == 0)
         r = open_http(server, o, err);
-    if (r < 0)
+    if (r != 0)
         return r;
     catch_signals(server->http);
     printf("listening http://%s:%d\n", server->listener.host, server->listener.port);
@@ -179,6 +211,7 @@ int cmd_serve(int argc, char **argv)
         { "token-file", CLI_TEXT, false, &o.token_file, "FILE",
           "bearer tokens that are let in, one per line" },
         { "key", CLI_LIST, false, &o.keys, "NAME=FIELD", "primary key of a collection" },
+        { "schema", CLI_LIST, false, &o.schemas, "NAME=FILE", "schema of a collection" },
         { "log", CLI_FLAG, false, &o.log, NULL, "a line per request on standard error" },
         { "max-body", CLI_NUMBER, false, &o.max_body, "BYTES", "of a request; else 40 MiB" },
         { "max-streams", CLI_NUMBER, false, &o.max_streams, "N", "at a time; else 10000" },
@@ -209,7 +242,7 @@ int cmd_serve(int argc, char **argv)
         return exit_code;
     raise_descriptors(o.max_streams);
     r = serve(&server, &o, keys, &err);
-    exit_code = r < 0 ? cli_failed(&err) : CLI_OK;
+    exit_code = r < 0 ? cli_failed(&err) : r;
     close_server(&server);
     return exit_code;
 }

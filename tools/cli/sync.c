@@ -15,7 +15,9 @@
 #define DEFAULT_TIMEOUT_S 60
 
 struct syncing {
-    const char *db, *url, *key, *token_file, *dialect, *on_conflict;
+    const char *db, *url, *key, *schema_file, *token_file, *dialect, *on_conflict;
+    const char *schema; /* text of that file */
+    struct replica__buf schema_text;
     struct cli_list names;
     bool once, live, push_only, pull_only, json;
     int64_t timeout_s; /* -1: not given */
@@ -73,7 +75,11 @@ static int open_one(struct syncing *s, size_t n, int version)
     opts.handler = strcmp(s->on_conflict, "client-wins") == 0 ? &handler : NULL;
     opts.key = s->key;
     opts.version = version;
+    opts.schema_json = n == 0 ? s->schema : NULL;
     r = replica_db_collection(s->store.db, s->names.items[n], &opts, &s->colls[n], &err);
+    if (r >= 0 && opts.schema_json && replica_collection_version(s->colls[n]) != version)
+        return cli_usage("the schema is of version %d, and the URL of version %d",
+                         replica_collection_version(s->colls[n]), version);
     return r < 0 ? cli_failed(&err) : 0;
 }
 
@@ -263,6 +269,8 @@ static int sync_run(struct syncing *s)
     if (r == 0 && s->token_file)
         r = cli_token_open(&s->token, s->token_file);
     if (r == 0)
+        r = cli_file(s->schema_file, &s->schema_text, &s->schema);
+    if (r == 0)
         r = open_collections(s, &endpoint);
     cli_catch_signals();
     if (r == 0)
@@ -271,6 +279,7 @@ static int sync_run(struct syncing *s)
         r = finish(s, s->once ? run_once(s) : run_live(s));
     replica_sync_cancel(s->sync);
     cli_close(&s->store);
+    replica__buf_free(&s->schema_text);
     endpoint_free(&endpoint);
     return r;
 }
@@ -304,6 +313,7 @@ int cmd_sync(int argc, char **argv)
         { "on-conflict", CLI_TEXT, false, &s.on_conflict, "RULE", "server-wins, or client-wins" },
         { "timeout", CLI_NUMBER, false, &s.timeout_s, "SECONDS", "keep trying for so long (60)" },
         { "key", CLI_TEXT, false, &s.key, "FIELD", "the primary key of new collections (id)" },
+        { "schema", CLI_TEXT, false, &s.schema_file, "FILE", "the schema of the first collection" },
         { "json", CLI_FLAG, false, &s.json, NULL, "print what was done as a line of JSON" },
         { 0 },
     };

@@ -13,10 +13,10 @@ _replica_collections()
 _replica_options()
 {
     case $1 in
-        put) echo --db --collection --key --rev --new ;;
+        put) echo --db --collection --key --schema --rev --new ;;
         get) echo --db --collection --rev ;;
         delete | patch) echo --db --collection --rev ;;
-        import) echo --db --collection --key --upsert ;;
+        import) echo --db --collection --key --schema --upsert ;;
         export) echo --db --collection ;;
         ls) echo --db --collection --json ;;
         changes) echo --db --collection --since --limit --docs ;;
@@ -24,13 +24,14 @@ _replica_options()
         watch) echo --db --collection --since --count --docs ;;
         sync)
             echo --db --collection --url --once --live --push-only --pull-only --token-file \
-                --dialect --on-conflict --timeout --key --json
+                --dialect --on-conflict --timeout --key --schema --json
             ;;
         status | check | conflicts | rejected) echo --db --json ;;
+        purge) echo --db --collection --older --idle ;;
         schema) echo --schema --all --formats --collection --registry ;;
         serve)
-            echo --db --listen --token-file --key --log --max-body --max-streams --allow-remote \
-                --full-sync
+            echo --db --listen --token-file --key --schema --log --max-body --max-streams \
+                --allow-remote --full-sync
             ;;
     esac
     echo --help
@@ -41,7 +42,7 @@ _replica()
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     local command=${COMP_WORDS[1]}
     local commands="put get delete patch import export ls changes watch sql sync status conflicts
-        rejected check schema serve help"
+        rejected check purge schema serve help"
 
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
@@ -65,7 +66,7 @@ _replica()
             mapfile -t COMPREPLY < <(compgen -W "server-wins client-wins" -- "$cur")
             return
             ;;
-        --url | --listen | --rev | --key | --since | --limit | --count | --timeout | --max-body | --max-streams)
+        --url | --listen | --rev | --key | --since | --limit | --count | --older | --idle | --timeout | --max-body | --max-streams)
             return
             ;;
     esac

@@ -24,9 +24,9 @@ struct replica__cursor {
     char id[];     /* as asked */
 };
 
-int replica__cursor_open(struct replica__service *service, struct replica__storage_coll *coll,
-                         const char *asked_id, const char *asked_lwt, int64_t since, size_t limit,
-                         struct replica__cursor **ret_cursor, replica_error *err)
+int replica__pages_open(struct replica__service *service, struct replica__storage_coll *coll,
+                        const char *asked_id, const char *asked_lwt, int64_t since, size_t limit,
+                        struct replica__cursor **ret_cursor, replica_error *err)
 {
     size_t id_len = strlen(asked_id) + 1;
     struct replica__cursor *c = replica__alloc_zero(1, sizeof(*c) + id_len);
@@ -43,7 +43,7 @@ int replica__cursor_open(struct replica__service *service, struct replica__stora
     return 0;
 }
 
-void replica__cursor_close(struct replica__cursor *cursor)
+void replica__pages_close(struct replica__cursor *cursor)
 {
     replica__free(cursor);
 }
@@ -83,7 +83,7 @@ static void finish(struct replica__cursor *c, struct replica__buf *out)
     replica__buf_str(out, "}}");
 }
 
-int replica__cursor_more(struct replica__cursor *c, struct replica__buf *out, replica_error *err)
+int replica__pages_more(struct replica__cursor *c, struct replica__buf *out, replica_error *err)
 {
     struct replica__storage *s = c->service->storage;
     struct part part = { c, out, out->len };

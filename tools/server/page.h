@@ -34,12 +34,12 @@ void replica__page_add_state(const char *json, size_t len, bool deleted,
 
 /* RxDB's dialect only.  coll NULL: there is no such collection.  asked_id and asked_lwt are what
  * the client sent, and are what an empty page answers; since: where that is on this timeline. */
-int replica__cursor_open(struct replica__service *service, struct replica__storage_coll *coll,
-                         const char *asked_id, const char *asked_lwt, int64_t since, size_t limit,
-                         struct replica__cursor **ret_cursor, replica_error *err);
+int replica__pages_open(struct replica__service *service, struct replica__storage_coll *coll,
+                        const char *asked_id, const char *asked_lwt, int64_t since, size_t limit,
+                        struct replica__cursor **ret_cursor, replica_error *err);
 /* Append the next part: 1 there is more, 0 that was all, < 0 failed. */
-int replica__cursor_more(struct replica__cursor *cursor, struct replica__buf *out,
-                         replica_error *err);
-void replica__cursor_close(struct replica__cursor *cursor);
+int replica__pages_more(struct replica__cursor *cursor, struct replica__buf *out,
+                        replica_error *err);
+void replica__pages_close(struct replica__cursor *cursor);
 
 #endif

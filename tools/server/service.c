@@ -79,7 +79,7 @@ void replica__reply_failure(struct replica__reply *reply, const replica_error *e
 void replica__reply_free(struct replica__reply *reply)
 {
     replica__buf_free(&reply->body);
-    replica__cursor_close(reply->cursor);
+    replica__pages_close(reply->cursor);
     reply->cursor = NULL;
     replica__stream_close(reply->stream);
     reply->stream = NULL;
@@ -285,8 +285,8 @@ static void answer_rxdb_pull(struct replica__service *service,
     reply->no_store = true;
     r = stock_since(service, id, lwt, &since, &err);
     if (r == 0)
-        r = replica__cursor_open(service, target->coll, id, lwt, since, (size_t)rows,
-                                 &reply->cursor, &err);
+        r = replica__pages_open(service, target->coll, id, lwt, since, (size_t)rows,
+                                &reply->cursor, &err);
     if (r < 0)
         replica__reply_failure(reply, &err);
 }
@@ -355,7 +355,7 @@ void replica__service_answer(struct replica__service *service,
 int replica__reply_more(struct replica__reply *reply, struct replica__buf *out,
                         replica_error *err)
 {
-    return reply->cursor ? replica__cursor_more(reply->cursor, out, err) : 0;
+    return reply->cursor ? replica__pages_more(reply->cursor, out, err) : 0;
 }
 
 int replica__reply_whole(struct replica__reply *reply, replica_error *err)

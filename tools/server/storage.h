@@ -119,5 +119,9 @@ struct replica__storage_key {
 int replica__storage_store_open(replica_db *db, const char *path,
                                 const struct replica__storage_key *keys, size_t n,
                                 struct replica__storage **ret_storage, replica_error *err);
+/* The collection has this schema from now on, and is created if it is absent: rows that break it
+ * are refused.  Before anybody asks for it.  As replica_db_collection(). */
+int replica__storage_store_schema(struct replica__storage *storage, const char *name,
+                                  const char *schema_json, replica_error *err);
 
 #endif

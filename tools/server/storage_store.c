@@ -452,3 +452,13 @@ int replica__storage_store_open(replica_db *db, const char *path,
     *ret_storage = &store->storage;
     return 0;
 }
+
+int replica__storage_store_schema(struct replica__storage *storage, const char *name,
+                                  const char *schema_json, replica_error *err)
+{
+    replica_collection_options opts = REPLICA_COLLECTION_OPTIONS_INIT;
+    struct replica__storage_coll *coll = NULL;
+
+    opts.schema_json = schema_json;
+    return open_coll(store_of(storage), name, &opts, &coll, err);
+}
