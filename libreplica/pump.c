@@ -1,6 +1,7 @@
 #include "libreplica/pump.h"
 
 #include "libreplica/db.h"
+#include "libreplica/live.h"
 #include "libreplica/txn.h"
 #include "libreplica/watch.h"
 
@@ -78,6 +79,12 @@ void replica__pump_committed(replica_db *db)
         replica__poller_wake(program->poller);
     for (struct replica__guest *g = db->pump.guests; g; g = g->next)
         g->committed(g->ctx);
+}
+
+void replica__pump_look(replica_db *db)
+{
+    if (!atomic_exchange(&db->pump.committed, true))
+        replica__poller_wake(db->pump.poller);
 }
 
 /* ---- posts ----------------------------------------------------------------------- */
@@ -248,6 +255,15 @@ static int look_for_commits(replica_db *db, bool file_changed, bool *ret_look, r
     return 0;
 }
 
+/* 1: there may be more to tell. */
+static int tell_listeners(replica_db *db, int64_t until_ms, replica_error *err)
+{
+    int more = replica__watch_round(db, until_ms, err);
+    int r = more < 0 || db->pump.close_wanted ? 0 : replica__live_round(db, until_ms, err);
+
+    return more < 0 ? more : r < 0 ? r : more | r;
+}
+
 static int dispatch(replica_db *db, int64_t until_ms, unsigned ready, replica_error *err)
 {
     bool look = false;
@@ -256,7 +272,7 @@ static int dispatch(replica_db *db, int64_t until_ms, unsigned ready, replica_er
     more = run_posts(db, until_ms);
     r = look_for_commits(db, ready & REPLICA_FILE_CHANGED, &look, err);
     if (r >= 0 && look && !db->pump.close_wanted) {
-        r = replica__watch_round(db, until_ms, err);
+        r = tell_listeners(db, until_ms, err);
         if (r != 0)
             atomic_store(&db->pump.committed, true); /* the rest in the next dispatch */
     }
@@ -361,7 +377,9 @@ void replica__pump_close(replica_db *db)
         replica__free(post);
         fn(ctx, true);
     }
-    for (replica_collection *coll = db->collections; coll; coll = coll->next)
+    for (replica_collection *coll = db->collections; coll; coll = coll->next) {
         replica__watch_end(coll);
+        replica__live_end(coll);
+    }
     p->dispatching--;
 }

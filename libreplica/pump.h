@@ -1,8 +1,9 @@
 /* The pump: how the library reaches the program's thread.
  *
  * Everything that calls a function of the program is queued here and runs in a dispatch: posts
- * (from any thread, in order), the observers' round after a commit, and guests (a replication in
- * the program's loop).  One poller tells the program's loop that there is something to do. */
+ * (from any thread, in order), the round of observers and live queries after a commit, and guests
+ * (a replication in the program's loop).  One poller tells the program's loop that there is
+ * something to do. */
 #ifndef LIBREPLICA_PUMP_H
 #define LIBREPLICA_PUMP_H
 
@@ -27,7 +28,7 @@ struct replica__pump {
     bool close_wanted;
     bool closing;
     bool watching;         /* the WAL file tells of other processes' commits */
-    int observers;
+    int observers;         /* and live queries */
     int64_t next_look_ms;  /* monotonic: when to look at data_version again; 0: not by itself */
     int64_t look_delay_ms; /* from one look to the next */
     int64_t seen_version;  /* data_version up to which the observers were told */
@@ -42,5 +43,7 @@ void replica__pump_free(replica_db *db);
 void replica__pump_watch(replica_db *db);
 /* A commit of this handle is done. */
 void replica__pump_committed(replica_db *db);
+/* Have the feed looked at in the next dispatch, whether or not somebody committed. */
+void replica__pump_look(replica_db *db);
 
 #endif
