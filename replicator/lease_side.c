@@ -130,6 +130,10 @@ void replica__lease_side_step(struct replica__session *s)
     s->look_at = replica__lease_next(s->repl);
     if (r == 0)
         r = wait_on(s, &error);
+    if (r < 0 && s->status.in_sync) { /* who could not look does not know */
+        s->status.in_sync = 0;
+        replica__session_touch(s);
+    }
     if (r >= 0) {
         replica__session_succeeded(s);
     } else if (error.code != REPLICA_EBUSY) { /* else: in the next look */

@@ -334,12 +334,12 @@ static bool decide(struct replica__session *s)
 
 static bool step_state(struct replica__session *s)
 {
-    enum session_state before = s->state;
+    enum session_state before;
 
-    switch (s->state) {
-    case STANDBY:
+    if (s->state == STANDBY)
         replica__lease_side_step(s);
-        break;
+    before = s->state;
+    switch (s->state) {
     case HELLO:
         greet(s);
         break;
@@ -355,6 +355,7 @@ static bool step_state(struct replica__session *s)
         if (replica__session_clock(s) >= s->wait_until)
             replica__session_move(s, s->greeted ? IDLE : HELLO);
         break;
+    case STANDBY:
     case PAUSED:
     case DONE:
     case SESSION_STATES:

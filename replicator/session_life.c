@@ -15,7 +15,7 @@ void replica__session_changed(struct replica__session *s)
     s->unsettled = true; /* a document that was set aside may have been let in again */
     s->look_at_lease = true;
     s->look_at = s->state == STANDBY ? replica__session_clock(s) : s->look_at;
-    if (s->status.in_sync && s->state != STANDBY) {
+    if (s->status.in_sync) {
         s->status.in_sync = 0;
         replica__session_touch(s);
     }

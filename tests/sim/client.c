@@ -34,8 +34,12 @@ static void run_posts(struct client *c, bool closing)
 
 static void dispatch(struct sim *sim, void *arg)
 {
-    (void)sim;
-    run_posts(arg, false);
+    struct client *c = arg;
+
+    if (client_frozen(c))
+        sim_after(sim, c->frozen_until - sim->now, dispatch, c);
+    else
+        run_posts(c, false);
 }
 
 static int post(void *ctx, replica__post_fn fn, void *arg)
@@ -153,7 +157,8 @@ void client_start(struct sim *sim, int number)
                                                 .ctx = c };
     for (int i = 0; i < MAX_COLLS; i++)
         c->handlers[i] = (struct handler_ctx){ c, i };
-    snprintf(c->path, sizeof c->path, "%s/client%d.db", sim->folder, number);
+    snprintf(c->path, sizeof c->path, "%s/client%d.db", sim->folder,
+             number < sim->plan.shared ? 0 : number);
     client_open(c);
 }
 
@@ -262,6 +267,40 @@ bool client_in_sync(const struct client *c)
     return status.in_sync;
 }
 
+bool client_frozen(const struct client *c)
+{
+    return c->frozen_until > c->sim->now;
+}
+
+bool client_same_file(const struct client *c, int number)
+{
+    int shared = c->sim->plan.shared;
+
+    return number == c->number || (number < shared && c->number < shared);
+}
+
+void client_committed(struct client *c)
+{
+    for (int i = 0; i < c->sim->plan.shared; i++) {
+        struct client *other = &c->sim->clients[i];
+
+        if (other == c || !client_same_file(c, i) || !other->session ||
+            replica__db_changed(other->run_db, NULL) <= 0)
+            continue;
+        other->changed = true;
+        client_turn_soon(other, (int64_t)sim_roll(c->sim, 5));
+    }
+}
+
+/* One that does not replicate now is asked again when it does. */
+static bool stands_by(const struct client *c)
+{
+    replica_sync_status status;
+
+    replica__session_status(c->session, &status);
+    return status.state == REPLICA_SYNC_STANDBY;
+}
+
 /* One step; true: it wants another one. */
 static bool step(struct client *c)
 {
@@ -275,7 +314,7 @@ static bool step(struct client *c)
         fault_io(FAULT_WRITE | FAULT_SYNC | FAULT_READ, (int)sim_roll(sim, 6), SQLITE_FULL);
     again = replica__session_step(c->session);
     failed = fault_io_stop();
-    if (failed)
+    if (failed || stands_by(c))
         handlers_forget_asked(c); /* an answer that could not be written is asked for again */
     if (dies && failed) {
         client_crash(c);
@@ -283,6 +322,7 @@ static bool step(struct client *c)
     }
     if (++c->steps > MAX_STEPS)
         sim_fail(sim, "client %d: %d steps and no end", c->number, MAX_STEPS);
+    client_committed(c);
     oracle_check_checkpoint(c);
     if (client_in_sync(c))
         oracle_check_in_sync(c);
@@ -297,6 +337,10 @@ static void turn(struct sim *sim, void *arg)
     if (!c->session || !c->turn_at || sim->now < c->turn_at)
         return;
     c->turn_at = 0;
+    if (client_frozen(c)) {
+        client_turn_soon(c, c->frozen_until - sim->now);
+        return;
+    }
     if (c->changed) {
         c->changed = false;
         replica__session_changed(c->session);
@@ -304,7 +348,7 @@ static void turn(struct sim *sim, void *arg)
     if (step(c)) {
         client_turn_soon(c, (int64_t)sim_roll(sim, 3));
     } else if (c->session) {
-        int64_t lease = replica__session_lease_at(c->session);
+        int64_t lease = sim->plan.shared ? replica__session_lease_at(c->session) : -1;
 
         next = replica__session_next(c->session);
         if (lease >= 0 && (next < 0 || lease < next))
@@ -330,4 +374,5 @@ void client_told_changed(struct client *c)
 {
     c->changed = true;
     client_turn_soon(c, (int64_t)sim_roll(c->sim, 5));
+    client_committed(c);
 }

@@ -276,10 +276,17 @@ bool program_takes_up_rejected(struct client *c, bool discard)
 
         if (json)
             oracle_wanted(c->sim, json, len);
-        c->discarded[coll][atoi(found.id + 1)] = true;
+        for (int i = 0; i < c->sim->plan.clients; i++) {
+            if (client_same_file(c, i))
+                c->sim->clients[i].discarded[coll][atoi(found.id + 1)] = true;
+        }
         replica_doc_unref(doc);
     }
-    handlers_forget_asked(c); /* a document that is tried again may be asked about again */
+    for (int i = 0; i < c->sim->plan.clients; i++) {
+        if (client_same_file(c, i))
+            handlers_forget_asked(&c->sim->clients[i]); /* a document that is tried again may be asked
+                                                         * about again */
+    }
     client_told_changed(c);
     return true;
 }
@@ -306,8 +313,13 @@ void program_act(struct client *c)
 
     if (sim_chance(sim, sim->plan.server_crash) && sim->server.db)
         server_close(sim, true);
-    if (!c->session)
+    if (!c->session || client_frozen(c))
         return;
+    if (c->number < sim->plan.shared && sim_chance(sim, sim->plan.freeze)) {
+        c->frozen_until = sim->now + (int64_t)sim_roll(sim, MINUTE);
+        sim_trace(sim, "client %d: stops until %.3f", c->number, (double)c->frozen_until / SECOND);
+        return;
+    }
     if (sim_chance(sim, sim->plan.jump))
         c->machine.skew_ms += ((int64_t)sim_roll(sim, 2 * 24 * 60) - 24 * 60) * MINUTE;
     if (sim_chance(sim, sim->plan.crash))

@@ -114,11 +114,22 @@ static void fail_call(struct exchange *ex, int code, const char *message)
     client_turn_soon(c, 0);
 }
 
+/* A program that is stopped sees it when it goes on. */
+static bool comes_later(struct exchange *ex, event_fn fn)
+{
+    if (!client_frozen(ex->client))
+        return false;
+    sim_after(ex->sim, ex->client->frozen_until - ex->sim->now, fn, ex);
+    return true;
+}
+
 static void refused(struct sim *sim, void *arg)
 {
     struct exchange *ex = arg;
 
     (void)sim;
+    if (comes_later(ex, refused))
+        return;
     fail_call(ex, REPLICA_ENET, "the connection broke");
     came(ex);
 }
@@ -128,6 +139,8 @@ static void timed_out(struct sim *sim, void *arg)
     struct exchange *ex = arg;
 
     (void)sim;
+    if (comes_later(ex, timed_out))
+        return;
     if (!ex->stream)
         fail_call(ex, REPLICA_ETIMEOUT, "no answer in time");
     came(ex);
@@ -163,6 +176,8 @@ static void answer_comes(struct sim *sim, void *arg)
 {
     struct exchange *ex = arg;
 
+    if (comes_later(ex, answer_comes))
+        return;
     if (ex->call) {
         sim_trace(sim, "client %d: %d for %s: %.*s", ex->client->number, ex->status,
                   ex->rq.url.data + strlen(BASE), (int)(ex->body.len < 300 ? ex->body.len : 300),
@@ -179,6 +194,8 @@ static void chunk_comes(struct sim *sim, void *arg)
     struct chunk *c = ex->first;
     int r = 0;
 
+    if (comes_later(ex, chunk_comes))
+        return;
     ex->first = c->next;
     if (!ex->first)
         ex->last = &ex->first;

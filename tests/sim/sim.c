@@ -187,6 +187,13 @@ static void make_plan(struct sim *sim)
         p->server_crash += 60;
         p->actions *= 2;
     }
+    if (sim->seed % 8 == 5 || sim->seed % 8 == 6) { /* and in these there are two or three programs
+                                                      on one file, which are stopped and go on */
+        p->restore = 0;
+        p->shared = p->clients > 2 ? 2 + (int)sim_roll(sim, 2) : 2;
+        p->freeze = (int)sim_roll(sim, 150);
+        p->actions *= 2;
+    }
     sim_trace(sim, "%d clients, %d collections, %d keys, %s, pages of %zu rows and %lld bytes",
               p->clients, p->colls, p->keys, p->rxdb ? "RxDB's dialect" : "our dialect", p->rows,
               (long long)p->bytes);
@@ -214,6 +221,7 @@ static void heal(struct sim *sim)
         if (!c->session)
             client_open(c);
         c->paused = false;
+        c->frozen_until = 0;
         replica__session_pause(c->session, false);
         client_turn_soon(c, 0);
     }

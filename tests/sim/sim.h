@@ -24,6 +24,8 @@ enum handler { SERVER_WINS, CLIENT_WINS, COUNTERS, DEFERRED, FAILING, MERGING, H
 struct plan {
     int clients, colls, keys, actions;
     bool rxdb;             /* the server speaks RxDB's dialect only */
+    int shared;            /* so many of the clients are processes on one file; 0: none */
+    int freeze;            /* of one of these */
     bool sibling;          /* sessions have a database handle of their own */
     size_t rows;           /* of a client's pages */
     int64_t bytes;
@@ -57,6 +59,7 @@ struct client {
     enum replica__dialect dialect; /* as hello found out */
     bool changed;            /* the program wrote; the session does not know yet */
     bool paused;
+    int64_t frozen_until;    /* the process is stopped */
     int64_t turn_at;         /* the next turn; 0: none is planned */
     struct post *first, **last;
     struct held *held;       /* conflicts that wait for the program's answer */
@@ -122,6 +125,10 @@ void client_close(struct client *c);
 void client_turn_soon(struct client *c, int64_t ms);
 void client_told_changed(struct client *c); /* the program committed */
 bool client_in_sync(const struct client *c);
+bool client_frozen(const struct client *c);
+bool client_same_file(const struct client *c, int number);
+/* Other processes on its file see what it committed. */
+void client_committed(struct client *c);
 
 /* ---- handlers.c ------------------------------------------------------------------ */
 
