@@ -1,6 +1,7 @@
 /* A client: a program with a database file and a session on it, which may die between any two
  * steps, or at any write within one. */
 #include "base/json.h"
+#include "libreplica/db.h"
 #include "tests/sim/sim.h"
 #include "tests/support/fault.h"
 
@@ -272,6 +273,25 @@ bool client_frozen(const struct client *c)
     return c->frozen_until > c->sim->now;
 }
 
+void client_may_stop(struct client *c)
+{
+    struct sim *sim = c->sim;
+
+    if (sim->stopped || sqlite3_txn_state(c->run_db->sqlite, NULL) != SQLITE_TXN_NONE ||
+        !sim_chance(sim, sim->plan.freeze / 10))
+        return;
+    c->frozen_until = sim->now + (int64_t)sim_roll(sim, MINUTE);
+    sim_trace(sim, "client %d: stops in a step, until %.3f", c->number,
+              (double)c->frozen_until / SECOND);
+    sim->stepping = NULL;
+    sim->stopped = true;
+    while (sim_next(sim, c->frozen_until - 1))
+        ;
+    sim->stopped = false;
+    sim->now = c->frozen_until;
+    sim_trace(sim, "client %d: goes on", c->number);
+}
+
 bool client_same_file(const struct client *c, int number)
 {
     int shared = c->sim->plan.shared;
@@ -312,7 +332,10 @@ static bool step(struct client *c)
         fault_io_from(FAULT_WRITE | FAULT_SYNC, (int)sim_roll(sim, 12), SQLITE_IOERR);
     else if (sim_chance(sim, sim->plan.fault / 2))
         fault_io(FAULT_WRITE | FAULT_SYNC | FAULT_READ, (int)sim_roll(sim, 6), SQLITE_FULL);
+    else if (c->number < sim->plan.shared)
+        sim->stepping = c;
     again = replica__session_step(c->session);
+    sim->stepping = NULL;
     failed = fault_io_stop();
     if (failed || stands_by(c))
         handlers_forget_asked(c); /* an answer that could not be written is asked for again */

@@ -104,7 +104,12 @@ static int64_t now_ms(void *ctx)
 
 static int64_t monotonic_ms(void *ctx)
 {
-    return 1000 + ((const struct machine *)ctx)->sim->now;
+    struct machine *m = ctx;
+    struct sim *sim = m->sim;
+
+    if (sim->stepping && m == &sim->stepping->machine)
+        client_may_stop(sim->stepping);
+    return 1000 + sim->now;
 }
 
 static uint64_t random_bits(void *ctx)

@@ -92,6 +92,8 @@ struct sim {
     char folder[120];
     struct queue *queue;
     struct client clients[MAX_CLIENTS];
+    struct client *stepping; /* may be stopped at any moment outside a transaction; or NULL */
+    bool stopped; /* one is, in a step */
     struct server server;
     replica_collection *server_colls[MAX_COLLS]; /* as the oracle reads them */
     struct exchange *exchanges;
@@ -126,6 +128,8 @@ void client_turn_soon(struct client *c, int64_t ms);
 void client_told_changed(struct client *c); /* the program committed */
 bool client_in_sync(const struct client *c);
 bool client_frozen(const struct client *c);
+/* It asks what time it is: stop it right there, perhaps, and go on with the others. */
+void client_may_stop(struct client *c);
 bool client_same_file(const struct client *c, int number);
 /* Other processes on its file see what it committed. */
 void client_committed(struct client *c);
