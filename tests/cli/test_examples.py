@@ -36,15 +36,24 @@ def every_link_in_the_readme_leads_somewhere(t):
     t.same([link for link in links if not os.path.exists(os.path.join(SOURCE, link))], [])
 
 
-@test
-def the_code_on_the_page_about_conflicts_compiles(t):
-    with open(os.path.join(SOURCE, 'docs/conflicts.md'), encoding='utf-8') as f:
+def the_code_on_the_page_compiles(t, page):
+    with open(os.path.join(SOURCE, 'docs', page), encoding='utf-8') as f:
         blocks = re.findall(r'```c\n(.*?)```', f.read(), re.S)
     t.same(len(blocks) > 0, True)
     done = subprocess.run(['cc', '-std=c99', '-fsyntax-only', '-Wall', '-Werror', '-I', SOURCE,
                            '-x', 'c', '-'], input=''.join(blocks).encode(), timeout=TIMEOUT,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     t.same((done.returncode, done.stdout.decode()), (0, ''))
+
+
+@test
+def the_code_on_the_page_about_conflicts_compiles(t):
+    the_code_on_the_page_compiles(t, 'conflicts.md')
+
+
+@test
+def the_code_on_the_page_about_schemas_compiles(t):
+    the_code_on_the_page_compiles(t, 'schemas.md')
 
 
 @test
