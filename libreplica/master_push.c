@@ -122,17 +122,29 @@ static int fits(struct replica__master_row *row, const struct replica__write *w,
     return r < 0 ? replica__enomem(err) : 1;
 }
 
+/* What a unique index says. */
+static int refuse_taken(replica_db *db, struct replica__master_row *row, int r,
+                        const replica_error *why, replica_error *err)
+{
+    if (r == REPLICA_ECONFLICT && db->taken)
+        return refuse(row, 422, why->message);
+    if (err)
+        *err = *why;
+    return r;
+}
+
 static int take(replica_db *db, struct replica__master_row *row, const struct replica__write *w,
                 const struct replica__row *old, replica_error *err)
 {
     struct replica__written written;
+    replica_error why = { .offset = -1 };
     int r = fits(row, w, err);
 
     if (r <= 0)
         return r;
-    r = replica__write(db, w, old, &written, err);
+    r = replica__write(db, w, old, &written, &why);
     if (r < 0)
-        return r;
+        return refuse_taken(db, row, r, &why, err);
     row->verdict = REPLICA_VERDICT_TAKEN;
     row->sequence = written.seq;
     return 0;
@@ -148,6 +160,8 @@ static int take_new(replica_db *db, struct replica__master_row *row,
 
     if (r > 0)
         r = replica__write_new(db, w, &written, err);
+    if (r == REPLICA_ECONFLICT && db->taken)
+        r = 0; /* it is asked again behind the other questions */
     row->verdict = r > 0 ? REPLICA_VERDICT_TAKEN : REPLICA_VERDICT_NONE;
     if (r > 0)
         row->sequence = written.seq;

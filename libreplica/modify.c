@@ -59,6 +59,8 @@ int replica_modify(replica_collection *coll, const char *id, replica_modify_fn f
     if (!coll || !id || !fn)
         return replica__error_set(err, REPLICA_EINVAL, 0, "no collection, id or function");
     for (int round = 0; r == REPLICA_ECONFLICT && round < REPLICA__ROUNDS; round++) {
+        if (coll->db->taken && round > 0) /* a unique index stands in the way: that lasts */
+            return r;
         if (round > 0)
             replica__back_off(coll->db, round);
         r = modify_once(coll, id, fn, ctx, ret_doc, err);

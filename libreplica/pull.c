@@ -440,6 +440,40 @@ static void forget_id(struct replica__pulled *doc)
     doc->id = NULL;
 }
 
+/* What a unique index has no place for waits, and does not stop the rest. */
+static int apply_or_set_aside(struct replica__pulling *p, struct replica__pulled *doc,
+                              bool *ret_taken, replica_error *err)
+{
+    replica_error why = { .offset = -1 };
+    int r = apply(p, doc, &why);
+
+    if (r == REPLICA_ECONFLICT && p->repl->db->taken) {
+        *ret_taken = true;
+        return set_aside(p, doc, r, why.message, err);
+    }
+    if (r < 0 && err)
+        *err = why;
+    return r;
+}
+
+static int apply_all(struct replica__pulling *p, struct replica__pulled *docs, size_t n,
+                     replica_error *err)
+{
+    bool taken = false, again = false;
+    int r = 0;
+
+    for (size_t i = 0; r >= 0 && i < n; i++)
+        r = apply_or_set_aside(p, &docs[i], &taken, err);
+    /* A later document of the page may have made room. */
+    for (size_t i = 0; taken && r >= 0 && i < n; i++) {
+        if (docs[i].outcome != REPLICA__PULLED_ASIDE || docs[i].problem)
+            continue;
+        forget_id(&docs[i]);
+        r = apply_or_set_aside(p, &docs[i], &again, err);
+    }
+    return r;
+}
+
 int replica__pull_apply(struct replica__replication *repl, size_t feed,
                         struct replica__pulled *docs, size_t n, const char *incarnation,
                         const char *checkpoint, replica_error *err)
@@ -462,8 +496,8 @@ int replica__pull_apply(struct replica__replication *repl, size_t feed,
     if (r >= 0)
         r = replica__replication_seen(repl, err);
     before = repl->db->head;
-    for (size_t i = 0; r >= 0 && i < n; i++)
-        r = apply(&p, &docs[i], err);
+    if (r >= 0)
+        r = apply_all(&p, docs, n, err);
     /* What was written here just now is clean; a mark at the head stays at the head. */
     if (moved.mark >= before)
         moved.mark = repl->db->head;

@@ -129,7 +129,7 @@ int replica_patch(replica_collection *coll, const char *id, const char *patch, s
     again = strcmp(base_rev, REPLICA_ANY_REV) == 0;
     for (int round = 0; round < REPLICA__ROUNDS; round++) {
         r = patch_once(coll, id, patch, len, base_rev, ret_doc, again ? NULL : ret_stored, err);
-        if (r != REPLICA_ECONFLICT || !again)
+        if (r != REPLICA_ECONFLICT || !again || coll->db->taken)
             return r;
         replica__back_off(coll->db, round);
     }

@@ -5,6 +5,8 @@
 #include "libreplica/aside.h"
 #include "libreplica/conflict_log.h"
 #include "libreplica/document.h"
+#include "libreplica/migrate.h"
+#include "libreplica/index.h"
 #include "libreplica/pull.h"
 #include "libreplica/txn.h"
 #include "libreplica/write.h"
@@ -79,6 +81,7 @@ static int read_question(struct replica__replication *repl, int64_t number,
         .clean = s.clean_seq == row.seq,
         .lost = s.lost_seq == row.seq,
     };
+    ret->real_older = replica__doc_version(real) < coll->version;
     /* In step with an older version's endpoint, and brought to this one's, which has it after all. */
     if (ret->lost && s.version != coll->version) {
         ret->lost = false;
@@ -131,6 +134,77 @@ int replica__unsettled_next(struct replica__replication *repl, int64_t after,
         return r;
     }
     return (int)count;
+}
+
+/* ---- questions between versions --------------------------------------------------- */
+
+static bool is_older(const struct replica__unsettled *u, const replica_doc *doc)
+{
+    return doc && replica__doc_version(doc) < u->coll->version;
+}
+
+bool replica__unsettled_is_older(const struct replica__unsettled *u)
+{
+    return is_older(u, u->real) || is_older(u, u->assumed);
+}
+
+/* tombstone: that is what a state becomes that the steps drop; else none. */
+static int rise(const struct replica__unsettled *u, replica_doc **doc, bool tombstone,
+                replica_error *err)
+{
+    replica_doc *risen = NULL;
+    const char *json;
+    size_t len;
+    int r = is_older(u, *doc) ? replica__migrate_state(u->coll, *doc, &risen, err) : 0;
+
+    if (r < 0 || !is_older(u, *doc))
+        return r;
+    if (r == REPLICA__MIGRATED_DROP && tombstone) {
+        json = replica_doc_json(*doc, &len);
+        r = replica__doc_new(u->coll, replica_doc_id(*doc), json, len, true, &risen, err);
+        if (r < 0)
+            return r;
+    }
+    replica_doc_unref(*doc);
+    *doc = risen;
+    return 0;
+}
+
+int replica__unsettled_rise(struct replica__unsettled *u, replica_error *err)
+{
+    int r = rise(u, &u->real, true, err);
+
+    return r < 0 ? r : rise(u, &u->assumed, false, err);
+}
+
+int replica__unsettled_put(struct replica__replication *repl, const struct replica__unsettled *u,
+                           replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    REPLICA_TXN txn = NULL;
+    struct replica__state s;
+    struct replica__kept k;
+    int64_t kept = 0;
+    int r = replica__lease_begin(repl, &txn, err);
+
+    if (r >= 0)
+        r = replica__state_get(repl->db, u->doc, repl->number, &s, err);
+    if (r <= 0 || s.unsettled != u->unsettled)
+        return r < 0 ? r : 0;
+    r = replica__kept_get(repl->db, s.unsettled, &stmt, &k, err);
+    if (r < 0)
+        return r;
+    k.version = u->coll->version;
+    k.flags = replica_doc_deleted(u->real) ? REPLICA__FLAG_DELETED : 0;
+    k.body = replica_doc_json(u->real, &k.len);
+    r = replica__kept_add(repl->db, &k, 1, &kept, err);
+    replica__sql_reset(&stmt);
+    if (r >= 0)
+        r = replica__state_drop_unsettled(repl->db, &s, err);
+    s.unsettled = kept;
+    if (r >= 0)
+        r = replica__state_put(repl->db, &s, err);
+    return r < 0 ? r : replica__txn_commit(&txn, err);
 }
 
 void replica__unsettled_free(struct replica__unsettled *u, size_t n)
@@ -343,6 +417,55 @@ static int do_answer(struct settling *t, replica_error *err)
     }
 }
 
+/* The text that the answer would write, if it writes a live one. */
+static int next_text(struct settling *t, sqlite3_stmt **stmt, struct replica__slice *ret,
+                     replica_error *err)
+{
+    const struct replica__settled *a = t->answer;
+    struct replica__kept k;
+    int r;
+
+    *ret = (struct replica__slice){ a->json, a->len };
+    if (a->how == REPLICA__SETTLE_JSON)
+        return 1;
+    if (a->how != REPLICA__SETTLE_REAL && a->how != REPLICA__SETTLE_CLEAN)
+        return 0;
+    r = replica__kept_get(t->p->repl->db, t->s.unsettled, stmt, &k, err);
+    if (r < 0)
+        return r;
+    *ret = (struct replica__slice){ k.body, k.len };
+    return !(k.flags & REPLICA__FLAG_DELETED);
+}
+
+/* Before anything is written: an answer for which a unique index has no place is as good as none,
+ * and the document waits for the program. */
+static int answer_it(struct settling *t, replica_error *err)
+{
+    replica_db *db = t->p->repl->db;
+    const struct replica__settled *given = t->answer;
+    struct replica__settled refused = *given;
+    replica_error why = { .offset = -1 };
+    struct replica__slice text;
+    REPLICA_STMT stmt = NULL;
+    int r = db->indexed ? next_text(t, &stmt, &text, err) : 0;
+
+    if (r > 0)
+        r = replica__index_fits(refused.of->coll, t->row->id, t->row->id_len, text.data, text.len,
+                                &why);
+    replica__sql_reset(&stmt);
+    if (r == REPLICA_ECONFLICT) {
+        refused.code = r;
+        refused.reason = why.message;
+        t->answer = &refused;
+        r = give_up(t, err);
+        t->answer = given;
+        return r;
+    }
+    if (r < 0 && why.code && err)
+        *err = why;
+    return r < 0 ? r : do_answer(t, err);
+}
+
 static int settle_one(struct replica__pulling *p, struct replica__settled *answer,
                       replica_error *err)
 {
@@ -370,7 +493,7 @@ static int settle_one(struct replica__pulling *p, struct replica__settled *answe
     t.real_seq = kept.server_seq;
     replica__sql_reset(&kept_stmt);
     t.row = &row;
-    r = do_answer(&t, err);
+    r = answer_it(&t, err);
     answer->done = r >= 0;
     return r;
 }

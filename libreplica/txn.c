@@ -120,6 +120,7 @@ int replica__txn_begin(replica_db *db, replica_db **ret_txn, replica_error *err)
     r = begin_immediate(db, err);
     if (r >= 0) {
         db->in_txn = true;
+        db->taken = false;
         db->changes_before = sqlite3_total_changes(db->sqlite);
         r = replica__txn_know(db, err);
         if (r < 0) {
