@@ -1,5 +1,6 @@
 /* Looking for inconsistencies. */
 #include "base/json.h"
+#include "libreplica/index.h"
 #include "libreplica/shape.h"
 
 #include <string.h>
@@ -32,6 +33,10 @@ static const char *const questions[] = {
     " JOIN collection c ON c.id = d.coll WHERE d.height < 1 OR d.seq < 1",
     "SELECT 'sequence ' || seq, 'two documents have this sequence number' FROM doc"
     " GROUP BY seq HAVING count(*) > 1",
+    "SELECT 'index ' || id, 'its collection is missing' FROM idx"
+    " WHERE coll <> 0 AND coll NOT IN (SELECT id FROM collection)",
+    "SELECT 'index ' || idx, 'entries of an index that is missing' FROM entry"
+    " WHERE idx NOT IN (SELECT id FROM idx) GROUP BY idx",
     "SELECT 'state of document ' || doc, 'the document is missing' FROM state"
     " WHERE doc NOT IN (SELECT number FROM doc)",
     "SELECT 'state of document ' || doc, 'the replication is missing' FROM state"
@@ -176,6 +181,11 @@ static int check_shape(void *ctx, const char *name)
     return r;
 }
 
+static void found_in_index(void *ctx, const char *where, const char *what)
+{
+    report(ctx, where, what);
+}
+
 int replica_check(replica_db *db, void (*fn)(void *ctx, const char *where, const char *what),
                   void *ctx, replica_error *err)
 {
@@ -193,5 +203,7 @@ int replica_check(replica_db *db, void (*fn)(void *ctx, const char *where, const
         r = check_kept(&c, err);
     if (r == 0)
         r = replica_db_collections(db, check_shape, &c, err);
+    if (r == 0)
+        r = replica__index_check(db, found_in_index, &c, err);
     return r < 0 ? r : c.found;
 }
