@@ -280,6 +280,7 @@ struct replica__unsettled {
     replica_doc *local;
     int rounds;            /* of conflicts since it was last clean */
     bool clean;            /* local is in step with an older state: real simply replaces it */
+    bool real_older;       /* real was kept in an older version than the collection's */
     bool lost;             /* local was in step, until the server lost it; nobody edited it, */
     bool lost_is_newer;    /* and it is newer than what the server has now */
     bool lost_is_next;     /* and it came after what the server has now */
@@ -308,6 +309,16 @@ struct replica__settled {
 REPLICA_INTERNAL int replica__unsettled_next(struct replica__replication *repl, int64_t after,
                                              struct replica__unsettled *ret, size_t n,
                                              replica_error *err);
+/* Is one of its states of an older version than the collection? */
+REPLICA_INTERNAL bool replica__unsettled_is_older(const struct replica__unsettled *u);
+/* Bring assumed and real up, by the steps: on the program's thread.  A real state that is dropped is
+ * a deletion; an assumed one, none.  REPLICA_EUSER and others: it cannot be done. */
+REPLICA_INTERNAL int replica__unsettled_rise(struct replica__unsettled *u, replica_error *err);
+/* The real state has risen: from now on it is what is unsettled.  (The base stays what the server
+ * had: it rises only to be asked about.) */
+REPLICA_INTERNAL int replica__unsettled_put(struct replica__replication *repl,
+                                            const struct replica__unsettled *u,
+                                            replica_error *err);
 REPLICA_INTERNAL void replica__unsettled_free(struct replica__unsettled *u, size_t n);
 REPLICA_INTERNAL int replica__settle(struct replica__replication *repl,
                                      struct replica__settled *answers, size_t n,

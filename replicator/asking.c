@@ -18,6 +18,7 @@ struct question {
 
 struct answered {
     int64_t ticket;
+    struct rising *risen; /* in place of an answer */
     struct replica__answer answer;
     char *text;
     struct answered *next;
@@ -48,8 +49,25 @@ struct replica__asking *replica__asking_new(const struct replica__session_hooks 
     return a;
 }
 
+/* A question whose states are on their way up. */
+struct rising {
+    struct replica__asking *asking;
+    struct replica__unsettled of; /* its documents, referenced */
+    int64_t ticket;
+    int code;
+    replica_error why;
+};
+
+static void free_rising(struct rising *rising)
+{
+    if (rising)
+        replica__unsettled_free(&rising->of, 1);
+    replica__free(rising);
+}
+
 static void free_answer(struct answered *answer)
 {
+    free_rising(answer->risen);
     replica__free(answer->text);
     replica__free(answer);
 }
@@ -188,6 +206,40 @@ static int take_answer(void *ctx, int64_t ticket, const struct replica__answer *
     return closed ? REPLICA_ECLOSED : 0;
 }
 
+/* The answer was allocated before: nothing can fail any more. */
+static void give_risen(struct replica__asking *a, struct answered *answer)
+{
+    bool closed;
+
+    pthread_mutex_lock(&a->mutex);
+    closed = !a->hooks;
+    a->on_the_way--;
+    if (!closed) {
+        *a->last = answer;
+        a->last = &answer->next;
+        a->hooks->wake(a->hooks->ctx);
+    }
+    pthread_mutex_unlock(&a->mutex);
+    if (closed)
+        free_answer(answer);
+    unref(a);
+}
+
+static void run_steps(void *arg, bool closing)
+{
+    struct answered *answer = arg;
+    struct rising *rising = answer->risen;
+    struct replica__asking *a = rising->asking;
+    bool closed;
+
+    pthread_mutex_lock(&a->mutex);
+    closed = !a->hooks;
+    pthread_mutex_unlock(&a->mutex);
+    if (!closing && !closed)
+        rising->code = replica__unsettled_rise(&rising->of, &rising->why);
+    give_risen(a, answer);
+}
+
 /* ---- on the session's ------------------------------------------------------------- */
 
 /* An older question about the same document is of no use any more; its answer will find nothing. */
@@ -206,18 +258,35 @@ static void forget(struct replica__asking *a, int64_t doc)
     }
 }
 
-static void hold(struct replica__asking *a)
+static void hold(struct replica__asking *a, int refs)
 {
     pthread_mutex_lock(&a->mutex);
-    a->refs += 2; /* the post's, and the conflict's */
+    a->refs += refs;
     a->on_the_way++;
     pthread_mutex_unlock(&a->mutex);
+}
+
+/* It tells its bucket, too. */
+static int64_t next_ticket(struct replica__asking *a, const struct replica__unsettled *u)
+{
+    return ++a->tickets * BUCKETS + u->doc % BUCKETS;
+}
+
+static void take_over(struct replica__asking *a, struct question *q, struct replica__unsettled *u,
+                      int64_t ticket)
+{
+    forget(a, u->doc);
+    *q = (struct question){ .of = *u, .ticket = ticket };
+    u->assumed = u->real = u->local = NULL;
+    q->next = *bucket_of(a, q->of.doc);
+    *bucket_of(a, q->of.doc) = q;
+    a->count++;
 }
 
 int replica__asking_ask(struct replica__asking *a, replica_db *db, struct replica__unsettled *u)
 {
     const replica_conflict_handler *handler = replica__collection_handler(u->coll);
-    int64_t ticket = ++a->tickets * BUCKETS + u->doc % BUCKETS; /* tells its bucket, too */
+    int64_t ticket = next_ticket(a, u);
     struct replica__conflict_parts parts = { .of = u,
                                              .key = replica_collection_key(u->coll),
                                              .schema = replica__collection_schema(u->coll),
@@ -240,7 +309,7 @@ int replica__asking_ask(struct replica__asking *a, replica_db *db, struct replic
     p->asking = a;
     p->resolve = handler->resolve;
     p->ctx = handler->ctx;
-    hold(a);
+    hold(a, 2); /* the post's, and the conflict's */
     if (a->hooks->post(a->hooks->ctx, run_handler, p) < 0) {
         replica__conflict_free(p->conflict);
         pthread_mutex_lock(&a->mutex);
@@ -251,12 +320,39 @@ int replica__asking_ask(struct replica__asking *a, replica_db *db, struct replic
         replica__free(p);
         return REPLICA_ENOMEM;
     }
-    forget(a, u->doc);
-    *q = (struct question){ .of = *u, .ticket = ticket };
-    u->assumed = u->real = u->local = NULL; /* taken over */
-    q->next = *bucket_of(a, q->of.doc);
-    *bucket_of(a, q->of.doc) = q;
-    a->count++;
+    take_over(a, q, u, ticket);
+    return 0;
+}
+
+int replica__asking_rise(struct replica__asking *a, struct replica__unsettled *u)
+{
+    struct question *q = replica__alloc(sizeof *q);
+    struct answered *answer = replica__alloc_zero(1, sizeof *answer);
+    struct rising *rising = replica__alloc_zero(1, sizeof *rising);
+
+    if (!q || !answer || !rising) {
+        replica__free(q);
+        replica__free(answer);
+        replica__free(rising);
+        return REPLICA_ENOMEM;
+    }
+    *rising = (struct rising){ .asking = a, .of = *u, .ticket = next_ticket(a, u) };
+    replica_doc_ref(u->assumed);
+    replica_doc_ref(u->real);
+    replica_doc_ref(u->local);
+    answer->ticket = rising->ticket;
+    answer->risen = rising;
+    hold(a, 1);
+    if (a->hooks->post(a->hooks->ctx, run_steps, answer) < 0) {
+        pthread_mutex_lock(&a->mutex);
+        a->on_the_way--;
+        pthread_mutex_unlock(&a->mutex);
+        unref(a);
+        free_answer(answer);
+        replica__free(q);
+        return REPLICA_ENOMEM;
+    }
+    take_over(a, q, u, rising->ticket);
     return 0;
 }
 
@@ -290,6 +386,20 @@ static struct answered *next_answer(struct replica__asking *a)
     return answer;
 }
 
+/* What came back in place of the question's states; or why it cannot be asked. */
+static void take_risen(struct rising *rising, struct replica__asked *ret)
+{
+    struct replica__unsettled asked = ret->of;
+
+    ret->of = rising->of;
+    rising->of = asked;
+    ret->risen = true;
+    ret->answer.code = rising->code < 0 ? rising->code : 0;
+    if (rising->code < 0)
+        ret->text = replica__strdup(rising->why.message);
+    ret->answer.reason = ret->text;
+}
+
 int replica__asking_take(struct replica__asking *a, struct replica__asked *ret)
 {
     struct answered *answer;
@@ -307,7 +417,10 @@ int replica__asking_take(struct replica__asking *a, struct replica__asked *ret)
             ret->answer.json = ret->text;
         if (ret->answer.reason)
             ret->answer.reason = ret->text;
+        if (answer->risen)
+            take_risen(answer->risen, ret);
         replica__free(q);
+        free_rising(answer->risen);
         replica__free(answer);
         return 1;
     }

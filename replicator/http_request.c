@@ -69,7 +69,8 @@ static replica_remote_collection *rename_collections(const struct replica__http_
         renamed[i] = collections[i];
         if (strcmp(collections[i].name, alias ? alias : url->name) == 0) {
             renamed[i].name = url->name;
-            renamed[i].version = url->version;
+            if (collections[i].version == 0) /* of a collection without versions */
+                renamed[i].version = url->version;
         }
     }
     return renamed;

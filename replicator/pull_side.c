@@ -181,10 +181,25 @@ static void grow(struct replica__session *s)
         s->pull_rows = s->pull_rows * 2 < s->o.rows ? s->pull_rows * 2 : s->o.rows;
 }
 
+bool replica__pull_side_confirm(struct replica__session *s, size_t feed)
+{
+    replica_error error = { .offset = -1 };
+    int r = replica__feed_confirm(s->repl, feed, &error);
+
+    s->dirty |= r > 0;
+    if (r >= 0)
+        return true;
+    s->feeds[feed].wanted = true;
+    replica__session_failed(s, &error, 0);
+    return false;
+}
+
 static void reached_head(struct replica__session *s)
 {
     struct feed *feed = &s->feeds[s->feed];
 
+    if (!replica__pull_side_confirm(s, s->feed))
+        return;
     feed->at_head = true;
     feed->remaining = 0;
     s->poll_at = 0;

@@ -81,11 +81,14 @@ typedef int (*replica_token_fn)(void *ctx, char *out, size_t room);
 typedef struct replica_sync_options {
     size_t size;
     unsigned flags;
-    const char *identifier;           /* NULL: made of the URL and the collections' names */
+    /* NULL: made of the URL, without the version of a collection that has one, and the
+     * collections' names. */
+    const char *identifier;
     replica_collection *const *collections;
     size_t collection_count;
     /* The endpoint of the (first) collection as RxDB has it, with the others beside it:
-     * http://host:port/{collection}/{version} */
+     * http://host:port/{collection}/{version}.  Of a collection that has a version the last segment
+     * is that, whatever it is here. */
     const char *url;
     const replica_remote *remote;     /* instead of url; copied */
     const char *const *headers;       /* "Name: value", NULL at the end; for HTTP; or NULL */
@@ -108,7 +111,8 @@ typedef struct replica_sync_options {
  * the handle to answer REPLICA_ECLOSED until you cancel it.
  * REPLICA_EINVAL: no or foreign collections, a URL that is none, an identifier that runs already.
  * REPLICA_ENOTSUP: a database in memory without REPLICA_SYNC_IN_LOOP.
- * REPLICA_EVERSION: libreplica is not of the very same version. */
+ * REPLICA_EVERSION: libreplica is not of the very same version; or a collection's documents are on
+ * their way to its version, and it was opened without the migrations. */
 REPLICA_API int replica_sync_start(replica_db *db, const replica_sync_options *opts,
                                    replica_sync **ret_sync, replica_error *err);
 

@@ -153,6 +153,10 @@ void replica_call_hello(replica_call *call, unsigned features)
         replica__session_failed(s, &error, 0);
         return;
     }
+    for (size_t i = 0; !s->o.pull && i < s->feed_count; i++) { /* nobody asks what is there */
+        if (!replica__pull_side_confirm(s, i))
+            return;
+    }
     s->greeted = true;
     replica__session_succeeded(s);
     replica__session_want_all(s);

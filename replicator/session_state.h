@@ -167,6 +167,9 @@ void replica__pull_side_answer(struct replica__session *s, const replica_remote_
 void replica__pull_side_failed(struct replica__session *s, const replica_error *error,
                                int64_t retry_ms);
 void replica__pull_side_stop(struct replica__session *s);
+/* All that this version's endpoint has was shown, or nobody asks it: what it has not is to be
+ * pushed.  false: the session has failed. */
+bool replica__pull_side_confirm(struct replica__session *s, size_t feed);
 /* Copy a page, so that it outlives its answer. */
 int replica__arrived_copy(struct replica__session *s, size_t feed, const replica_remote_page *from,
               struct arrived *ret, replica_error *err);

@@ -123,14 +123,42 @@ static bool write_answers(struct replica__session *s, struct batch *b)
 
 /* ---- answers of the program -------------------------------------------------------- */
 
+static void consider(struct replica__session *s, struct replica__unsettled *u, struct batch *b);
+
+/* The states have risen.  A real one is stored so, and the question is met again; else the rules, or
+ * the handler, see what they are to see. */
+static void take_risen(struct replica__session *s, struct replica__asked *asked, struct batch *b)
+{
+    replica_error error = { .offset = -1 };
+
+    if (asked->answer.code < 0) {
+        b->answers[b->n++] = (struct replica__settled){ .of = &asked->of,
+                                                        .how = REPLICA__SETTLE_ASIDE,
+                                                        .code = asked->answer.code,
+                                                        .reason = asked->answer.reason };
+    } else if (!asked->of.real_older) {
+        consider(s, &asked->of, b);
+    } else {
+        s->unsettled = true;
+        if (replica__unsettled_put(s->repl, &asked->of, &error) < 0)
+            replica__session_failed(s, &error, 0);
+    }
+}
+
 static bool take_answers(struct replica__session *s)
 {
     struct batch b = { .n = 0 };
+    size_t taken = 0;
     bool fine;
 
-    while (b.n < BATCH && replica__asking_take(s->asking, &b.asked[b.n]) > 0) {
-        const struct replica__asked *asked = &b.asked[b.n];
+    while (s->state == IDLE && taken < BATCH &&
+           replica__asking_take(s->asking, &b.asked[taken]) > 0) {
+        struct replica__asked *asked = &b.asked[taken++];
 
+        if (asked->risen) {
+            take_risen(s, asked, &b);
+            continue;
+        }
         b.answers[b.n++] = (struct replica__settled){
             .of = &asked->of,
             .how = asked->answer.how,
@@ -141,20 +169,33 @@ static bool take_answers(struct replica__session *s)
             .reason = asked->answer.reason,
         };
     }
-    fine = write_answers(s, &b);
-    for (size_t i = 0; i < b.n; i++)
+    fine = s->state == IDLE && write_answers(s, &b);
+    for (size_t i = 0; i < taken; i++)
         replica__asked_free(&b.asked[i]);
-    return fine && b.n > 0;
+    return fine && taken > 0;
 }
 
 /* ---- a round ---------------------------------------------------------------------- */
+
+static void ask_failed(struct replica__session *s)
+{
+    replica_error error = { .offset = -1 };
+
+    replica__enomem(&error);
+    s->unsettled = true;
+    replica__session_failed(s, &error, 0);
+}
 
 /* One document: an answer at once, or a question. */
 static void consider(struct replica__session *s, struct replica__unsettled *u, struct batch *b)
 {
     struct replica__settled answer = { .of = u };
-    replica_error error = { .offset = -1 };
 
+    if (replica__unsettled_is_older(u)) {
+        if (replica__asking_rise(s->asking, u) < 0)
+            ask_failed(s);
+        return;
+    }
     answer.how = rule_for(u, &answer.rule);
     if (answer.how != REPLICA__SETTLE_CLEAN && !u->clean && u->rounds > MAX_ROUNDS) {
         answer.how = REPLICA__SETTLE_ASIDE;
@@ -165,11 +206,8 @@ static void consider(struct replica__session *s, struct replica__unsettled *u, s
         b->answers[b->n++] = answer;
         return;
     }
-    if (replica__asking_ask(s->asking, s->db, u) < 0) {
-        replica__enomem(&error);
-        s->unsettled = true;
-        replica__session_failed(s, &error, 0);
-    }
+    if (replica__asking_ask(s->asking, s->db, u) < 0)
+        ask_failed(s);
 }
 
 static bool round_step(struct replica__session *s)

@@ -102,7 +102,18 @@ static int check_options(replica_db *db, const replica_sync_options *o, replica_
     return 0;
 }
 
-/* The URL without what is secret in it, and the collections. */
+/* The end of a URL is the endpoint's version: "/12".  Where it begins, behind the slash. */
+static size_t version_at(const char *url, size_t len)
+{
+    size_t at = len;
+
+    while (at > 0 && url[at - 1] >= '0' && url[at - 1] <= '9')
+        at--;
+    return at > 0 && at < len && url[at - 1] == '/' ? at : len;
+}
+
+/* The URL without what is secret in it, and the collections.  With a collection that has versions
+ * the endpoint's is given as 0, so that the replication is the same one after the next. */
 static int make_identifier(const replica_sync_options *o, char **ret, replica_error *err)
 {
     REPLICA_BUF name = REPLICA_BUF_INIT;
@@ -120,7 +131,12 @@ static int make_identifier(const replica_sync_options *o, char **ret, replica_er
         url = at > host ? at : host;
     }
     len = strcspn(url, "?#");
-    replica__buf_add(&name, url, len);
+    if (o->url && replica_collection_version(o->collections[0]) > 0 && version_at(url, len) < len) {
+        replica__buf_add(&name, url, version_at(url, len));
+        replica__buf_char(&name, '0');
+    } else {
+        replica__buf_add(&name, url, len);
+    }
     for (size_t i = 0; i < o->collection_count; i++) {
         replica__buf_char(&name, i == 0 ? ' ' : ',');
         replica__buf_str(&name, replica_collection_name(o->collections[i]));
