@@ -15,6 +15,7 @@
 #include "libreplica/purge.h"
 
 #include "libreplica/collection.h"
+#include "libreplica/index.h"
 #include "libreplica/state.h"
 #include "libreplica/txn.h"
 
@@ -185,6 +186,10 @@ static int purge_one(struct purging *p, int64_t number)
     r = replica__doc_passed(p->db, &row, p->since, p->err);
     if (r > 0)
         r = feeds_passed(p, &row);
+    if (r > 0) {
+        r = replica__index_purge(p->db, p->coll, &row, p->err);
+        r = r < 0 ? r : 1;
+    }
     if (r <= 0)
         return r;
     replica__sql_reset(&stmt); /* its row goes */

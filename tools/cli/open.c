@@ -50,8 +50,6 @@ int cli_bad_text(const char *source, int64_t line, const replica_error *err)
 
     if (err->offset >= 0) /* bytes are counted from 1 for people */
         cli_complain_at(source, line, "byte %lld: %s", (long long)err->offset + 1, message);
-    else if (err->code == REPLICA_ESCHEMA && err->where[0])
-        cli_complain_at(source, line, "%s: %s", err->where, message);
     else
         cli_complain_at(source, line, "%s", message);
     return cli_exit_code(err->code);
