@@ -231,6 +231,8 @@ static int read_items_old(struct building *b, struct schema_array_rules *rules)
     return r;
 }
 
+/* 2020-12.  RxDB's validators read a schema that names no draft as draft 7, where items may be the
+ * list that is prefixItems here; a collection's schema may have it. */
 static int read_items(struct building *b, struct schema_array_rules *rules)
 {
     struct replica__json_value *prefix = building_value(b, KEYWORD_PREFIX_ITEMS);
@@ -241,7 +243,10 @@ static int read_items(struct building *b, struct schema_array_rules *rules)
     if (prefix)
         r = replica__compile_children(b, *prefix, &rules->prefix);
     b->keyword = "items";
-    if (r == 0 && items) {
+    if (r == 0 && items && items->type == REPLICA_JSON_ARRAY && !prefix &&
+        (b->c->flags & REPLICA_SCHEMA_COLLECTION)) {
+        r = replica__compile_children(b, *items, &rules->prefix);
+    } else if (r == 0 && items) {
         rules->rest_keyword = "items";
         r = replica__compile_child(b, *items, &rules->rest);
     }

@@ -24,7 +24,7 @@ enum keyword_shape {
     SHAPE_VALUE,           /* no schema */
     SHAPE_SCHEMA,          /* one */
     SHAPE_LIST,            /* an array of them */
-    SHAPE_SCHEMA_OR_LIST,  /* items of drafts 4 and 7 */
+    SHAPE_SCHEMA_OR_LIST,  /* items */
     SHAPE_MAP,             /* an object whose members are schemas */
     SHAPE_MAP_OR_NAMES     /* or arrays of names: dependencies */
 };

@@ -80,6 +80,21 @@ TEST(a_collections_schema_knows_its_version_and_key)
     replica_schema_unref(schema);
 }
 
+TEST(a_collections_schema_may_have_the_lists_of_items_that_rxdb_takes)
+{
+    replica_schema *schema = NULL;
+    const char *text = "{'version':0,'primaryKey':'id','type':'object','properties':{"
+                       "'id':{'type':'string','maxLength':20},"
+                       "'at':{'items':[{'type':'number'},{'type':'number'}]}}}";
+
+    CHECK_RC(compile_with(text, NULL, REPLICA_SCHEMA_COLLECTION, &schema), 0);
+    CHECK_RC(validate_text(schema, "{'id':'a','at':[1,2,'x']}"), 0);
+    CHECK_RC(validate_text(schema, "{'id':'a','at':[1,'2']}"), REPLICA_ESCHEMA);
+    CHECK_STR(test_err.where, "/at/1");
+    replica_schema_unref(schema);
+    CHECK_REFUSED(text, REPLICA_ESCHEMA, "/properties/at", "items: must be a schema");
+}
+
 TEST(a_collections_schema_has_no_keywords_that_nobody_knows)
 {
     replica_schema *schema = NULL;
