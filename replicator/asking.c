@@ -427,7 +427,7 @@ int replica__asking_take(struct replica__asking *a, struct replica__asked *ret)
     return 0;
 }
 
-void replica__asked_free(struct replica__asked *asked)
+void replica__asking_free(struct replica__asked *asked)
 {
     replica__unsettled_free(&asked->of, 1);
     replica__free(asked->text);

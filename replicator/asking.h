@@ -34,7 +34,7 @@ struct replica__asked {
 };
 /* The next answer: 1, or 0. */
 int replica__asking_take(struct replica__asking *a, struct replica__asked *ret);
-void replica__asked_free(struct replica__asked *asked);
+void replica__asking_free(struct replica__asked *asked);
 /* Questions that wait for their answer. */
 size_t replica__asking_count(struct replica__asking *a);
 

@@ -171,7 +171,7 @@ static bool take_answers(struct replica__session *s)
     }
     fine = s->state == IDLE && write_answers(s, &b);
     for (size_t i = 0; i < taken; i++)
-        replica__asked_free(&b.asked[i]);
+        replica__asking_free(&b.asked[i]);
     return fine && taken > 0;
 }
 

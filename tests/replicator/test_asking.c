@@ -132,7 +132,7 @@ TEST(an_answer_comes_back_with_its_question)
     CHECK_INT(asked.of.local_sequence, 7);
     CHECK_INT(asked.answer.how, REPLICA__SETTLE_JSON);
     CHECK_MEM(asked.answer.json, asked.answer.len, "{\"id\":\"a\",\"v\":3}", 16);
-    replica__asked_free(&asked);
+    replica__asking_free(&asked);
     CHECK_INT(replica__asking_count(p.asking), 0);
     CHECK_INT(replica__asking_take(p.asking, &asked), 0);
     end(&p);
@@ -178,7 +178,7 @@ TEST(the_answer_to_a_question_that_was_asked_anew_finds_nothing)
     CHECK_RC(replica_conflict_use_delete(p.conflict, &test_err), 0);
     CHECK_INT(replica__asking_take(p.asking, &asked), 1);
     CHECK_INT(asked.answer.how, REPLICA__SETTLE_DELETE);
-    replica__asked_free(&asked);
+    replica__asking_free(&asked);
     end(&p);
 }
 
@@ -202,13 +202,13 @@ TEST(answers_come_in_the_order_in_which_they_were_given)
     CHECK_INT(asked.of.doc, 2);
     CHECK_INT(asked.answer.code, REPLICA_EUSER);
     CHECK_STR(asked.answer.reason, "no");
-    replica__asked_free(&asked);
+    replica__asking_free(&asked);
     CHECK_INT(replica__asking_take(p.asking, &asked), 1);
     CHECK_INT(asked.of.doc, 0);
-    replica__asked_free(&asked);
+    replica__asking_free(&asked);
     CHECK_INT(replica__asking_take(p.asking, &asked), 1);
     CHECK_INT(asked.answer.how, REPLICA__SETTLE_LOCAL);
-    replica__asked_free(&asked);
+    replica__asking_free(&asked);
     end(&p);
 }
 
@@ -234,7 +234,7 @@ TEST(any_thread_may_answer)
         sched_yield();
     pthread_join(thread, NULL);
     CHECK_INT(asked.answer.how, REPLICA__SETTLE_REAL);
-    replica__asked_free(&asked);
+    replica__asking_free(&asked);
     end(&p);
 }
 
@@ -337,7 +337,7 @@ TEST(after_an_answer_that_fails_the_conflict_is_still_the_programs)
              0);
     CHECK_INT(replica__asking_take(p.asking, &asked), 1);
     CHECK_MEM(asked.answer.json, asked.answer.len, "{\"id\":\"\\u0061\"}", 15);
-    replica__asked_free(&asked);
+    replica__asking_free(&asked);
     end(&p);
 }
 
@@ -384,6 +384,6 @@ TEST(each_failing_allocation_of_a_question_or_answer_leaves_nothing_behind)
         CHECK_RC(r, failed ? REPLICA_ENOMEM : 0);
     }
     CHECK_INT(replica__asking_take(p.asking, &asked), 1);
-    replica__asked_free(&asked);
+    replica__asking_free(&asked);
     end(&p);
 }
