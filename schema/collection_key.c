@@ -145,8 +145,9 @@ int replica__collection_schema_check_key(const struct replica__collection_schema
     if (v.type == REPLICA_JSON_STRING &&
         replica__json_string_is(inside(v), key.data ? key.data : "", key.len))
         return 0;
-    replica__error_set(err, REPLICA_ESCHEMA, 0, "the key '%s' is not what its fields make: '%.200s'",
-                       s->key, key.data ? key.data : "");
+    replica__error_set(err, REPLICA_ESCHEMA, 0,
+                       "the key '%s' is not what its fields make: '%.200s'", s->key,
+                       key.data ? key.data : "");
     replica__error_where(err, "/%s", s->key);
     return REPLICA_ESCHEMA;
 }

@@ -88,7 +88,18 @@ static bool put_script(const char *kind, const char *name, size_t len, bool comp
     return true;
 }
 
-bool replica__pattern_property(const char *text, size_t len, bool complement,
+/* Where case does not count, a letter of one case is one of both; and everything is in the other
+ * half, for each letter has one there. */
+static bool put_folded(const char *name, size_t len, bool complement, struct replica__buf *out)
+{
+    if (!word_of("Lu Ll Lt Uppercase_Letter Lowercase_Letter Titlecase_Letter Uppercase Upper "
+                 "Lowercase Lower", name, len))
+        return false;
+    replica__buf_str(out, complement ? "\\x{0}-\\x{10ffff}" : "\\p{L&}");
+    return true;
+}
+
+bool replica__pattern_property(const char *text, size_t len, bool complement, bool folded,
                                struct replica__buf *out)
 {
     const char *equals = memchr(text, '=', len);
@@ -99,7 +110,10 @@ bool replica__pattern_property(const char *text, size_t len, bool complement,
     if (memchr(text, '&', len))
         return false; /* PCRE2's own */
     if (!equals && len == 8 && memcmp(text, "Assigned", 8) == 0)
-        return replica__pattern_property("Cn", 2, !complement, out);
+        return replica__pattern_property("Cn", 2, !complement, folded, out);
+    if (folded && (!equals || word_of("General_Category gc", text, left)) &&
+        put_folded(value, value_len, complement, out))
+        return true;
     if (!equals)
         return put_listed(categories, COUNT(categories), text, len, complement, out) ||
                put_listed(binaries, COUNT(binaries), text, len, complement, out);

@@ -29,6 +29,17 @@ enum {
     "\\x{200b}-\\x{2027}\\x{202a}-\\x{202e}\\x{2030}-\\x{205e}\\x{2060}-\\x{2fff}" \
     "\\x{3001}-\\x{fefe}\\x{ff00}-\\x{10ffff}"
 
+#define WORD "0-9A-Za-z_"
+#define NO_WORD_OF_ASCII "\\x{0}-\\x{2f}\\x{3a}-\\x{40}\\x{5b}-\\x{5e}\\x{60}"
+#define NO_WORD NO_WORD_OF_ASCII "\\x{7b}-\\x{10ffff}"
+/* With the i flag the long s and the Kelvin sign are an s and a k. */
+#define FOLDED_WORD WORD "\\x{17f}\\x{212a}"
+#define NO_FOLDED_WORD NO_WORD_OF_ASCII "\\x{7b}-\\x{17e}\\x{180}-\\x{2129}\\x{212b}-\\x{10ffff}"
+#define FOLDED_EDGE "(?:(?<=[" FOLDED_WORD "])(?![" FOLDED_WORD "])|" \
+    "(?<![" FOLDED_WORD "])(?=[" FOLDED_WORD "]))"
+#define NO_FOLDED_EDGE "(?:(?<=[" FOLDED_WORD "])(?=[" FOLDED_WORD "])|" \
+    "(?<![" FOLDED_WORD "])(?![" FOLDED_WORD "]))"
+
 struct reader {
     const char *start;
     const char *at;
@@ -67,6 +78,12 @@ static bool take(struct reader *r, const char *what)
         return false;
     r->at += strlen(what);
     return true;
+}
+
+/* Are letters the same in both cases? */
+static bool is_folded(const struct reader *r)
+{
+    return r->flags & REPLICA__PATTERN_IGNORE_CASE;
 }
 
 static bool is_digit(char c)
@@ -234,7 +251,7 @@ static int put_property(struct reader *r, const char *from, bool complement)
 
     if (!next_is(r, "{") || !(close = memchr(name, '}', (size_t)(r->end - name))))
         return wrong(r, from, "\\p without {a property}");
-    if (!replica__pattern_property(name, (size_t)(close - name), complement, r->out))
+    if (!replica__pattern_property(name, (size_t)(close - name), complement, is_folded(r), r->out))
         return wrong(r, from, "a property that there is not");
     r->at = close + 1;
     return 0;
@@ -251,8 +268,8 @@ static int put_set(struct reader *r)
     switch (*r->at) {
     case 'd': set = "0-9"; break;
     case 'D': set = "\\x{0}-\\x{2f}\\x{3a}-\\x{10ffff}"; break;
-    case 'w': set = "0-9A-Za-z_"; break;
-    case 'W': set = "\\x{0}-\\x{2f}\\x{3a}-\\x{40}\\x{5b}-\\x{5e}\\x{60}\\x{7b}-\\x{10ffff}"; break;
+    case 'w': set = is_folded(r) ? FOLDED_WORD : WORD; break;
+    case 'W': set = is_folded(r) ? NO_FOLDED_WORD : NO_WORD; break;
     case 's': set = SPACE; break;
     case 'S': set = NO_SPACE; break;
     case 'p':
@@ -460,7 +477,12 @@ static int escape(struct reader *r, bool *ret_assertion)
     int rc;
 
     if (next_is(r, "b") || next_is(r, "B")) {
-        replica__buf_printf(r->out, "\\%c", *r->at++);
+        bool edge = *r->at++ == 'b';
+
+        if (is_folded(r))
+            replica__buf_str(r->out, edge ? FOLDED_EDGE : NO_FOLDED_EDGE);
+        else
+            replica__buf_str(r->out, edge ? "\\b" : "\\B");
         *ret_assertion = true;
         return 0;
     }

@@ -13,9 +13,9 @@
 int replica__pattern_translate(const char *text, size_t len, unsigned flags,
                                struct replica__buf *out, replica_error *err);
 
-/* Append the property that \p{text} names, or its complement.  false: there is none of that
- * name. */
-bool replica__pattern_property(const char *text, size_t len, bool complement,
+/* Append the property that \p{text} names, or its complement.  folded: letters are the same in both
+ * cases.  false: there is none of that name. */
+bool replica__pattern_property(const char *text, size_t len, bool complement, bool folded,
                                struct replica__buf *out);
 
 #endif

@@ -99,6 +99,17 @@ TEST(letters_are_the_same_in_both_cases_with_i_only)
     NO("stra\xC3\x9F", "STRA\xE1\xBA\x9E");
     CHECK_INT(found("\xC3\xA9", "i", "\xC3\x89", REPLICA_NUL), 1);
     CHECK_INT(found("^[a-c]$", "gui", "B", REPLICA_NUL), 1);
+    CHECK_INT(found("^\\p{Lu}\\P{Uppercase}[^\\p{Ll}]$", "i", "aA1", REPLICA_NUL), 1);
+    NO("^\\p{Lu}$", "a");
+}
+
+TEST(some_letters_are_words_with_i_only)
+{
+    NO("\\w", "\xC5\xBF\xE2\x84\xAA"); /* LONG S, KELVIN SIGN */
+    CHECK_INT(found("^\\w[\\w]$", "i", "\xC5\xBF\xE2\x84\xAA", REPLICA_NUL), 1);
+    CHECK_INT(found("\\W", "i", "\xC5\xBF\xE2\x84\xAA", REPLICA_NUL), 0);
+    CHECK_INT(found("^\\b.\\B.\\b$", "i", "\xC5\xBF\xE2\x84\xAA", REPLICA_NUL), 1);
+    CHECK_INT(found("\\b", "i", "!\xC3\xA9", REPLICA_NUL), 0);
 }
 
 TEST(other_flags_are_refused)

@@ -177,9 +177,9 @@ int cmd_schema(int argc, char **argv)
     };
     const struct cli_command command = {
         "check FILE... | validate [FILE|-]",
-        "Check schemas; or validate JSON, one value per line, with one.  For each invalid value it\n"
-        "prints LINE: instance path: schema path: message.  Exit 1 if there was one, 2 if a schema\n"
-        "is bad.",
+        "Check schemas; or validate JSON, one value per line, with one.  For each invalid value\n"
+        "it prints LINE: instance path: schema path: message.  Exit 1 if there was one, 2 if a\n"
+        "schema is bad.",
         1, ARGUMENTS_MAX, options,
     };
     struct task *t;
