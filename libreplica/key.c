@@ -1,8 +1,9 @@
 /* Values as keys: docs/format.md has the bytes.
  *
  * A key is the value's inner form and one byte behind it: 0 if it is the value's own, 1 behind the
- * sorted elements of an array, so that an array stands right behind its smallest element.  Inside of
- * others an array has a class of its own instead.  No inner form is the beginning of another one. */
+ * sorted elements of an array, so that an array stands right behind its smallest element.  Inside
+ * of others an array has a class of its own instead.  No inner form is the beginning of another
+ * one. */
 #include "libreplica/key_internal.h"
 
 #include "base/alloc.h"

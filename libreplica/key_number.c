@@ -1,9 +1,9 @@
 /* Numbers as keys: sign, power of ten, digits, such that the order of the bytes is the order of the
  * values, for any number of digits and any size of the exponent.
  *
- * A number is 0.DDD * 10^p, D its significant digits.  Zero is one byte, 0x80; a positive number has
- * p (in one byte mostly), then two digits to a byte, the last of which is even; a negative one has
- * the same with every bit turned. */
+ * A number is 0.DDD * 10^p, D its significant digits.  Zero is one byte, 0x80; a positive number
+ * has p (in one byte mostly), then two digits to a byte, the last of which is even; a negative one
+ * has the same with every bit turned. */
 #include "libreplica/key_internal.h"
 
 #include <string.h>

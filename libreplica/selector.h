@@ -61,9 +61,9 @@ struct replica__test {
     struct replica__pattern *pattern;
     unsigned flags;                     /* of it */
     struct replica__slice source;       /* its text, unescaped */
-    struct replica__test *tests;        /* not, elem: what the value is asked; all: its elemMatches */
+    struct replica__test *tests;        /* not, elem: what the value is asked; all: of elements */
     size_t test_count;
-    struct replica__group *group;       /* elem: what an element is asked as if it were a document */
+    struct replica__group *group;       /* elem: what an element is asked as a document */
 };
 
 enum replica__term_kind { TERM_PATH = 1, TERM_AND, TERM_OR, TERM_NOR };

@@ -225,7 +225,8 @@ static bool has_type(unsigned types, struct replica__json_value v)
     case REPLICA_JSON_TRUE:
         return types & TYPE_BOOLEAN;
     case REPLICA_JSON_NUMBER:
-        return (types & TYPE_NUMBER) || ((types & TYPE_INTEGER) && replica__number_is_integer(v.text));
+        return (types & TYPE_NUMBER) ||
+               ((types & TYPE_INTEGER) && replica__number_is_integer(v.text));
     case REPLICA_JSON_STRING:
         return types & TYPE_STRING;
     case REPLICA_JSON_ARRAY:

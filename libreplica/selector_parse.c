@@ -1,7 +1,7 @@
 /* Selectors as RxDB users write them, read into terms and tests.
  *
- * Whatever is not known is an error that says where: nothing is ever ignored.  An object whose names
- * are operators asks; any other one is a value to be equal to. */
+ * Whatever is not known is an error that says where: nothing is ever ignored.  An object whose
+ * names are operators asks; any other one is a value to be equal to. */
 #include "libreplica/selector.h"
 
 #include "base/alloc.h"

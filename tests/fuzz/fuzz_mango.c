@@ -1,7 +1,7 @@
 /* Queries against arbitrary bytes: a query and a document with a 0x1E byte between them.
  *
- * Whatever is understood must match without harm, and what conditions promise must hold; whatever is
- * not must be refused with a place inside the text. */
+ * Whatever is understood must match without harm, and what conditions promise must hold; whatever
+ * is not must be refused with a place inside the text. */
 #include "libreplica/mango.h"
 
 #include <stdlib.h>
@@ -15,7 +15,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
             abort();      \
     } while (0)
 
-static bool lies_in(const struct replica__buf *key, const struct replica__range_of_keys *r, size_t n)
+static bool lies_in(const struct replica__buf *key, const struct replica__range_of_keys *r,
+                    size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         size_t low = r[i].low_len < key->len ? r[i].low_len : key->len;

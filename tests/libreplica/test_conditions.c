@@ -49,24 +49,25 @@ TEST(conditions_are_the_ranges_that_tests_ask_for)
     static const char *const cases[][2] = {
         { "{}", "only" },
         { "{\"a\":5}", "a: 20b16400-20b16401 narrow 20b16400-20b16401 point exact; only" },
-        { "{\"a\":null}",
-          "a: 1000-1001 1800-1801 narrow 1000-1001 1800-1801 point exact; only" },
+        { "{\"a\":null}", "a: 1000-1001 1800-1801 narrow 1000-1001 1800-1801 point exact; only" },
         { "{\"a\":{\"$gt\":5}}", "a: 20b164ff-21 narrow 20b164ff-21 exact; only" },
         { "{\"a\":{\"$gte\":\"a\"}}", "a: 306100-31 narrow 306100-31 exact; only" },
         { "{\"a\":{\"$lt\":\"a\"}}", "a: 30-306100 narrow 30-306100 exact; only" },
         { "{\"a\":{\"$lte\":false}}", "a: 60-6001 narrow 60-6001 exact; only" },
         { "{\"a\":{\"$lt\":false}}", "a: narrow exact; only" },
-        { "{\"a\":{\"$gt\":1,\"$lt\":5}}",
-          "a: 20b114ff-21 narrow 20b114ff-20b164 exact; only" },
+        { "{\"a\":{\"$gt\":1,\"$lt\":5}}", "a: 20b114ff-21 narrow 20b114ff-20b164 exact; only" },
         { "{\"a\":{\"$gt\":5},\"$and\":[{\"a\":{\"$lt\":1}}]}",
           "a: 20b164ff-21 narrow exact; only" },
         { "{\"a\":{\"$gt\":1,\"$in\":[1,2,2.0]}}",
           "a: 20b11400-20b11401 20b12800-20b12801 narrow 20b12800-20b12801 point exact; only" },
         { "{\"a\":{\"$in\":[]}}", "a: narrow point exact; only" },
-        { "{\"a\":{\"$eq\":{\"x\":[1]}}}",
-          "a: 403078000150" "20b1140100-403078000150" "20b1140101 narrow 403078000150"
-          "20b1140100-403078000150" "20b1140101 point; more" },
-        { "{\"a\":{\"$regex\":\"^ab\\\\.c*\"}}", "a: 3061622e-3061622f narrow 3061622e-3061622f; more" },
+        { "{\"a\":{\"$eq\":{\"x\":[1]}}}", "a: 403078000150"
+                                           "20b1140100-403078000150"
+                                           "20b1140101 narrow 403078000150"
+                                           "20b1140100-403078000150"
+                                           "20b1140101 point; more" },
+        { "{\"a\":{\"$regex\":\"^ab\\\\.c*\"}}",
+          "a: 3061622e-3061622f narrow 3061622e-3061622f; more" },
         { "{\"a\":{\"$regex\":\"^a|b\"}}", "a: 30-31 narrow 30-31; more" },
         { "{\"a\":{\"$regex\":\"^a\",\"$options\":\"i\"}}", "a: 30-31 narrow 30-31; more" },
         { "{\"a\":{\"$regex\":\"^a\",\"$options\":\"m\"}}", "a: 30-31 narrow 30-31; more" },
@@ -74,7 +75,8 @@ TEST(conditions_are_the_ranges_that_tests_ask_for)
         { "{\"a\":{\"$exists\":false}}", "a: 1000-1001 narrow 1000-1001 point exact; only" },
         { "{\"a.b\":{\"$exists\":false}}", "a.b: -ff narrow 1000-1001 point exact; only" },
         { "{\"a\":{\"$all\":[5,6]}}", "a: 20b16400-20b16401 narrow 20b16400-20b16401 point; more" },
-        { "{\"a\":{\"$elemMatch\":{\"$gt\":5,\"$ne\":7}}}", "a: 20b164ff-21 narrow 20b164ff-21; more" },
+        { "{\"a\":{\"$elemMatch\":{\"$gt\":5,\"$ne\":7}}}",
+          "a: 20b164ff-21 narrow 20b164ff-21; more" },
         { "{\"a\":{\"$elemMatch\":{\"b\":5}}}", "more" },
         { "{\"a\":{\"$ne\":5}}", "more" },
         { "{\"a\":{\"$ne\":5,\"$gt\":5}}", "a: 20b164ff-21 narrow 20b164ff-21; more" },
@@ -103,7 +105,8 @@ TEST(no_selector_has_no_conditions)
 
 /* ---- never wrong ----------------------------------------------------------------- */
 
-static bool lies_in(const struct replica__buf *key, const struct replica__range_of_keys *r, size_t n)
+static bool lies_in(const struct replica__buf *key, const struct replica__range_of_keys *r,
+                    size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         size_t low = r[i].low_len < key->len ? r[i].low_len : key->len;

@@ -41,19 +41,19 @@ TEST(keys_are_in_the_order_of_their_values)
     static const char *const ordered[] = {
         "", "[]", "null", "[null]", "[1,null]", "-1e1000000000000000000001",
         "-1e1000000000000000000000", "-1e300", "-12345", "-100", "-99.5", "-99", "-1.5", "-1",
-        "-0.001", "-1e-1000000000000000000000", "0", "[0,5]", "1e-1000000000000000000000", "1e-70000",
-        "1e-330", "1e-40", "0.001", "0.01", "0.99", "1", "[1]", "[1,2]", "[3,1,2]", "[2,[3],1]",
-        "1.000000000000000000000000000001", "1.01", "1.5", "2", "9", "9.99", "10", "11", "99", "100",
-        "101", "12345", "123456", "9007199254740992", "9007199254740993", "1e70", "1e300",
-        "1e70000", "1e100000", "9e99999999999999999", "1e999999999999999999",
+        "-0.001", "-1e-1000000000000000000000", "0", "[0,5]", "1e-1000000000000000000000",
+        "1e-70000", "1e-330", "1e-40", "0.001", "0.01", "0.99", "1", "[1]", "[1,2]", "[3,1,2]",
+        "[2,[3],1]", "1.000000000000000000000000000001", "1.01", "1.5", "2", "9", "9.99", "10",
+        "11", "99", "100", "101", "12345", "123456", "9007199254740992", "9007199254740993",
+        "1e70", "1e300", "1e70000", "1e100000", "9e99999999999999999", "1e999999999999999999",
         "1e1000000000000000000", "1e1000000000000000000000", "2e1000000000000000000000",
         "1e1000000000000000000001", "\"\"", "\"\\u0000\"", "\"\\u0000a\"", "\"\\u0001\"", "\"a\"",
         "[\"a\"]", "\"a\\u0000\"", "\"a\\u0000b\"", "\"aa\"", "\"b\"", "\"\xC3\xA9\"",
-        "\"\xED\x9F\xBF\"", "\"\\ud83d\"", "\"\\ud83da\"", "\"\xF0\x9F\x98\x80\"", "\"\\ud83d\\ue000\"",
-        "\"\\ude00\"", "\"\xEE\x80\x80\"", "\"\xEF\xBF\xBD\"", "{}", "{\"a\":[]}", "{\"a\":[1,5]}",
-        "{\"a\":[2]}", "{\"b\":0,\"a\":0}", "{\"b\":1,\"a\":0}", "{\"a\":1,\"b\":0}", "{\"b\":0}",
-        "[{\"b\":0}]", "[[]]", "[[],[]]", "[[1]]", "[[2,1,1]]", "[[1,2]]", "false", "[false]",
-        "[false,true]", "true", "[true]",
+        "\"\xED\x9F\xBF\"", "\"\\ud83d\"", "\"\\ud83da\"", "\"\xF0\x9F\x98\x80\"",
+        "\"\\ud83d\\ue000\"", "\"\\ude00\"", "\"\xEE\x80\x80\"", "\"\xEF\xBF\xBD\"", "{}",
+        "{\"a\":[]}", "{\"a\":[1,5]}", "{\"a\":[2]}", "{\"b\":0,\"a\":0}", "{\"b\":1,\"a\":0}",
+        "{\"a\":1,\"b\":0}", "{\"b\":0}", "[{\"b\":0}]", "[[]]", "[[],[]]", "[[1]]", "[[2,1,1]]",
+        "[[1,2]]", "false", "[false]", "[false,true]", "true", "[true]",
     };
     const int n = (int)(sizeof(ordered) / sizeof(ordered[0]));
     REPLICA_BUF a = REPLICA_BUF_INIT;
@@ -112,9 +112,16 @@ TEST(the_bytes_of_keys_are_those_of_the_file_format)
         { "1e64", "\x20\xF1\0\0\x14\0", 6 },
         { "1e-40", "\x20\x8F\xFF\xF9\x14\0", 6 },
         { "1e100000", "\x20\xF2\0\0\0\0\0\1\x86\x60\x14\0", 12 },
-        { "\"a\\u0000\"", "\x30" "a\0\xFF\0\0", 6 },
+        { "\"a\\u0000\"",
+          "\x30"
+          "a\0\xFF\0\0",
+          6 },
         { "\"\xF0\x9F\x98\x80\"", "\x30\xED\xA0\xBD\xED\xB8\x80\0\0", 9 },
-        { "{\"b\":1,\"a\":null}", "\x40\x30" "a\0\x30" "b\0\1\x18\x20\xB1\x14\0", 13 },
+        { "{\"b\":1,\"a\":null}",
+          "\x40\x30"
+          "a\0\x30"
+          "b\0\1\x18\x20\xB1\x14\0",
+          13 },
         { "[[1],1]", "\x20\xB1\x14\x50\x20\xB1\x14\1\1", 9 },
         { "false", "\x60\0", 2 },
         { "true", "\x61\0", 2 },
@@ -164,10 +171,11 @@ TEST(the_keys_of_strings_with_a_prefix_start_with_its_bytes)
 
 static int rank(enum replica__json_type type)
 {
-    static const int ranks[] = { [REPLICA_JSON_NULL] = 2,   [REPLICA_JSON_NUMBER] = 3,
-                                 [REPLICA_JSON_STRING] = 4, [REPLICA_JSON_OBJECT] = 5,
-                                 [REPLICA_JSON_ARRAY] = 6,  [REPLICA_JSON_FALSE] = 7,
-                                 [REPLICA_JSON_TRUE] = 8 };
+    static const int ranks[] = {
+        [REPLICA_JSON_NULL] = 2,   [REPLICA_JSON_NUMBER] = 3, [REPLICA_JSON_STRING] = 4,
+        [REPLICA_JSON_OBJECT] = 5, [REPLICA_JSON_ARRAY] = 6,  [REPLICA_JSON_FALSE] = 7,
+        [REPLICA_JSON_TRUE] = 8
+    };
 
     return ranks[type];
 }
@@ -334,9 +342,18 @@ TEST(the_order_of_random_keys_is_that_of_their_values)
 
 static void random_number(uint64_t *dice, struct replica__buf *out)
 {
-    static const char *const exponents[] = { "", "e5", "e-5", "E+31", "e-33", "e64", "e70000",
-                                             "e-70000", "e999999999999999998", "e99999999999999998",
-                                             "e-1000000000000000001", "e1000000000000000000" };
+    static const char *const exponents[] = { "",
+                                             "e5",
+                                             "e-5",
+                                             "E+31",
+                                             "e-33",
+                                             "e64",
+                                             "e70000",
+                                             "e-70000",
+                                             "e999999999999999998",
+                                             "e99999999999999998",
+                                             "e-1000000000000000001",
+                                             "e1000000000000000000" };
     size_t digits = 1 + random_below(dice, 5);
     size_t dot = random_below(dice, 6);
 
@@ -376,8 +393,9 @@ TEST(the_order_of_random_numbers_is_that_of_their_exact_values)
 
 TEST(turned_around_keys_are_in_the_other_order)
 {
-    static const char *const ordered[] = { "", "[]", "null", "-1", "1", "[1]", "\"\"", "\"a\"",
-                                           "\"a\\u0000\"", "\"ab\"", "{}", "false" };
+    static const char *const ordered[] = {
+        "", "[]", "null", "-1", "1", "[1]", "\"\"", "\"a\"", "\"a\\u0000\"", "\"ab\"", "{}", "false"
+    };
     const int n = (int)(sizeof(ordered) / sizeof(ordered[0]));
     REPLICA_BUF a = REPLICA_BUF_INIT;
     REPLICA_BUF b = REPLICA_BUF_INIT;

@@ -24,7 +24,8 @@ TEST(a_query_without_parts_asks_for_all)
 }
 
 static const char all_parts[] =
-    "{\"selector\":{\"a\":1},\"sort\":[{\"a\":\"asc\"},{\"b.c\":\"desc\"},{\"\\u0064\":1},{\"e\":-1}],"
+    "{\"selector\":{\"a\":1},\"sort\":[{\"a\":\"asc\"},{\"b.c\":\"desc\"},{\"\\u0064\":1},{\"e\":-"
+    "1}],"
     "\"skip\":2,\"limit\":1e1,\"fields\":[\"a\",\"b.c\"],\"index\":[\"a\",\"b\"]}";
 
 TEST(each_part_is_read)
@@ -71,7 +72,8 @@ TEST(what_is_not_understood_is_refused_with_its_place)
         { "{\"sort\":[\"a\"]}", "sort", "sort has one field in each object", 9 },
         { "{\"sort\":[{}]}", "sort", "sort has one field in each object", 9 },
         { "{\"sort\":[{\"a\":1,\"b\":1}]}", "sort", "sort has one field in each object", 9 },
-        { "{\"sort\":[{\"a\":\"up\"}]}", "sort", "a direction is \"asc\" or \"desc\", 1 or -1", 14 },
+        { "{\"sort\":[{\"a\":\"up\"}]}", "sort", "a direction is \"asc\" or \"desc\", 1 or -1",
+          14 },
         { "{\"sort\":[{\"a\":2}]}", "sort", "a direction is \"asc\" or \"desc\", 1 or -1", 14 },
         { "{\"sort\":[{\"a..b\":1}]}", "sort", "'a..b' is no path", 11 },
         { "{\"skip\":-1}", "skip", "skip and limit are integers from 0 on", 8 },

@@ -27,16 +27,15 @@ static void check_order(const char *query, const char *const *docs, int n)
         snprintf(id, sizeof(id), "%d", i);
         replica__query_place(q, docs[i], strlen(docs[i]), id, strlen(id), &place);
         CHECK_INT(place.r, 0);
-        if (i > 0 && memcmp(before.data, place.data,
-                            before.len < place.len ? before.len : place.len) >= 0)
+        if (i > 0 &&
+            memcmp(before.data, place.data, before.len < place.len ? before.len : place.len) >= 0)
             test_fail(__FILE__, __LINE__, "%s does not come before %s", docs[i - 1], docs[i]);
         replica__buf_clear(&before);
         replica__buf_add(&before, place.data, place.len);
     }
     replica__query_free(q);
 }
-#define CHECK_ORDER(query, docs) \
-    check_order(query, docs, (int)(sizeof(docs) / sizeof((docs)[0])))
+#define CHECK_ORDER(query, docs) check_order(query, docs, (int)(sizeof(docs) / sizeof((docs)[0])))
 
 TEST(without_a_sort_the_key_is_the_order)
 {
@@ -48,15 +47,24 @@ TEST(without_a_sort_the_key_is_the_order)
 TEST(places_are_in_the_order_of_the_sort_then_of_the_key)
 {
     static const char *const up[] = {
-        "{}", "{\"a\":{}}", "{\"a\":{\"b\":[]}}", "{\"a\":{\"b\":null}}", "{\"a\":{\"b\":1}}",
-        "{\"a\":{\"b\":1.0}}", "{\"a\":{\"b\":[5,1]}}", "{\"a\":{\"b\":2}}", "{\"a\":{\"b\":\"1\"}}",
-        "{\"a\":{\"b\":{}}}", "{\"a\":{\"b\":false}}",
+        "{}",
+        "{\"a\":{}}",
+        "{\"a\":{\"b\":[]}}",
+        "{\"a\":{\"b\":null}}",
+        "{\"a\":{\"b\":1}}",
+        "{\"a\":{\"b\":1.0}}",
+        "{\"a\":{\"b\":[5,1]}}",
+        "{\"a\":{\"b\":2}}",
+        "{\"a\":{\"b\":\"1\"}}",
+        "{\"a\":{\"b\":{}}}",
+        "{\"a\":{\"b\":false}}",
     };
-    static const char *const down[] = { "{\"a\":true}", "{\"a\":\"b\"}", "{\"a\":\"ab\"}", "{\"a\":\"a\"}",
-                                        "{\"a\":\"\"}",  "{\"a\":2}",     "{\"a\":2}",      "{\"a\":-1}",
-                                        "{\"a\":null}", "{}" };
-    static const char *const both[] = { "{\"a\":1,\"b\":2}", "{\"a\":1,\"b\":2}", "{\"a\":1,\"b\":1}",
-                                        "{\"a\":2,\"b\":5}" };
+    static const char *const down[] = {
+        "{\"a\":true}", "{\"a\":\"b\"}", "{\"a\":\"ab\"}", "{\"a\":\"a\"}", "{\"a\":\"\"}",
+        "{\"a\":2}",    "{\"a\":2}",     "{\"a\":-1}",     "{\"a\":null}",  "{}"
+    };
+    static const char *const both[] = { "{\"a\":1,\"b\":2}", "{\"a\":1,\"b\":2}",
+                                        "{\"a\":1,\"b\":1}", "{\"a\":2,\"b\":5}" };
 
     CHECK_ORDER("{\"sort\":[{\"a.b\":\"asc\"}]}", up);
     CHECK_ORDER("{\"sort\":[{\"a\":\"desc\"}]}", down);
@@ -91,8 +99,9 @@ TEST(a_failed_allocation_fails_the_place)
 
 /* ---- fields ---------------------------------------------------------------------- */
 
-static const char doc[] = "{ \"id\" : \"x\", \"n\":1e2 , \"o\":{\"a\":[1, 2],\"b\":{\"c\":null}},"
-                          "\"l\":[{\"a\":1,\"b\":2},3,{\"c\":4},[{\"a\":5}]], \"\\u0070\":\"\\u0041\"}";
+static const char doc[] =
+    "{ \"id\" : \"x\", \"n\":1e2 , \"o\":{\"a\":[1, 2],\"b\":{\"c\":null}},"
+    "\"l\":[{\"a\":1,\"b\":2},3,{\"c\":4},[{\"a\":5}]], \"\\u0070\":\"\\u0041\"}";
 
 TEST(only_the_fields_that_were_asked_for_are_shown_byte_for_byte)
 {
