@@ -1,5 +1,5 @@
 /* The keywords about objects.  Every name that one of them mentions becomes a property with a
- * number, and a table finds it by the name's signature. */
+ * number, and a table finds it by the name's hash. */
 #include "schema/compile.h"
 
 #include <string.h>
@@ -35,18 +35,18 @@ static int make_table(struct building *b, struct schema_object_rules *rules, siz
 /* The property's number; it is new if nobody mentioned it yet. */
 static uint32_t number_of(struct schema_object_rules *rules, struct replica__slice name)
 {
-    uint64_t signature = json_signature(name, false);
-    size_t i = (size_t)(signature >> rules->shift);
+    uint64_t hash = schema_name_hash(name);
+    size_t i = (size_t)(hash >> rules->shift);
 
     for (; rules->slots[i]; i = (i + 1) & rules->slot_mask) {
         struct schema_property *p = &rules->properties[rules->slots[i] - 1];
 
-        if (p->signature == signature && p->name.len == name.len &&
+        if (p->hash == hash && p->name.len == name.len &&
             memcmp(p->name.data, name.data, name.len) == 0)
             return rules->slots[i] - 1;
     }
     rules->properties[rules->property_count] =
-        (struct schema_property){ .signature = signature, .name = name };
+        (struct schema_property){ .hash = hash, .name = name };
     rules->slots[i] = (uint32_t)++rules->property_count;
     return rules->slots[i] - 1;
 }

@@ -56,10 +56,21 @@ struct schema_array_rules {
 
 /* A name that the schema mentions. */
 struct schema_property {
-    uint64_t signature;
+    uint64_t hash;
     struct replica__slice name; /* unescaped */
     const struct schema_node *node; /* of properties; NULL: it is only required, or depended upon */
 };
+
+/* Of an unescaped name.  A signature sees the first and the last 8 bytes; here those between count,
+ * too, for names of one schema often differ there. */
+static inline uint64_t schema_name_hash(struct replica__slice name)
+{
+    uint64_t hash = json_signature(name, false);
+
+    for (size_t i = 8; i + 8 < name.len; i += 8)
+        hash = ((hash ^ hash >> 32) ^ json_load(name.data + i)) * UINT64_C(0x9E3779B97F4A7C15);
+    return hash;
+}
 
 struct schema_pattern_property {
     const struct replica__pattern *pattern;
@@ -79,8 +90,8 @@ struct schema_object_rules {
     struct schema_limits properties_count;
     struct schema_property *properties;
     size_t property_count;
-    uint32_t *slots; /* by signature: a property's number + 1, or 0 */
-    unsigned shift;  /* a signature's upper bits, which are the good ones */
+    uint32_t *slots; /* by hash: a property's number + 1, or 0 */
+    unsigned shift;  /* a hash's upper bits, which are the good ones */
     size_t slot_mask;
     uint32_t *required;
     size_t required_count;

@@ -1,10 +1,7 @@
-/* Objects.  One pass over the members: each is looked up by its name's signature, and what is there
+/* Objects.  One pass over the members: each is looked up by its name's hash, and what is there
  * is kept as bits, so that required is one comparison of words where all names fit into one. */
 #include "schema/run.h"
 
-#include "base/alloc.h"
-
-#include <stdio.h>
 #include <string.h>
 
 struct object_run {
@@ -17,23 +14,23 @@ struct object_run {
     struct marks seen; /* properties, by their number */
 };
 
-/* The property's number, or -1. */
-static int64_t find(const struct schema_object_rules *rules, struct replica__slice name)
+/* The number of the property with that name, if the schema mentions it. */
+static bool find(const struct schema_object_rules *rules, struct replica__slice name,
+                 size_t *ret_number)
 {
-    bool escaped = name.len > 0 && memchr(name.data, '\\', name.len) != NULL;
-    uint64_t signature = json_signature(name, escaped);
-    size_t i = (size_t)(signature >> rules->shift);
+    uint64_t hash = schema_name_hash(name);
+    size_t i = (size_t)(hash >> rules->shift);
 
     for (; rules->slots[i]; i = (i + 1) & rules->slot_mask) {
         const struct schema_property *p = &rules->properties[rules->slots[i] - 1];
 
-        if (p->signature != signature)
-            continue;
-        if (escaped ? replica__json_string_is(name, p->name.data, p->name.len)
-                    : p->name.len == name.len && memcmp(p->name.data, name.data, name.len) == 0)
-            return rules->slots[i] - 1;
+        if (p->hash == hash && p->name.len == name.len &&
+            memcmp(p->name.data, name.data, name.len) == 0) {
+            *ret_number = rules->slots[i] - 1;
+            return true;
+        }
     }
-    return -1;
+    return false;
 }
 
 /* The name as a value: its quotes are around it. */
@@ -65,25 +62,36 @@ static int check_patterns(struct object_run *o, const struct replica__json_iter 
     return valid;
 }
 
+static int check_known(struct object_run *o, const struct replica__json_iter *it,
+                       const struct place *place, bool *matched)
+{
+    struct replica__slice name = replica__run_text(o->run, it->name);
+    const struct schema_node *node;
+    size_t number;
+
+    if (!name.data)
+        return replica__run_enomem(o->run);
+    if (!find(o->rules, name, &number))
+        return 1;
+    if (replica__marks_set(&o->seen, number) < 0)
+        return replica__run_enomem(o->run);
+    node = o->rules->properties[number].node;
+    if (!node)
+        return 1;
+    *matched = true;
+    return replica__run_node(o->run, node, &it->value, place, NULL);
+}
+
 static int check_member(struct object_run *o, const struct replica__json_iter *it,
                         const struct place *place)
 {
     const struct schema_object_rules *rules = o->rules;
-    int64_t number = rules->property_count ? find(rules, it->name) : -1;
     struct run *run = o->run;
     bool matched = false;
     int valid = 1;
 
-    if (number >= 0) {
-        const struct schema_node *node = rules->properties[number].node;
-
-        if (replica__marks_set(&o->seen, (size_t)number) < 0)
-            return replica__run_enomem(run);
-        if (node) {
-            matched = true;
-            RUN(valid, replica__run_node(run, node, &it->value, place, NULL));
-        }
-    }
+    if (rules->property_count)
+        RUN(valid, check_known(o, it, place, &matched));
     if (rules->names)
         RUN(valid, check_name(o, it->name, place));
     if (rules->pattern_count)

@@ -56,6 +56,26 @@ TEST(more_names_than_fit_into_a_word_are_required_all_the_same)
     CHECK_RC(judge(schema.data, text.data), 0);
 }
 
+TEST(names_that_differ_in_their_middle_only_are_told_apart)
+{
+    REPLICA_BUF schema = REPLICA_BUF_INIT;
+    REPLICA_BUF text = REPLICA_BUF_INIT;
+
+    replica__buf_str(&schema, "{'additionalProperties':false,'properties':{");
+    replica__buf_str(&text, "{");
+    for (int i = 0; i < 20000; i++) {
+        replica__buf_printf(&schema, "%s'beginning %05d end of it':{'const':%d}", i ? "," : "", i,
+                            i);
+        replica__buf_printf(&text, "%s'beginning %05d end of it':%d", i ? "," : "", i, i);
+    }
+    replica__buf_str(&schema, "}}");
+    replica__buf_str(&text, "}");
+    CHECK_RC(judge(schema.data, text.data), 0);
+    text.data[text.len - 2] = '8';
+    CHECK_RC(judge(schema.data, text.data), REPLICA_ESCHEMA);
+    CHECK_STR(test_err.where, "/beginning 19999 end of it");
+}
+
 TEST(unevaluated_members_beyond_the_sixty_fourth_are_seen)
 {
     REPLICA_BUF text = REPLICA_BUF_INIT;
