@@ -74,6 +74,12 @@ int replica__master_checkpoint(replica_db *db, const char *incarnation, int64_t 
 
 /* ---- reading the feed ------------------------------------------------------------ */
 
+/* Who asks for this version can read it.  A deletion says no more than that. */
+static bool is_readable(const replica_collection *coll, const struct replica__row *row)
+{
+    return row->version >= coll->version || row->flags & REPLICA__FLAG_DELETED;
+}
+
 static int emit_row(replica_db *db, size_t collection, const struct replica__row *row,
                     int (*emit)(void *ctx, const struct replica__feed_doc *doc), void *ctx,
                     replica_error *err)
@@ -117,7 +123,7 @@ static int read_one(replica_db *db, replica_collection *coll, int64_t since, siz
         if (n++ == rows)
             return 0;
         r = replica__row_read(db, stmt, &row, err);
-        if (r >= 0)
+        if (r >= 0 && is_readable(coll, &row))
             r = emit_row(db, 0, &row, emit, ctx, err);
         if (r < 0)
             return r;
@@ -200,6 +206,8 @@ static int read_many(replica_db *db, replica_collection *const *colls, size_t n,
             return 0;
         r = replica__row_by_number(db, keys[i].number, &stmt, &row, err);
         if (r > 0)
+            r = is_readable(colls[keys[i].collection], &row);
+        if (r > 0)
             r = emit_row(db, keys[i].collection, &row, emit, ctx, err);
         if (r < 0)
             return r;
@@ -245,12 +253,16 @@ int replica__master_remaining(replica_db *db, replica_collection *const *colls, 
     int64_t total = 0;
 
     for (size_t i = 0; i < n; i++) {
+        bool older = colls[i]->unmigrated >= 0; /* the index alone does not tell them apart */
         REPLICA_STMT stmt = NULL;
         int rc = SQLITE_OK;
-        int r = replica__sql_get(db, REPLICA__SQL_DOC_FEED_COUNT, &stmt, err);
+        int r = replica__sql_get(db, older ? REPLICA__SQL_DOC_FEED_RISEN
+                                           : REPLICA__SQL_DOC_FEED_COUNT, &stmt, err);
 
         if (r < 0)
             return r;
+        if (older)
+            replica__bind_int(stmt, 3, colls[i]->version, &rc);
         replica__bind_int(stmt, 1, colls[i]->number, &rc);
         replica__bind_int(stmt, 2, since, &rc);
         r = replica__sql_step(db, stmt, rc, err);

@@ -35,7 +35,8 @@ struct replica__feed_doc { /* borrowed for the call of emit */
     const char *writer;    /* token of the revision at its writer */
     const char *bundle;    /* or NULL */
 };
-/* emit each changed document of colls in the order of sequence numbers from after `since`; it
+/* emit each changed document of colls in the order of sequence numbers from after `since`, but for
+ * live ones of lower versions: clients of this version could not read them, and bring them up; it
  * returns 0 to go on, > 0 to stop behind this document, < 0 to fail.  At most `rows`.
  * *ret_last: the number up to which the feed was read (the head, if the end was reached).
  * 1: the end was reached; 0: there may be more. */
@@ -70,6 +71,7 @@ struct replica__master_row {
     int verdict;            /* REPLICA_VERDICT_TAKEN, ALREADY, CONFLICT or REFUSED of remote.h */
     int64_t sequence;       /* TAKEN: its number; ALREADY: the same, or 0 if overwritten since */
     replica_doc *real;      /* CONFLICT: the real master state; unref it */
+    int real_version;       /* its text's, if that is lower than the collection's; else -1 */
     int code;               /* REFUSED */
     char reason[120];
 };

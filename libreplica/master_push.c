@@ -3,6 +3,7 @@
  * The order of the questions matters: a row that was taken before is `already` taken, whatever has
  * become of the document since; then the assumed state is compared with the real one. */
 #include "libreplica/accept.h"
+#include "libreplica/conflict_log.h"
 #include "libreplica/db.h"
 #include "libreplica/master.h"
 #include "libreplica/shape.h"
@@ -102,11 +103,18 @@ static bool is_same_state(const struct replica__write *w, const struct replica__
                                REPLICA_JSON_AS_JAVASCRIPT | REPLICA_JSON_SKIP_RESERVED) > 0;
 }
 
+/* A live document that nobody has brought up to the collection's version yet. */
+static bool is_older(const replica_collection *coll, const struct replica__row *old)
+{
+    return old->version < coll->version && !(old->flags & REPLICA__FLAG_DELETED);
+}
+
 static int conflict(replica_db *db, struct replica__master_row *row, const struct replica__row *old,
                     replica_error *err)
 {
     row->verdict = REPLICA_VERDICT_CONFLICT;
     row->sequence = old->seq;
+    row->real_version = is_older(row->coll, old) ? (int)old->version : -1;
     return replica__row_doc(db, row->coll->name, old, &row->real, err);
 }
 
@@ -168,6 +176,28 @@ static int take_new(replica_db *db, struct replica__master_row *row,
     return r;
 }
 
+/* A stock client does not say from which state of an older version its own was made, and could not
+ * read that one.  Its state is taken; the older one can be found in the conflict log. */
+static int take_over(replica_db *db, struct replica__master_row *row,
+                     const struct replica__write *w, const struct replica__row *old,
+                     replica_error *err)
+{
+    const struct replica__kept result = { .flags = w->deleted ? REPLICA__FLAG_DELETED : 0,
+                                          .version = row->coll->version,
+                                          .body = w->json,
+                                          .len = w->len };
+    int r = fits(row, w, err);
+
+    if (r <= 0)
+        return r;
+    r = replica__conflict_log_add(db,
+                                  &(struct replica__logged){ .row = old,
+                                                             .rule = "migration",
+                                                             .result = &result },
+                                  err);
+    return r < 0 ? r : take(db, row, w, old, err);
+}
+
 static int judge_known(replica_db *db, struct replica__master_row *row, struct replica__write *w,
                        const struct replica__row *old, const struct operation *op, bool stock,
                        replica_error *err)
@@ -181,6 +211,8 @@ static int judge_known(replica_db *db, struct replica__master_row *row, struct r
         row->verdict = REPLICA_VERDICT_ALREADY;
         return 0;
     }
+    if (stock && is_older(row->coll, old))
+        return take_over(db, row, w, old, err);
     if (stock && is_same_state(w, old)) {
         row->verdict = REPLICA_VERDICT_TAKEN;
         row->sequence = old->seq;

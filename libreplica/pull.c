@@ -53,7 +53,7 @@ int replica__keep_pulled(struct replica__pulling *p, const struct replica__pulle
     return replica__kept_add(p->repl->db,
                              &(struct replica__kept){
                                  .flags = doc->deleted || a->deleted ? REPLICA__FLAG_DELETED : 0,
-                                 .version = doc->coll->version,
+                                 .version = doc->coll->version - doc->older,
                                  .incarnation = p->incarnation,
                                  .server_seq = doc->sequence,
                                  .stamp = doc->stamp,

@@ -189,7 +189,7 @@ static int conflict(struct replica__pulling *p, struct judged *j, replica_error 
     if (j->verdict->real.problem)
         return unmet(p, j, j->verdict->real.problem, j->verdict->real.reason, err);
     r = replica__accept_scanned(j->row->coll, &j->verdict->real.doc, &a, &why);
-    if (r >= 0 && !j->verdict->real.deleted && !a.deleted)
+    if (r >= 0 && !j->verdict->real.deleted && !a.deleted && !j->verdict->real.older)
         r = replica__shape_check(j->row->coll, a.id, a.json, a.len, &why);
     if (r == REPLICA_EJSON || r == REPLICA_ELIMIT || r == REPLICA_ESCHEMA)
         return unmet(p, j, r, why.message, err);

@@ -89,6 +89,8 @@ static const char *const texts[] = {
     [REPLICA__SQL_DOC_FEED_KEYS] =
         "SELECT seq, number FROM doc WHERE coll = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
     [REPLICA__SQL_DOC_FEED_COUNT] = "SELECT count(*) FROM doc WHERE coll = ?1 AND seq > ?2",
+    [REPLICA__SQL_DOC_FEED_RISEN] =
+        "SELECT count(*) FROM doc d WHERE coll = ?1 AND seq > ?2 AND " RISEN("?3"),
     [REPLICA__SQL_DOC_PASSED] =
         "SELECT 1 FROM doc d WHERE d.number = ?1 AND d.seq = ?2 AND " PASSED("?3"),
     [REPLICA__SQL_DOC_HIGHEST] = "SELECT max(number) FROM doc",

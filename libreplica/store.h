@@ -169,6 +169,7 @@ struct replica__pulled {
     int64_t stamp;
     const char *writer;           /* NULL: unknown */
     const char *bundle;
+    int older;                    /* by so many versions than the collection's is its text */
     bool hint;                    /* it may be an old state: only for a clean document */
     /* It could not be scanned, or breaks a limit: set aside with this, under the key if one was
      * found.  code 0: fine. */

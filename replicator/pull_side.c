@@ -47,6 +47,7 @@ int replica__arrived_doc(struct replica__session *s, size_t feed, const replica_
         .deleted = from->deleted != 0,
         .sequence = from->sequence,
         .stamp = from->stamp,
+        .older = (int)from->older,
         .writer = replica__arena_text(arena, from->writer),
         .bundle = replica__arena_text(arena, from->bundle),
     };

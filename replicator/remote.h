@@ -34,7 +34,8 @@ typedef struct replica_remote_doc {
     int64_t stamp;          /* hybrid logical clock; 0: unknown */
     const char *writer;     /* token of the revision at its writer; NULL: unknown */
     const char *bundle;     /* NULL: none */
-    intptr_t reserved[2];
+    intptr_t older;         /* by so many versions than the collection's is its text; 0: not */
+    intptr_t reserved[1];
 } replica_remote_doc;
 
 typedef struct replica_remote_page {

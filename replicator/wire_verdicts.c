@@ -84,12 +84,12 @@ static int read_conflicts(struct replica__wire_in *in, const replica_push_reques
 
 /* ---- our dialect ----------------------------------------------------------------- */
 
-/* [seq,stamp,flags,"writer","bundle"|null] */
-static int read_real(struct replica__wire_in *in, struct replica__buf *texts,
-                     replica_remote_doc *real)
+/* [seq,stamp,flags,"writer","bundle"|null], and the version where it is an older one. */
+static int read_real(struct replica__wire_in *in, const replica_remote_collection *coll,
+                     struct replica__buf *texts, replica_remote_doc *real)
 {
     struct replica__slice skipped;
-    int64_t flags = 0;
+    int64_t flags = 0, version = coll->version;
     bool first = true;
     int r;
 
@@ -102,12 +102,15 @@ static int read_real(struct replica__wire_in *in, struct replica__buf *texts,
         case 2: r = replica__wire_int(in, &flags); break;
         case 3: r = replica__wire_text(in, texts, &real->writer); break;
         case 4: r = replica__wire_text(in, texts, &real->bundle); break;
+        case 5: r = replica__wire_int(in, &version); break;
         default: r = replica__wire_value(in, &skipped); break;
         }
         if (r < 0)
             return r;
     }
     real->deleted = (flags & 1) != 0;
+    if (version >= 0 && version < coll->version)
+        real->older = (intptr_t)(coll->version - version);
     return r;
 }
 
@@ -126,8 +129,9 @@ static int read_code(struct replica__wire_in *in, int *ret_code)
 
 /* One member of a verdict that is an object; what it does not know it leaves, so that a verdict of
  * a later time is "not judged". */
-static int read_detail(struct replica__wire_in *in, struct replica__slice name,
-                       struct replica__buf *texts, replica_remote_verdict *v)
+static int read_detail(struct replica__wire_in *in, const replica_remote_collection *coll,
+                       struct replica__slice name, struct replica__buf *texts,
+                       replica_remote_verdict *v)
 {
     struct replica__slice text;
     int r;
@@ -138,7 +142,7 @@ static int read_detail(struct replica__wire_in *in, struct replica__slice name,
     }
     if (replica__wire_name_is(name, "conflict")) {
         v->verdict = REPLICA_VERDICT_CONFLICT;
-        return read_real(in, texts, &v->real);
+        return read_real(in, coll, texts, &v->real);
     }
     if (replica__wire_name_is(name, "document")) {
         r = replica__wire_value(in, &text);
@@ -165,7 +169,7 @@ static int read_detail(struct replica__wire_in *in, struct replica__slice name,
     return replica__wire_value(in, &text);
 }
 
-static int read_verdict(struct replica__wire_in *in, const char *collection,
+static int read_verdict(struct replica__wire_in *in, const replica_remote_collection *coll,
                         struct replica__buf *texts, replica_remote_verdict *v)
 {
     struct replica__slice name;
@@ -181,13 +185,13 @@ static int read_verdict(struct replica__wire_in *in, const char *collection,
     }
     start = in->at - 1;
     while ((r = replica__wire_member(in, &first, &name)) > 0) {
-        r = read_detail(in, name, texts, v);
+        r = read_detail(in, coll, name, texts, v);
         if (r < 0)
             return r;
     }
     if (r == 0 && v->verdict == REPLICA_VERDICT_CONFLICT && !v->real.json)
         return replica__wire_fail(in, start, "a conflict without a document");
-    v->real.collection = collection;
+    v->real.collection = coll->name;
     return r;
 }
 
@@ -203,7 +207,7 @@ static int read_verdicts(struct replica__wire_in *in, const replica_push_request
     while ((r = replica__wire_element(in, &first)) > 0) {
         if (i == request->row_count)
             return replica__wire_fail(in, NULL, "more verdicts than rows");
-        r = read_verdict(in, request->collections[request->rows[i].collection].name, &v->texts,
+        r = read_verdict(in, &request->collections[request->rows[i].collection], &v->texts,
                          &v->verdicts[i]);
         if (r < 0)
             return r;

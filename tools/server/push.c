@@ -344,6 +344,10 @@ static void add_conflict(const struct replica__storage_doc *real, struct replica
         replica__buf_json_string(out, real->bundle, strlen(real->bundle));
     else
         replica__buf_str(out, "null");
+    if (real->version >= 0) {
+        replica__buf_char(out, ',');
+        replica__buf_int(out, real->version);
+    }
     replica__buf_str(out, "],\"document\":");
     replica__buf_add(out, real->json, real->len);
     replica__buf_char(out, '}');

@@ -22,6 +22,7 @@ struct replica__storage_doc {
     int64_t stamp;
     const char *writer; /* token of the revision at its writer */
     const char *bundle; /* or NULL */
+    int version;        /* of its text, where it is lower than the collection's; -1: it is not */
 };
 
 /* 0: go on; > 0: stop behind this document; < 0: fail. */

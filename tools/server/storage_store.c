@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/os.h"
 #include "libreplica/master.h"
+#include "libreplica/migrate.h"
 #include "libreplica/store.h"
 #include "replicator/remote.h"
 
@@ -202,7 +203,8 @@ static int emit_doc(void *ctx, const struct replica__feed_doc *doc)
                                               .sequence = doc->sequence,
                                               .stamp = doc->stamp,
                                               .writer = doc->writer ? doc->writer : "",
-                                              .bundle = doc->bundle };
+                                              .bundle = doc->bundle,
+                                              .version = -1 };
 
     return e->emit(e->ctx, &out);
 }
@@ -298,6 +300,7 @@ static void take_verdict(const struct replica__master_row *in, struct replica__s
     out->real.stamp = replica__doc_stamp(in->real);
     out->real.writer = replica_doc_writer(in->real);
     out->real.bundle = NULL; /* a conflict is met document by document */
+    out->real.version = in->real_version;
 }
 
 static int store_push(struct replica__storage *s, struct replica__storage_row *rows, size_t n,
@@ -439,6 +442,7 @@ int replica__storage_store_open(replica_db *db, const char *path,
         return replica__enomem(err);
     store->storage.ops = &store_ops;
     store->db = db;
+    replica__db_keep_texts(db); /* clients bring the texts of a new version */
     r = open_watch(store, path, err);
     if (r == 0)
         r = take_keys(store, keys, n, err);
