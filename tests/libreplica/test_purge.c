@@ -1,4 +1,5 @@
 /* Purging: which tombstones go, which stay, and that nothing comes back from before. */
+#include "base/alloc.h"
 #include "libreplica/master.h"
 #include "tests/support/clock.h"
 #include "tests/support/fault.h"
@@ -232,6 +233,7 @@ TEST(an_event_without_an_order_does_not_bring_a_purged_document_back)
     CHECK_RC(replica__pull_apply(s.repl, 0, &event, 1, NULL, NULL, &test_err), 0);
     CHECK_INT(event.outcome, REPLICA__PULLED_PASSED);
     CHECK_INT(rows(&s), 0);
+    replica__free(event.id);
 }
 
 TEST(a_file_that_serves_is_not_purged)
