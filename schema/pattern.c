@@ -131,10 +131,11 @@ static int compile_error(int code, replica_error *err)
     case PCRE2_ERROR_LOOKBEHIND_TOO_COMPLICATED:
     case PCRE2_ERROR_LOOKBEHIND_TOO_LONG:
         return replica__error_at(err, REPLICA_ELIMIT, 0, "regular expression: %s", words);
-    case PCRE2_ERROR_LOOKBEHIND_NOT_FIXED_LENGTH:
+    case PCRE2_ERROR_UNKNOWN_UNICODE_PROPERTY:
+        return replica__error_at(err, REPLICA_EINVAL, 0,
+                                 "not a regular expression: a script that there is not");
+    default: /* a lookbehind of no fixed length */
         return replica__error_at(err, REPLICA_ENOTSUP, 0, "regular expression: %s", words);
-    default:
-        return replica__error_at(err, REPLICA_EINVAL, 0, "not a regular expression: %s", words);
     }
 }
 
