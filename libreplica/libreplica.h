@@ -156,7 +156,8 @@ typedef struct replica_collection_options {
  * the asked one is missing.  REPLICA_EVERSION: the stored version is higher.  REPLICA_ESCHEMA,
  * REPLICA_EJSON, REPLICA_ENOTSUP: the schema is refused; or (where: "collection/id/path") a
  * document that was stored without one breaks it.  opts NULL opens what is there, with its stored
- * schema, and creates with the defaults.  The handler's destroy is called when db closes, and also when this call fails. */
+ * schema, and creates with the defaults.  The handler's destroy is called when db closes, and also
+ * when this call fails. */
 REPLICA_API int replica_db_collection(replica_db *db, const char *name,
                                       const replica_collection_options *opts,
                                       replica_collection **ret_coll, /* borrowed from db */
@@ -200,8 +201,8 @@ REPLICA_API const char *replica_doc_writer(replica_doc *doc);
  * base_rev: the revision you read, NULL for "must be new" (which a tombstone is), or
  * REPLICA_ANY_REV to overwrite.  ret_doc may be NULL.
  * REPLICA_ECONFLICT: another revision is stored; ret_stored receives it, or NULL if there is
- * none.  REPLICA_EJSON, REPLICA_ELIMIT: the text is refused; offset says where.  REPLICA_ESCHEMA: it
- * breaks the collection's schema; where: "collection/id/path".  Where it may be new (NULL and
+ * none.  REPLICA_EJSON, REPLICA_ELIMIT: the text is refused; offset says where.  REPLICA_ESCHEMA:
+ * it breaks the collection's schema; where: "collection/id/path".  Where it may be new (NULL and
  * REPLICA_ANY_REV), defaults and a composite key that are missing are filled in. */
 REPLICA_API int replica_put(replica_collection *coll, const char *json, size_t len,
                             const char *base_rev, replica_doc **ret_doc,

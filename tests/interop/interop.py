@@ -268,12 +268,14 @@ class Scope(contextlib.ExitStack):
         argv = [npm.node(self.build), "server.cjs", json.dumps(options)]
         return self.own(Server("rxdb-server", argv, cwd=self.build))
 
-    def replica_server(self, name="server", listen="127.0.0.1:0", token=None):
-        """listen: the address of an earlier one, to start again where it was."""
+    def replica_server(self, name="server", listen="127.0.0.1:0", token=None, schema=None):
+        """listen: the address of an earlier one, to start again where it was.  schema: a file."""
         argv = [program(), "serve", "--db", os.fspath(self.folder / (name + ".db")),
                 "--listen", listen]
         if token:
             argv += ["--token-file", self.token_file(token)]
+        if schema:
+            argv += ["--schema", f"cities={schema}"]
         return self.own(Server("replica serve", argv))
 
     def token_file(self, token):

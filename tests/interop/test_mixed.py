@@ -2,7 +2,7 @@
 import json
 import sys
 
-from interop import check, city, equal, main, test, until
+from interop import HERE, check, city, equal, main, test, until
 
 MANY = 3000
 
@@ -207,6 +207,24 @@ def ids_with_any_characters_travel(scope):
     settled(c, js)
     equal("the visits", {doc["id"]: doc["visits"] for doc in same(c, js)},
           {id: number + 1 for number, id in enumerate(ids)})
+
+
+@test
+def a_server_with_the_schema_of_the_application_refuses_what_breaks_it(scope):
+    server = scope.replica_server(schema=HERE / "schema.json")
+    js = scope.client(server.url)
+    js.do("insert", doc=city(1))
+    js.do("sync")
+    c = scope.replica("c")
+    c.load([city(2), city(3, visits="many")])
+    c.sync(server.url, codes=(1,))
+    check(c.code == 1, "a document that breaks the schema was taken")
+    js.do("waitCount", count=2)
+    equal("what the stock client has", js.do("dump"), [city(1), city(2)])
+    c.put(city(3))
+    c.sync(server.url)
+    js.wait("c000003", {"visits": 0})
+    equal("what both have", same(c, js), [city(1), city(2), city(3)])
 
 
 @test
