@@ -27,6 +27,7 @@ struct syncing {
     replica_sync *sync;
     replica_error failure; /* the last one since something was pulled or pushed */
     int64_t moved;         /* documents pulled and pushed */
+    bool standby;          /* another process replicates */
 };
 
 /* ---- collections ----------------------------------------------------------------- */
@@ -97,10 +98,25 @@ static int open_collections(struct syncing *s, const struct endpoint *endpoint)
 
 /* ---- what happens meanwhile ------------------------------------------------------ */
 
+static void tell_standby(struct syncing *s, int state)
+{
+    bool standby = state == REPLICA_SYNC_STANDBY;
+
+    if (standby == s->standby || state == REPLICA_SYNC_STARTING)
+        return;
+    s->standby = standby;
+    if (!s->live)
+        return;
+    cli_complain(standby ? "another process replicates; this one takes over when that one ends"
+                         : "this process replicates now");
+}
+
 static void on_status(void *ctx, const replica_sync_status *status)
 {
     struct syncing *s = ctx;
     char left[48] = "";
+
+    tell_standby(s, status->state);
 
     if (s->moved != status->pulled + status->pushed)
         s->failure.code = 0;
@@ -157,6 +173,8 @@ static int not_in_sync(struct syncing *s, const char *why)
 
     if (replica_sync_get_status(s->sync, &status, NULL) >= 0 && status.error.code)
         s->failure = status.error;
+    if (status.state == REPLICA_SYNC_STANDBY)
+        cli_complain("another process replicates, and has not said that it is in sync");
     cli_complain("not in sync: %s; %lld to push, %lld in conflict", why,
                  (long long)status.push_remaining, (long long)status.unsettled);
     return s->failure.code ? cli_failed(&s->failure) : CLI_NO;
