@@ -29,7 +29,7 @@ enum {
 
 typedef struct replica_sync_status {
     size_t size;
-    int state;              /* REPLICA_SYNC_... */
+    int state;              /* REPLICA_SYNC_...; in STANDBY the counts are this process's own */
     int in_sync;            /* all that was stored when head was asked for is on both sides, and
                              * nothing is dirty, under way or unsettled here */
     int64_t head;           /* the server's sequence number that in_sync is about; 0: not told */
@@ -107,6 +107,9 @@ typedef struct replica_sync_options {
       0, NULL, NULL, NULL, NULL, NULL }
 
 /* Start, or take up where the identifier was left.  The collections must be open, and belong to db.
+ * When another process, or another handle on the file, runs the same identifier, one of them
+ * replicates, with its own handlers and credentials.  The others stand by: what they write is sent,
+ * they are in sync when that one is, and one of them takes over when it ends, pauses or stops.
  * ret_sync is yours until replica_sync_cancel(); closing the database cancels it too, and leaves
  * the handle to answer REPLICA_ECLOSED until you cancel it.
  * REPLICA_EINVAL: no or foreign collections, a URL that is none, an identifier that runs already.
@@ -121,7 +124,7 @@ REPLICA_API int replica_sync_start(replica_db *db, const replica_sync_options *o
 REPLICA_API void replica_sync_cancel(replica_sync *sync);
 
 /* Forget a replication that does not run: its checkpoint and everything kept for it.  Documents
- * stay.  1; 0: there is none of that name.  REPLICA_EBUSY: it runs. */
+ * stay.  1; 0: there is none of that name.  REPLICA_EBUSY: it runs, here or in another process. */
 REPLICA_API int replica_sync_remove(replica_db *db, const char *identifier, replica_error *err);
 
 REPLICA_API int replica_sync_get_status(replica_sync *sync, replica_sync_status *ret_status,
@@ -130,7 +133,8 @@ REPLICA_API const char *replica_sync_identifier(replica_sync *sync);
 
 REPLICA_API int replica_sync_pause(replica_sync *sync, replica_error *err);
 REPLICA_API int replica_sync_resume(replica_sync *sync, replica_error *err); /* and ends a wait */
-/* Try now: ends a wait after an error, and asks the server for changes. */
+/* Try now: ends a wait after an error, and asks the server for changes (in STANDBY the process that
+ * replicates does). */
 REPLICA_API int replica_sync_now(replica_sync *sync, replica_error *err);
 /* Pull everything again from the beginning; what is here and unchanged stays as it is. */
 REPLICA_API int replica_sync_resync(replica_sync *sync, replica_error *err);
