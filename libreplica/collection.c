@@ -6,6 +6,7 @@
 #include "libreplica/shape.h"
 #include "libreplica/ttl.h"
 #include "libreplica/txn.h"
+#include "schema/collection.h"
 
 #include <string.h>
 
@@ -131,6 +132,8 @@ static int fill(replica_collection *coll, const char *name, const replica_collec
         return replica__enomem(err);
     r = like ? replica__shape_copy(coll, like, err)
              : replica__shape_open(coll, o->schema_json, schema, err);
+    if (r >= 0 && o->schema_json)
+        r = replica__indexes_follow_schema(coll, replica__schema_collection(coll->schema), err);
     if (r >= 0 && o->ttl_ms > 0 && !(coll->db->flags & REPLICA_DB_READ_ONLY))
         r = replica__ttl_start(coll, o->ttl_field, o->ttl_ms, err);
     return r;

@@ -91,6 +91,19 @@ def the_store_by_itself(t):
 
 
 @test
+def a_catalogue_answers_and_keeps_an_answer_up_to_date(t):
+    lines = example(t, 'queries', t.db).splitlines()
+    t.same(lines[0].split(': ')[0], 'refused  books/1/title')
+    t.same(lines[2], 'index author,year: 1 range, in the order asked for.')
+    t.same([line.split('"title":"')[1].split('"')[0] for line in lines if '"title":' in line],
+           ['Fundamental Algorithms', 'Sorting and Searching',       # found
+            'Fundamental Algorithms', 'Sorting and Searching', 'The C Programming Language',
+            'Fundamental Algorithms'])                                # lent
+    t.same([line for line in lines if line.endswith('on the shelf')],
+           ['3 on the shelf', '2 on the shelf'])
+
+
+@test
 def lines_become_documents_while_a_replication_runs(t):
     token = t.path('token', 'sesame-open-1234\n')
     _, base = t.serve('server.db', '--token-file', token)
