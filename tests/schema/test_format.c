@@ -123,17 +123,17 @@ static void whole_draft(const char *draft, int number, int least)
 
 TEST(draft_4_has_its_formats)
 {
-    whole_draft("draft4", 4, 130);
+    whole_draft("draft4", 4, 100);
 }
 
 TEST(draft_7_has_its_formats)
 {
-    whole_draft("draft7", 7, 450);
+    whole_draft("draft7", 7, 300);
 }
 
 TEST(draft_2020_12_has_its_formats)
 {
-    whole_draft("draft2020-12", 2020, 500);
+    whole_draft("draft2020-12", 2020, 400);
 }
 
 /* ---- besides it ------------------------------------------------------------------ */
