@@ -190,8 +190,6 @@ static int read_all_dependencies(struct building *b, struct schema_object_rules 
                count(building_value(b, KEYWORD_DEPENDENT_SCHEMAS));
     int r;
 
-    if (n == 0)
-        return 0;
     rules->dependencies = replica__compile_zero(b->c, n, sizeof(*rules->dependencies));
     if (!rules->dependencies)
         return replica__compile_enomem(b->c);

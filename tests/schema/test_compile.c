@@ -49,6 +49,26 @@ TEST(a_keyword_of_the_wrong_type_is_refused_with_its_path)
     CHECK_REFUSED("{'format':1}", REPLICA_ESCHEMA, "", "format: must be a text");
 }
 
+TEST(maps_are_objects_and_divisors_are_numbers)
+{
+    CHECK_REFUSED("{'$defs':[]}", REPLICA_ESCHEMA, "", "$defs: must be an object");
+    CHECK_REFUSED("{'patternProperties':[]}", REPLICA_ESCHEMA, "",
+                  "patternProperties: must be an object");
+    CHECK_REFUSED("{'dependentSchemas':[]}", REPLICA_ESCHEMA, "",
+                  "dependentSchemas: must be an object");
+    CHECK_REFUSED("{'multipleOf':'2'}", REPLICA_ESCHEMA, "", "multipleOf: must be a number");
+}
+
+TEST(a_divisor_of_too_many_digits_is_refused)
+{
+    char text[300] = "{'multipleOf':";
+
+    for (int i = 0; i < 181; i++)
+        strcat(text, "3");
+    strcat(text, "}");
+    CHECK_REFUSED(text, REPLICA_ELIMIT, "", "multipleOf: more than 180 digits");
+}
+
 TEST(a_path_escapes_what_a_json_pointer_escapes)
 {
     CHECK_REFUSED("{'$defs':{'a/b~c':{'type':1}}}", REPLICA_ESCHEMA, "/$defs/a~1b~0c",
@@ -80,6 +100,20 @@ TEST(a_reference_that_leads_nowhere_is_refused)
                   "schema");
 }
 
+TEST(a_pointer_goes_through_lists_by_number)
+{
+    CHECK_RC(judge("{'prefixItems':[true,{'type':'null'}],'$ref':'#/prefixItems/1'}", "1"),
+             REPLICA_ESCHEMA);
+    CHECK_REFUSED("{'allOf':[true],'$ref':'#/allOf/1'}", REPLICA_ESCHEMA, "/$ref",
+                  "'#/allOf/1' leads nowhere: there is nothing in that schema");
+    CHECK_REFUSED("{'allOf':[true],'$ref':'#/allOf/00'}", REPLICA_ESCHEMA, "/$ref",
+                  "'#/allOf/00' leads nowhere: there is nothing in that schema");
+    CHECK_REFUSED("{'allOf':[true],'$ref':'#/allOf/x'}", REPLICA_ESCHEMA, "/$ref",
+                  "'#/allOf/x' leads nowhere: there is nothing in that schema");
+    CHECK_REFUSED("{'allOf':[true],'$ref':'#/allOf/0/x'}", REPLICA_ESCHEMA, "/$ref",
+                  "'#/allOf/0/x' leads nowhere: there is nothing in that schema");
+}
+
 TEST(references_that_only_lead_to_each_other_are_refused)
 {
     CHECK_REFUSED("{'$ref':'#'}", REPLICA_ESCHEMA, "",
@@ -105,6 +139,15 @@ TEST(identifiers_are_texts_and_unlike_each_other)
                   "/$defs/b", "$id: another schema has it");
     CHECK_REFUSED("{'$defs':{'a':{'$anchor':'x'},'b':{'$anchor':'x'}}}", REPLICA_ESCHEMA,
                   "/$defs/b", "$anchor: the name is taken in this schema");
+    CHECK_REFUSED("{'$dynamicAnchor':1}", REPLICA_ESCHEMA, "", "$dynamicAnchor: must be a text");
+}
+
+TEST(a_schema_may_be_a_static_and_a_dynamic_anchor_of_one_name)
+{
+    CHECK_RC(judge("{'items':{'$dynamicRef':'#x'},'$defs':{'a':{'$anchor':'x',"
+                   "'$dynamicAnchor':'x','type':'null'}}}",
+                   "[1]"),
+             REPLICA_ESCHEMA);
 }
 
 TEST(draft_4_has_no_boolean_schemas_but_for_what_is_additional)

@@ -133,6 +133,24 @@ TEST(a_schema_that_never_ends_is_stopped)
     CHECK_RC(judge("{'dependentSchemas':{'a':{'$ref':'#'}}}", "{'b':1}"), 0);
 }
 
+TEST(what_cannot_be_decided_within_a_schema_is_not_decided_around_it)
+{
+    static const char *const around[] = {
+        "{'anyOf':[{'$ref':'#/$defs/a'},true]", "{'oneOf':[{'$ref':'#/$defs/a'},true]",
+        "{'not':{'$ref':'#/$defs/a'}",          "{'if':{'$ref':'#/$defs/a'},'then':true",
+        "{'contains':{'$ref':'#/$defs/a'}",     "{'items':{'$ref':'#/$defs/a'}",
+        "{'unevaluatedItems':{'$ref':'#/$defs/a'}",
+    };
+
+    for (size_t i = 0; i < sizeof(around) / sizeof(around[0]); i++) {
+        char schema[300];
+
+        strcpy(schema, around[i]);
+        strcat(schema, ",'$defs':{'a':{'allOf':[{'$ref':'#/$defs/a'}]}}}");
+        CHECK_RC(judge(schema, "[1]"), REPLICA_ELIMIT);
+    }
+}
+
 /* Each schema asks the next one twice. */
 TEST(a_schema_that_doubles_its_work_with_each_step_is_stopped)
 {

@@ -66,6 +66,7 @@ TEST(a_base_may_have_no_path_no_slash_or_nothing_at_all)
     check_resolved("urn:uuid:1234", "", "urn:uuid:1234");
     check_resolved("", "folder/file.json", "folder/file.json");
     check_resolved("folder/file.json", "other.json", "folder/other.json");
+    check_resolved("", "../x/./y", "x/y");
     check_resolved("file:///c:/folder/file.json", "x.json", "file:///c:/folder/x.json");
 }
 
