@@ -91,6 +91,7 @@ struct replica_db {
     struct replica__migrator *migrator; /* NULL until there are steps */
     struct replica__ttl *ttl;           /* NULL until documents of a collection expire */
 
+    bool text_failed; /* a write to a full-text index: see replica__txn_rollback() */
     bool in_txn;
     int changes_before; /* rows that SQLite had changed when it began */
     int64_t last_stamp;

@@ -205,6 +205,7 @@ static int put_words(replica_db *db, struct replica__index *index, int64_t doc,
     }
     if (rc == SQLITE_OK)
         rc = sqlite3_step(stmt);
+    db->text_failed |= rc != SQLITE_DONE;
     return rc == SQLITE_DONE ? 0 : failed(db, rc, err);
 }
 

@@ -216,6 +216,9 @@ static int add_hit(struct search *s, replica_cursor *cursor, replica_error *err)
 
     if (r < 0)
         return r;
+    /* FTS5 always has both, the rank below zero, unless it had no memory for them. */
+    if (!snippet || !(sqlite3_column_double(s->stmt, 13) < 0))
+        return replica__enomem(err);
     if (s->n == s->room) {
         size_t room = s->room ? s->room * 2 : BATCH;
         struct hit *grown = replica__realloc(s->hits, room, sizeof *grown);
@@ -227,7 +230,7 @@ static int add_hit(struct search *s, replica_cursor *cursor, replica_error *err)
     }
     hit = &s->hits[s->n];
     *hit = (struct hit){ .rank = -sqlite3_column_double(s->stmt, 13),
-                         .snippet = replica__strdup(snippet ? snippet : "") };
+                         .snippet = replica__strdup(snippet) };
     if (!hit->snippet)
         return replica__enomem(err);
     s->n++;

@@ -173,8 +173,10 @@ int replica__txn_commit(replica_db **txn, replica_error *err)
 
     if (r >= 0)
         r = replica__sql_step(db, stmt, SQLITE_OK, err);
-    if (r < 0)
+    if (r < 0) {
+        db->text_failed |= db->indexed;
         return r; /* the scope rolls back */
+    }
     *txn = NULL;
     db->in_txn = false;
     db->committed_head = db->head;
@@ -197,6 +199,11 @@ void replica__txn_rollback(replica_db **txn)
     /* SQLite has rolled back by itself after a full disk or without memory. */
     if (!sqlite3_get_autocommit(db->sqlite))
         sqlite3_exec(db->sqlite, "ROLLBACK", NULL, NULL, NULL);
+    /* FTS5 may go on counting what it had no memory to write, and store that later: with a schema
+     * that is read again it begins anew from the file. */
+    if (db->text_failed)
+        db->text_failed = sqlite3_exec(db->sqlite, "PRAGMA writable_schema = RESET", NULL, NULL,
+                                       NULL) != SQLITE_OK;
     db->in_txn = false;
     db->known = false;
     db->opening = 0;
