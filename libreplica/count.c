@@ -10,23 +10,36 @@ static int64_t window(const struct replica__query *q, int64_t count)
     return q->limit >= 0 && count > q->limit ? q->limit : count;
 }
 
+struct counting {
+    const struct replica__asked *asked;
+    bool matches;
+    int64_t count, most;
+};
+
+static int take(void *ctx, const struct replica__row *row, replica_error *err)
+{
+    struct counting *c = ctx;
+    int r = c->matches ? replica__asked_match(c->asked, row, err) : 1;
+
+    c->count += r > 0;
+    return r < 0 ? r : c->count >= c->most;
+}
+
 static int count_matches(struct replica__reader *reader, const struct replica__asked *asked,
                          const struct replica__plan *plan, int64_t *ret_count, replica_error *err)
 {
     const struct replica__query *q = asked->query;
-    int64_t most = q->limit < 0 || q->limit > INT64_MAX - q->skip ? INT64_MAX : q->limit + q->skip;
+    bool bounded = q->limit >= 0 && q->limit <= INT64_MAX - q->skip;
+    struct counting c = { .asked = asked,
+                          .matches = plan->matches,
+                          .most = bounded ? q->limit + q->skip : INT64_MAX };
     struct replica__scan scan;
-    struct replica__row row;
-    int64_t count = 0;
-    int r = 1;
+    int r;
 
     replica__scan_begin(&scan, reader, asked->coll, plan);
-    while (r >= 0 && count < most && (r = replica__scan_next(&scan, &row, err)) > 0) {
-        r = plan->matches ? replica__asked_match(asked, &row, err) : 1;
-        count += r > 0;
-    }
+    r = c.most > 0 ? replica__scan_run(&scan, take, &c, err) : 0;
     replica__scan_end(&scan);
-    *ret_count = count;
+    *ret_count = c.count;
     return r;
 }
 
@@ -74,8 +87,8 @@ int replica_count(replica_collection *coll, const char *query, size_t len, int64
     return 0;
 }
 
-int replica_explain(replica_collection *coll, const char *query, size_t len,
-                    replica_plan *ret_plan, replica_error *err)
+int replica_explain(replica_collection *coll, const char *query, size_t len, replica_plan *ret_plan,
+                    replica_error *err)
 {
     REPLICA_ASKED asked = { 0 };
     struct replica__plan plan = { 0 };

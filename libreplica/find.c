@@ -82,12 +82,12 @@ struct finding {
     struct replica__reader *own; /* NULL: not needed yet */
     struct replica__scan scan;
     bool running;
-    bool sorted;                 /* the finds are there */
+    bool sorted; /* the finds are there */
     struct replica__finds finds;
-    size_t at;                   /* in finds */
-    int64_t passed;              /* matches, of which the first are skipped */
+    size_t at;      /* in finds */
+    int64_t passed; /* matches, of which the first are skipped */
     int64_t given;
-    struct replica__buf text;    /* of what is cut to its fields */
+    struct replica__buf text; /* of what is cut to its fields */
 };
 
 /* From the beginning. */
@@ -133,83 +133,92 @@ static bool is_full(const struct finding *f, const replica_cursor *cursor)
 
 /* ---- in order -------------------------------------------------------------------- */
 
-enum { AS_SORTED = 2 };
+enum {
+    FULL = 1,
+    AS_SORTED = 2, /* the file's order of ids is no longer the right one */
+    DONE = 3
+};
 
-/* 1: full; 0: that was all; AS_SORTED: the file's order of ids is no longer the right one. */
+struct filling {
+    struct finding *f;
+    replica_cursor *cursor;
+};
+
+static int take_in_order(void *ctx, const struct replica__row *row, replica_error *err)
+{
+    struct filling *filling = ctx;
+    struct finding *f = filling->f;
+    int r;
+
+    if (f->plan.kind == REPLICA__SCAN_IDS && !replica__scan_id_is_plain(row->id, row->id_len))
+        return AS_SORTED;
+    r = f->plan.matches ? replica__asked_match(&f->asked, row, err) : 1;
+    if (r <= 0)
+        return r;
+    if (f->passed++ < f->asked.query->skip)
+        return 0;
+    r = give(f, filling->cursor, row, err);
+    if (r < 0)
+        return r;
+    f->given++;
+    return is_done(f) ? DONE : is_full(f, filling->cursor) ? FULL : 0;
+}
+
 static int give_in_order(struct finding *f, replica_cursor *cursor, replica_error *err)
 {
-    const struct replica__query *q = f->asked.query;
+    int r = is_done(f)
+                ? 0
+                : replica__scan_run(&f->scan, take_in_order, &(struct filling){ f, cursor }, err);
 
-    while (!is_done(f)) {
-        struct replica__row row;
-        int r;
-
-        if (is_full(f, cursor))
-            return 1;
-        r = replica__scan_next(&f->scan, &row, err);
-        if (r <= 0)
-            return r;
-        if (f->plan.kind == REPLICA__SCAN_IDS && !replica__scan_id_is_plain(row.id, row.id_len))
-            return AS_SORTED;
-        if (f->plan.matches) {
-            r = replica__asked_match(&f->asked, &row, err);
-            if (r < 0)
-                return r;
-            if (r == 0)
-                continue;
-        }
-        if (f->passed++ < q->skip)
-            continue;
-        r = give(f, cursor, &row, err);
-        if (r < 0)
-            return r;
-        f->given++;
-    }
-    return 0;
+    return r == DONE ? 0 : r;
 }
 
 /* ---- sorted ---------------------------------------------------------------------- */
 
+static int take_sorted(void *ctx, const struct replica__row *row, replica_error *err)
+{
+    struct finding *f = ctx;
+    int r = f->plan.matches ? replica__asked_match(&f->asked, row, err) : 1;
+
+    return r > 0 ? replica__finds_add(&f->finds, f->asked.query, row, err) : r;
+}
+
 static int find_all(struct finding *f, replica_error *err)
 {
     const struct replica__query *q = f->asked.query;
-    struct replica__row row;
     int r;
 
     if (q->limit >= 0 && q->limit <= INT64_MAX / 2 && q->skip <= INT64_MAX / 2)
         f->finds.most = (size_t)(q->limit + q->skip) + (q->limit + q->skip == 0);
-    while ((r = replica__scan_next(&f->scan, &row, err)) > 0) {
-        int matches = f->plan.matches ? replica__asked_match(&f->asked, &row, err) : 1;
-
-        r = matches > 0 ? replica__finds_add(&f->finds, q, &row, err) : matches;
-        if (r < 0)
-            return r;
-    }
+    r = replica__scan_run(&f->scan, take_sorted, f, err);
     if (r >= 0)
         r = replica__finds_sort(&f->finds, err);
-    replica__sql_reset(&f->scan.stmt);
     f->sorted = r >= 0;
     f->at = q->skip < (int64_t)f->finds.n ? (size_t)q->skip : f->finds.n;
     return r;
+}
+
+static int take_one(void *ctx, const struct replica__row *row, const struct replica__slice *key,
+                    replica_error *err)
+{
+    struct filling *filling = ctx;
+
+    (void)key;
+    return give(filling->f, filling->cursor, row, err);
 }
 
 static int give_number(struct finding *f, replica_cursor *cursor, int64_t number,
                        replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
-    struct replica__row row;
     int rc = SQLITE_OK;
     int r = replica__reader_get(f->scan.reader, REPLICA__FIND_NUMBER, &stmt, err);
 
     if (r < 0)
         return r;
     replica__bind_int(stmt, 1, number, &rc);
-    r = replica__reader_step(f->scan.reader, stmt, rc, err);
-    if (r > 0)
-        r = replica__row_read(f->asked.coll->db, stmt, &row, err) < 0
-                ? REPLICA_ECORRUPT
-                : give(f, cursor, &row, err);
-    return r;
+    return replica__reader_run(f->scan.reader, stmt, rc, take_one, &(struct filling){ f, cursor },
+                               err);
 }
 
 static int give_sorted(struct finding *f, replica_cursor *cursor, replica_error *err)
@@ -218,7 +227,7 @@ static int give_sorted(struct finding *f, replica_cursor *cursor, replica_error 
 
     while (r >= 0 && !is_done(f) && f->at < f->finds.n) {
         if (is_full(f, cursor))
-            return 1;
+            return FULL;
         r = give_number(f, cursor, f->finds.found[f->at].number, err);
         f->at++;
         f->given++;

@@ -17,6 +17,7 @@
 struct many {
     struct replica__asked asked;
     struct replica__finds finds;
+    bool matches; /* documents must be asked */
     size_t at, end;
     const char *patch; /* NULL: delete */
     size_t patch_len;
@@ -32,21 +33,23 @@ static void many_free(struct many *m)
 
 /* ---- finding --------------------------------------------------------------------- */
 
+static int take(void *ctx, const struct replica__row *row, replica_error *err)
+{
+    struct many *m = ctx;
+    int r = m->matches ? replica__asked_match(&m->asked, row, err) : 1;
+
+    return r > 0 ? replica__finds_add(&m->finds, m->asked.query, row, err) : r;
+}
+
 static int collect(struct many *m, struct replica__reader *reader,
                    const struct replica__plan *plan, replica_error *err)
 {
     struct replica__scan scan;
-    struct replica__row row;
     int r;
 
+    m->matches = plan->matches;
     replica__scan_begin(&scan, reader, m->asked.coll, plan);
-    while ((r = replica__scan_next(&scan, &row, err)) > 0) {
-        r = plan->matches ? replica__asked_match(&m->asked, &row, err) : 1;
-        if (r > 0)
-            r = replica__finds_add(&m->finds, m->asked.query, &row, err);
-        if (r < 0)
-            break;
-    }
+    r = replica__scan_run(&scan, take, m, err);
     replica__scan_end(&scan);
     return r;
 }

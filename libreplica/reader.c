@@ -8,37 +8,76 @@
 #define KEPT 2  /* open connections that nobody uses */
 #define MOST 64
 
+/* Only what an answer needs: each column of each row costs. */
 #define DOC_COLUMNS \
-    "d.number, d.coll, d.id, d.seq, d.height, d.opening, d.flags, d.stamp, d.writer, d.wseq," \
-    " d.bundle, d.version, d.body"
+    "d.number, d.id, d.seq, d.height, d.opening, d.stamp, d.writer, d.wseq, d.version, d.body"
+#define TAKE "replica_take(" DOC_COLUMNS ")"
+/* The function must not see a tombstone, in whatever order SQLite asks. */
+#define TAKE_LIVE "CASE WHEN d.flags & 1 = 0 THEN " TAKE " END"
 
 static const char *const texts[] = {
     [REPLICA__FIND_ENTRIES] =
-        "SELECT " DOC_COLUMNS " FROM entry e CROSS JOIN doc d ON d.number = e.doc"
-        " WHERE e.idx = ?1 AND e.key >= ?2 AND e.key < ?3 ORDER BY e.key",
+        "SELECT 1 FROM entry e CROSS JOIN doc d ON d.number = e.doc"
+        " WHERE e.idx = ?1 AND e.key >= ?2 AND e.key < ?3 AND " TAKE " ORDER BY e.key",
+    [REPLICA__FIND_ENTRIES_DOWN] =
+        "SELECT 1 FROM entry e CROSS JOIN doc d ON d.number = e.doc"
+        " WHERE e.idx = ?1 AND e.key >= ?2 AND e.key < ?3"
+        " AND replica_take(" DOC_COLUMNS ", e.key) ORDER BY e.key DESC",
     [REPLICA__FIND_ENTRY_DOCS] =
         "SELECT doc FROM entry WHERE idx = ?1 AND key >= ?2 AND key < ?3",
     [REPLICA__FIND_ENTRY_COUNT] =
         "SELECT count(*) FROM entry WHERE idx = ?1 AND key >= ?2 AND key < ?3",
-    [REPLICA__FIND_LAST_ENTRY] =
-        "SELECT e.key, d.id FROM entry e CROSS JOIN doc d ON d.number = e.doc"
-        " WHERE e.idx = ?1 AND e.key >= ?2 AND e.key < ?3 ORDER BY e.key DESC LIMIT 1",
-    [REPLICA__FIND_IDS] = "SELECT " DOC_COLUMNS " FROM doc d WHERE d.coll = ?1 AND d.id >= ?2"
-                          " AND d.id < ?3 AND d.flags & 1 = 0 ORDER BY d.id",
-    [REPLICA__FIND_IDS_DOWN] = "SELECT " DOC_COLUMNS " FROM doc d WHERE d.coll = ?1 AND d.id >= ?2"
-                               " AND d.id < ?3 AND d.flags & 1 = 0 ORDER BY d.id DESC",
-    [REPLICA__FIND_ID] = "SELECT " DOC_COLUMNS " FROM doc d WHERE d.coll = ?1 AND d.id = ?2"
-                         " AND d.flags & 1 = 0",
+    [REPLICA__FIND_IDS] = "SELECT 1 FROM doc d WHERE d.coll = ?1 AND d.id >= ?2 AND d.id < ?3"
+                          " AND " TAKE_LIVE " ORDER BY d.id",
+    [REPLICA__FIND_IDS_DOWN] = "SELECT 1 FROM doc d WHERE d.coll = ?1 AND d.id >= ?2 AND d.id < ?3"
+                               " AND " TAKE_LIVE " ORDER BY d.id DESC",
+    [REPLICA__FIND_ID] = "SELECT 1 FROM doc d WHERE d.coll = ?1 AND d.id = ?2 AND " TAKE_LIVE,
     /* Along the feed: the documents lie in the file about as they were written. */
-    [REPLICA__FIND_ALL] = "SELECT " DOC_COLUMNS " FROM doc d INDEXED BY doc_feed"
-                          " WHERE d.coll = ?1 AND d.seq > 0 AND d.flags & 1 = 0",
-    [REPLICA__FIND_NUMBER] = "SELECT " DOC_COLUMNS " FROM doc d WHERE d.number = ?1"
-                             " AND d.flags & 1 = 0",
+    [REPLICA__FIND_ALL] = "SELECT 1 FROM doc d INDEXED BY doc_feed"
+                          " WHERE d.coll = ?1 AND d.seq > 0 AND " TAKE_LIVE,
+    [REPLICA__FIND_NUMBER] = "SELECT 1 FROM doc d WHERE d.number = ?1 AND " TAKE_LIVE,
     [REPLICA__FIND_INDEX] = "SELECT flags, built FROM idx WHERE id = ?1 AND coll = ?2",
     [REPLICA__FIND_BEGIN] = "BEGIN",
     [REPLICA__FIND_END] = "COMMIT",
 };
 _Static_assert(sizeof texts / sizeof texts[0] == REPLICA__FIND_COUNT, "a statement has no text");
+
+static void take(sqlite3_context *sql, int argc, sqlite3_value **argv)
+{
+    struct replica__reader *reader = sqlite3_user_data(sql);
+    const struct replica__row row = {
+        .number = sqlite3_value_int64(argv[0]),
+        .id = (const char *)sqlite3_value_text(argv[1]),
+        .id_len = (size_t)sqlite3_value_bytes(argv[1]),
+        .seq = sqlite3_value_int64(argv[2]),
+        .height = sqlite3_value_int64(argv[3]),
+        .opening = sqlite3_value_int64(argv[4]),
+        .stamp = sqlite3_value_int64(argv[5]),
+        .writer = sqlite3_value_int64(argv[6]),
+        .wseq = sqlite3_value_int64(argv[7]),
+        .version = sqlite3_value_int64(argv[8]),
+        .body = (const char *)sqlite3_value_text(argv[9]),
+        .len = (size_t)sqlite3_value_bytes(argv[9]),
+    };
+    struct replica__slice key = { NULL, 0 };
+
+    if (argc == 11) {
+        key.data = sqlite3_value_blob(argv[10]);
+        key.len = (size_t)sqlite3_value_bytes(argv[10]);
+    }
+    if (!row.id || !row.body) /* both are NOT NULL */
+        reader->r = replica__enomem(reader->err);
+    else
+        reader->r = reader->fn(reader->ctx, &row, &key, reader->err);
+    sqlite3_result_int(sql, reader->r != 0);
+}
+
+static int add_function(struct replica__reader *reader)
+{
+    return sqlite3_create_function_v2(reader->sqlite, "replica_take", -1,
+                                      SQLITE_UTF8 | SQLITE_DIRECTONLY, reader, take, NULL, NULL,
+                                      NULL);
+}
 
 static void reader_free(struct replica__reader *reader)
 {
@@ -59,17 +98,21 @@ static void reader_free_ptr(struct replica__reader **reader)
 
 int replica__reader_main(replica_db *db, struct replica__reader **ret, replica_error *err)
 {
-    struct replica__reader *reader = db->reader;
+    if (!db->reader) {
+        READER reader = replica__alloc_zero(1, sizeof *reader);
+        int rc;
 
-    if (!reader) {
-        reader = replica__alloc_zero(1, sizeof *reader);
         if (!reader)
             return replica__enomem(err);
         reader->db = db;
         reader->sqlite = db->sqlite;
+        rc = add_function(reader);
+        if (rc != SQLITE_OK)
+            return replica__sql_error(db, rc, err);
         db->reader = reader;
+        reader = NULL;
     }
-    *ret = reader;
+    *ret = db->reader;
     return 0;
 }
 
@@ -93,6 +136,8 @@ static int connect(replica_db *db, struct replica__reader **ret, replica_error *
     }
     if (rc == SQLITE_OK)
         rc = replica__functions_add(reader->sqlite); /* the views of full text use them */
+    if (rc == SQLITE_OK)
+        rc = add_function(reader);
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(reader->sqlite, "PRAGMA query_only = 1", NULL, NULL, NULL);
     if (rc != SQLITE_OK)
@@ -200,6 +245,20 @@ int replica__reader_step(struct replica__reader *reader, sqlite3_stmt *stmt, int
     if (rc == SQLITE_DONE)
         return 0;
     return replica__sql_error_of(reader->sqlite, rc, err);
+}
+
+int replica__reader_run(struct replica__reader *reader, sqlite3_stmt *stmt, int rc,
+                        replica__row_fn fn, void *ctx, replica_error *err)
+{
+    int r;
+
+    reader->fn = fn;
+    reader->ctx = ctx;
+    reader->err = err;
+    reader->r = 0;
+    r = replica__reader_step(reader, stmt, rc, err);
+    reader->fn = NULL;
+    return r > 0 ? reader->r : r;
 }
 
 void replica__readers_end(replica_db *db)

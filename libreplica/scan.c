@@ -14,6 +14,8 @@ void replica__scan_end(struct replica__scan *scan)
     replica__sql_reset(&scan->stmt);
     replica__buf_free(&scan->from);
     replica__buf_free(&scan->to);
+    replica__held_free(&scan->group);
+    replica__held_free(&scan->ready);
     replica__free(scan->numbers);
     memset(scan, 0, sizeof *scan);
 }
@@ -29,16 +31,6 @@ bool replica__scan_id_is_plain(const char *id, size_t len)
     return true;
 }
 
-static const char *low_of(const struct replica__plan *plan, const struct replica__plan_range *r)
-{
-    return plan->bytes.data ? plan->bytes.data + r->low : "";
-}
-
-static const char *high_of(const struct replica__plan *plan, const struct replica__plan_range *r)
-{
-    return plan->bytes.data ? plan->bytes.data + r->high : "";
-}
-
 /* ---- statements ------------------------------------------------------------------ */
 
 static void bind_key(sqlite3_stmt *stmt, int at, const char *key, size_t len, int *rc)
@@ -47,8 +39,8 @@ static void bind_key(sqlite3_stmt *stmt, int at, const char *key, size_t len, in
         *rc = sqlite3_bind_blob64(stmt, at, key, len, SQLITE_STATIC);
 }
 
-static void bind_entries(sqlite3_stmt *stmt, const struct replica__plan *plan, const char *low,
-                         size_t low_len, const char *high, size_t high_len, int *rc)
+void replica__scan_bind(sqlite3_stmt *stmt, const struct replica__plan *plan, const char *low,
+                        size_t low_len, const char *high, size_t high_len, int *rc)
 {
     replica__bind_int(stmt, 1, plan->index, rc);
     bind_key(stmt, 2, low, low_len, rc);
@@ -66,11 +58,14 @@ static const struct replica__plan_range *next_range(struct replica__scan *scan)
 static enum replica__find statement_of(const struct replica__plan *plan)
 {
     switch (plan->kind) {
-    case REPLICA__SCAN_ALL: return REPLICA__FIND_ALL;
-    case REPLICA__SCAN_ID: return REPLICA__FIND_ID;
+    case REPLICA__SCAN_ALL:
+        return REPLICA__FIND_ALL;
+    case REPLICA__SCAN_ID:
+        return REPLICA__FIND_ID;
     case REPLICA__SCAN_IDS:
         return plan->order == REPLICA__ORDER_DOWN ? REPLICA__FIND_IDS_DOWN : REPLICA__FIND_IDS;
-    default: return REPLICA__FIND_ENTRIES;
+    default:
+        return REPLICA__FIND_ENTRIES;
     }
 }
 
@@ -88,19 +83,28 @@ static int begin_range(struct replica__scan *scan, int *rc, replica_error *err)
     if (r < 0)
         return r;
     if (plan->kind == REPLICA__SCAN_ENTRIES) {
-        bind_entries(scan->stmt, plan, low_of(plan, range), range->low_len, high_of(plan, range),
-                     range->high_len, rc);
+        replica__scan_bind(scan->stmt, plan, replica__plan_low(plan, range), range->low_len,
+                           replica__plan_high(plan, range), range->high_len, rc);
         return 1;
     }
     replica__bind_int(scan->stmt, 1, scan->coll->number, rc);
     if (plan->kind != REPLICA__SCAN_ALL)
-        replica__bind_text(scan->stmt, 2, low_of(plan, range), range->low_len, rc);
+        replica__bind_text(scan->stmt, 2, replica__plan_low(plan, range), range->low_len, rc);
     if (plan->kind == REPLICA__SCAN_IDS)
-        replica__bind_text(scan->stmt, 3, high_of(plan, range), range->high_len, rc);
+        replica__bind_text(scan->stmt, 3, replica__plan_high(plan, range), range->high_len, rc);
     return 1;
 }
 
-static int next_upwards(struct replica__scan *scan, replica_error *err)
+static int give(void *ctx, const struct replica__row *row, const struct replica__slice *key,
+                replica_error *err)
+{
+    struct replica__scan *scan = ctx;
+
+    (void)key;
+    return scan->take(scan->ctx, row, err);
+}
+
+static int run_upwards(struct replica__scan *scan, replica_error *err)
 {
     int rc = SQLITE_OK;
     int r;
@@ -111,91 +115,7 @@ static int next_upwards(struct replica__scan *scan, replica_error *err)
             if (r <= 0)
                 return r;
         }
-        r = replica__reader_step(scan->reader, scan->stmt, rc, err);
-        if (r != 0)
-            return r;
-        replica__sql_reset(&scan->stmt);
-    }
-}
-
-/* ---- downwards ------------------------------------------------------------------- */
-
-/* The last documents with the same fields, below `to`: their keys are from `from` up to `to`. */
-static int find_group(struct replica__scan *scan, const struct replica__plan_range *range,
-                      replica_error *err)
-{
-    REPLICA_BUF id = REPLICA_BUF_INIT;
-    REPLICA_STMT stmt = NULL;
-    size_t len;
-    int rc = SQLITE_OK;
-    int r = replica__reader_get(scan->reader, REPLICA__FIND_LAST_ENTRY, &stmt, err);
-
-    if (r < 0)
-        return r;
-    bind_entries(stmt, scan->plan, low_of(scan->plan, range), range->low_len, scan->to.data,
-                 scan->to.len, &rc);
-    r = replica__reader_step(scan->reader, stmt, rc, err);
-    if (r <= 0)
-        return r;
-    replica__key_add_text(&id, (const char *)sqlite3_column_text(stmt, 1),
-                          (size_t)sqlite3_column_bytes(stmt, 1));
-    len = (size_t)sqlite3_column_bytes(stmt, 0);
-    if (id.r < 0)
-        return replica__enomem(err);
-    if (len < id.len)
-        return replica__error_set(err, REPLICA_ECORRUPT, 0, "index '%s' has a key without an id",
-                                  scan->plan->name);
-    replica__buf_clear(&scan->from);
-    replica__buf_add(&scan->from, sqlite3_column_blob(stmt, 0), len - id.len);
-    replica__key_behind(scan->from.data, scan->from.len, &scan->to);
-    return scan->from.r < 0 || scan->to.r < 0 ? replica__enomem(err) : 1;
-}
-
-static int begin_group(struct replica__scan *scan, int *rc, replica_error *err)
-{
-    const struct replica__plan *plan = scan->plan;
-    int r = 0;
-
-    while (r == 0) {
-        const struct replica__plan_range *range;
-
-        if (!scan->in_groups) {
-            if (scan->next == plan->n)
-                return 0;
-            range = next_range(scan);
-            replica__buf_clear(&scan->to);
-            replica__buf_add(&scan->to, high_of(plan, range), range->high_len);
-        } else { /* below the group that was read */
-            range = &plan->ranges[plan->n - scan->next];
-            replica__buf_clear(&scan->to);
-            replica__buf_add(&scan->to, scan->from.data, scan->from.len);
-        }
-        if (scan->to.r < 0)
-            return replica__enomem(err);
-        r = find_group(scan, range, err);
-        scan->in_groups = r > 0;
-    }
-    if (r > 0)
-        r = replica__reader_get(scan->reader, REPLICA__FIND_ENTRIES, &scan->stmt, err);
-    if (r < 0)
-        return r;
-    bind_entries(scan->stmt, plan, scan->from.data, scan->from.len, scan->to.data, scan->to.len,
-                 rc);
-    return 1;
-}
-
-static int next_downwards(struct replica__scan *scan, replica_error *err)
-{
-    int rc = SQLITE_OK;
-    int r;
-
-    for (;;) {
-        if (!scan->stmt) {
-            r = begin_group(scan, &rc, err);
-            if (r <= 0)
-                return r;
-        }
-        r = replica__reader_step(scan->reader, scan->stmt, rc, err);
+        r = replica__reader_run(scan->reader, scan->stmt, rc, give, scan, err);
         if (r != 0)
             return r;
         replica__sql_reset(&scan->stmt);
@@ -221,8 +141,8 @@ static int collect_range(struct replica__scan *scan, const struct replica__plan_
 
     if (r < 0)
         return r;
-    bind_entries(stmt, plan, low_of(plan, range), range->low_len, high_of(plan, range),
-                 range->high_len, &rc);
+    replica__scan_bind(stmt, plan, replica__plan_low(plan, range), range->low_len,
+                       replica__plan_high(plan, range), range->high_len, &rc);
     while ((r = replica__reader_step(scan->reader, stmt, rc, err)) > 0) {
         if (scan->count == *room) {
             size_t wanted = *room ? *room * 2 : 256;
@@ -258,41 +178,35 @@ static int collect(struct replica__scan *scan, replica_error *err)
     return 0;
 }
 
-static int next_once(struct replica__scan *scan, replica_error *err)
+static int run_once(struct replica__scan *scan, replica_error *err)
 {
     int r = scan->collected ? 0 : collect(scan, err);
 
-    while (r >= 0 && scan->at < scan->count) {
+    while (r == 0 && scan->at < scan->count) {
+        REPLICA_STMT stmt = NULL;
         int rc = SQLITE_OK;
 
-        replica__sql_reset(&scan->stmt);
-        r = replica__reader_get(scan->reader, REPLICA__FIND_NUMBER, &scan->stmt, err);
+        r = replica__reader_get(scan->reader, REPLICA__FIND_NUMBER, &stmt, err);
         if (r < 0)
             return r;
-        replica__bind_int(scan->stmt, 1, scan->numbers[scan->at++], &rc);
-        r = replica__reader_step(scan->reader, scan->stmt, rc, err);
-        if (r != 0)
-            return r;
+        replica__bind_int(stmt, 1, scan->numbers[scan->at++], &rc);
+        r = replica__reader_run(scan->reader, stmt, rc, give, scan, err);
     }
     return r;
 }
 
-int replica__scan_next(struct replica__scan *scan, struct replica__row *ret, replica_error *err)
+int replica__scan_run(struct replica__scan *scan, replica__take_fn take, void *ctx,
+                      replica_error *err)
 {
     const struct replica__plan *plan = scan->plan;
-    int r;
 
+    scan->take = take;
+    scan->ctx = ctx;
     if (plan->dedupes)
-        r = next_once(scan, err);
-    else if (plan->kind == REPLICA__SCAN_ENTRIES && plan->order == REPLICA__ORDER_DOWN)
-        r = next_downwards(scan, err);
-    else
-        r = next_upwards(scan, err);
-    if (r > 0) {
-        r = replica__row_read(scan->coll->db, scan->stmt, ret, err);
-        r = r < 0 ? r : 1;
-    }
-    return r;
+        return run_once(scan, err);
+    if (plan->kind == REPLICA__SCAN_ENTRIES && plan->order == REPLICA__ORDER_DOWN)
+        return replica__scan_run_down(scan, err);
+    return run_upwards(scan, err);
 }
 
 /* ---- without documents ----------------------------------------------------------- */
@@ -310,8 +224,8 @@ int replica__scan_count(struct replica__reader *reader, const struct replica__pl
 
         if (r < 0)
             return r;
-        bind_entries(stmt, plan, low_of(plan, range), range->low_len, high_of(plan, range),
-                     range->high_len, &rc);
+        replica__scan_bind(stmt, plan, replica__plan_low(plan, range), range->low_len,
+                           replica__plan_high(plan, range), range->high_len, &rc);
         r = replica__reader_step(reader, stmt, rc, err);
         if (r < 0)
             return r;
