@@ -2,7 +2,9 @@
  *
  * One file per system implements it: os_linux.c (epoll, eventfd, inotify), and os_posix.c (a pipe
  * and poll), which always works and can less.  The build picks one; os_time.c and os_lock.c have
- * what is the same on both.  A poller belongs to one thread; only wake may be called from others. */
+ * what is the same on both.
+ *
+ * A poller belongs to one thread; only wake may be called from others. */
 #ifndef BASE_OS_H
 #define BASE_OS_H
 

@@ -11,7 +11,17 @@
 
 #include <string.h>
 
-enum session_state { STANDBY, HELLO, IDLE, PULLING, PUSHING, WAITING, PAUSED, DONE, SESSION_STATES };
+enum session_state {
+    STANDBY,
+    HELLO,
+    IDLE,
+    PULLING,
+    PUSHING,
+    WAITING,
+    PAUSED,
+    DONE,
+    SESSION_STATES
+};
 
 /* A question that was put to the remote.  The remote knows it by its address. */
 enum call_kind { CALL_HELLO, CALL_PULL, CALL_PUSH, CALL_STREAM };

@@ -282,10 +282,9 @@ bool program_takes_up_rejected(struct client *c, bool discard)
         }
         replica_doc_unref(doc);
     }
-    for (int i = 0; i < c->sim->plan.clients; i++) {
+    for (int i = 0; i < c->sim->plan.clients; i++) { /* what is tried again is asked about again */
         if (client_same_file(c, i))
-            handlers_forget_asked(&c->sim->clients[i]); /* a document that is tried again may be asked
-                                                         * about again */
+            handlers_forget_asked(&c->sim->clients[i]);
     }
     client_told_changed(c);
     return true;
