@@ -1,4 +1,4 @@
-/* Reading a folder of schemas.  Links are not followed into other folders, so that the walk ends. */
+/* Reading a folder of schemas.  Links are not followed into other folders: the walk ends. */
 #include "tools/cli/registry.h"
 #include "tools/cli/cli.h"
 
