@@ -76,6 +76,37 @@ static const char *meaning_of(long status)
     }
 }
 
+/* Ours says so; others have nothing at the paths of a version that is still to come. */
+static bool is_behind(const struct replica__http_answer *a, int version)
+{
+    struct replica__json_value v, error;
+
+    if (a->status != 404)
+        return false;
+    if (version > 0)
+        return true;
+    if (replica__json_check(a->body, a->len, NULL, NULL) < 0)
+        return false;
+    v = replica__json_value(a->body, a->len);
+    if (v.type != REPLICA_JSON_OBJECT)
+        return false;
+    error = replica__json_member(v, "error", 5);
+    return error.text.len == 9 && memcmp(error.text.data, "\"version\"", 9) == 0;
+}
+
+/* version: the highest that was asked for. */
+static int word_behind(const struct replica__http_answer *a, int version, replica_error *err)
+{
+    char text[EXCERPT + 4];
+
+    excerpt(a, text);
+    replica__error_set(err, REPLICA_EVERSION, (int)a->status,
+                       "%ld: the server has no version %d yet%s%s", a->status, version,
+                       text[0] ? ": " : "", text);
+    replica__error_where(err, "%s", a->where);
+    return REPLICA_EVERSION;
+}
+
 int replica__http_word_status(const struct replica__http_answer *a, replica_error *err)
 {
     char text[EXCERPT + 4];
@@ -87,11 +118,18 @@ int replica__http_word_status(const struct replica__http_answer *a, replica_erro
     return code_of(a->status);
 }
 
-static void fail_status(replica_call *call, const struct replica__http_answer *a)
+static void fail_status(replica_call *call, const struct replica__http_request *rq,
+                        const struct replica__http_answer *a)
 {
     replica_error err = { 0 };
+    int version = 0;
 
-    replica__http_word_status(a, &err);
+    for (size_t i = 0; i < rq->count; i++)
+        version = rq->collections[i].version > version ? rq->collections[i].version : version;
+    if (is_behind(a, version))
+        word_behind(a, version, &err);
+    else
+        replica__http_word_status(a, &err);
     replica_call_fail(call, &err, a->retry_ms);
 }
 
@@ -230,7 +268,7 @@ void replica__http_give_status(replica_call *call, const struct replica__http_re
 {
     if (answer->status != 409 || rq->dialect != REPLICA__DIALECT_REPLICA
         || !give_lost(call, answer))
-        fail_status(call, answer);
+        fail_status(call, rq, answer);
 }
 
 void replica__http_give(replica_call *call, const struct replica__http_request *rq,

@@ -117,7 +117,10 @@ void replica__session_failed(struct replica__session *s, const replica_error *er
         replica__lease_side_lost(s);
         return;
     }
-    if (error->code == REPLICA_EAUTH || error->code == REPLICA_EVERSION) {
+    /* A server that has not our version yet (404) may have it soon; one that is further has no use
+     * for this program any more. */
+    if (error->code == REPLICA_EAUTH ||
+        (error->code == REPLICA_EVERSION && error->detail != 404)) {
         replica__session_halt(s, error);
         return;
     }

@@ -116,7 +116,7 @@ def what_cannot_be_answered_is_refused_with_its_reason(t):
     client.push('/cities/1/push', [row(city('a'))])
     for status, word, method, path in (
             (404, 'path', 'GET', '/nope'), (405, 'method', 'GET', '/cities/1/push'),
-            (404, 'path', 'GET', '/cities/2/pull'), (426, 'version', 'GET', '/cities/0/pull'),
+            (404, 'version', 'GET', '/cities/2/pull'), (426, 'version', 'GET', '/cities/0/pull'),
             (400, 'request', 'GET', '/cities/1/pull?limit=abc'),
             (400, 'request', 'GET', '/cities/1/pull?limit=10001')):
         answer = client.ask(method, path)

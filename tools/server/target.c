@@ -117,7 +117,7 @@ bool replica__version_refused(struct replica__service *service, struct replica__
     int r = replica__target_find(service, target, create, &err);
 
     if (r == 404)
-        replica__reply_error(reply, 404, "path", "%s has a lower version than %d", target->name,
+        replica__reply_error(reply, 404, "version", "%s has a lower version than %d", target->name,
                              target->version);
     else if (r == 426)
         replica__reply_error(reply, 426, "version", "%s has a higher version than %d",
