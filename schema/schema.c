@@ -62,7 +62,7 @@ int replica_schema_compile(const char *json, size_t len, const replica_schema_op
     if (!schema)
         return replica__enomem(err);
     schema->refs = 1;
-    schema->arena = replica__arena_new(8192);
+    schema->arena = replica__arena_new(2048);
     if (!schema->arena)
         return replica__enomem(err);
     r = replica__schema_build(schema, (struct replica__slice){ json, len }, &known, err);
