@@ -306,6 +306,17 @@ static void steer(struct client *c)
     client_turn_soon(c, 0);
 }
 
+/* Whatever their age: clocks may lie. */
+static void purge(struct client *c)
+{
+    replica_error err = { .offset = -1 };
+    int64_t count = 0;
+
+    if (replica_purge(c->db, NULL, 0, 0, &count, &err) < 0)
+        sim_fail(c->sim, "client %d: purge: %s", c->number, err.message);
+    sim_trace(c->sim, "client %d: purges %lld", c->number, (long long)count);
+}
+
 void program_act(struct client *c)
 {
     struct sim *sim = c->sim;
@@ -321,6 +332,8 @@ void program_act(struct client *c)
     }
     if (sim_chance(sim, sim->plan.jump))
         c->machine.skew_ms += ((int64_t)sim_roll(sim, 2 * 24 * 60) - 24 * 60) * MINUTE;
+    if (sim->plan.purge && sim_chance(sim, sim->plan.purge))
+        purge(c);
     if (sim_chance(sim, sim->plan.crash))
         client_crash(c);
     else if (sim_roll(sim, 12) == 0)

@@ -199,6 +199,11 @@ static void make_plan(struct sim *sim)
         p->freeze = (int)sim_roll(sim, 150);
         p->actions *= 2;
     }
+    if (sim->seed % 7 == 6 && !p->server_restore) { /* a server that forgets deletions would meet
+                                                      * clients that have forgotten them, too */
+        p->purge = 50 + (int)sim_roll(sim, 200);
+        p->actions *= 2;
+    }
     sim_trace(sim, "%d clients, %d collections, %d keys, %s, pages of %zu rows and %lld bytes",
               p->clients, p->colls, p->keys, p->rxdb ? "RxDB's dialect" : "our dialect", p->rows,
               (long long)p->bytes);

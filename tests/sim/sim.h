@@ -34,6 +34,7 @@ struct plan {
     int lose, cut, repeat, fault, crash, server_crash, jump, poison, slow;
     int restore;           /* of a client's file from an older copy, when it crashed */
     int server_restore;    /* the same of the server's */
+    int purge;             /* a client forgets all tombstones that it may forget */
 };
 
 /* The world of one machine: the fleet's time, seen on a clock of its own. */
