@@ -88,6 +88,13 @@ void served_restart(struct served *s)
     open_all(s);
 }
 
+void served_change(struct served *s, int (*fn)(void *ctx), void *ctx)
+{
+    close_all(s);
+    CHECK_INT(fn(ctx), 0);
+    open_all(s);
+}
+
 const char *served_url(struct served *s, const char *path)
 {
     snprintf(s->url, sizeof(s->url), "http://127.0.0.1:%d%s", s->port, path);

@@ -9,6 +9,8 @@ struct served *served_start(void);
 void served_stop(struct served *s); /* NULL is fine */
 /* Stop it and start it anew on the same database, at the same port. */
 void served_restart(struct served *s);
+/* The same, with something done while it is stopped. */
+void served_change(struct served *s, int (*fn)(void *ctx), void *ctx);
 /* "http://127.0.0.1:<port>" and the path; lives as long as the server. */
 const char *served_url(struct served *s, const char *path);
 
