@@ -187,12 +187,13 @@ static bool is_mod(const struct replica__test *t, struct replica__json_value a)
 
 static bool is_matched(struct match *m, const struct replica__test *t, struct replica__json_value a)
 {
-    struct replica__slice text = { a.text.data + 1, a.text.len - 2 };
     REPLICA_BUF meant = REPLICA_BUF_INIT;
+    struct replica__slice text;
     int r;
 
     if (a.type != REPLICA_JSON_STRING)
         return false;
+    text = (struct replica__slice){ a.text.data + 1, a.text.len - 2 };
     if (memchr(text.data, '\\', text.len)) {
         replica__json_unescape(text, &meant);
         if (meant.r < 0)
