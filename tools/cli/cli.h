@@ -176,6 +176,7 @@ int cmd_purge(int argc, char **argv);
 int cmd_put(int argc, char **argv);
 int cmd_rejected(int argc, char **argv);
 int cmd_schema(int argc, char **argv);
+int cmd_search(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
 int cmd_sql(int argc, char **argv);
 int cmd_status(int argc, char **argv);

@@ -15,6 +15,7 @@ static const struct {
     { "import", cmd_import, "store documents from JSON Lines" },
     { "export", cmd_export, "print all documents as JSON Lines" },
     { "ls", cmd_ls, "list collections, or the ids of one" },
+    { "search", cmd_search, "find documents by their words" },
     { "changes", cmd_changes, "print the change feed" },
     { "watch", cmd_watch, "print changes as they come" },
     { "sql", cmd_sql, "ask in SQL, read-only" },

@@ -1,5 +1,8 @@
-/* replica watch: changes as they come, whichever process made them. */
+/* replica watch: changes as they come, whichever process made them; or what they do to the answer of
+ * a query. */
 #include "tools/cli/cli.h"
+
+#include "libreplica/query.h"
 
 struct watching {
     bool docs;
@@ -35,12 +38,51 @@ static int print_past(replica_collection *coll, int64_t since, struct watching *
     return r;
 }
 
-static int watch(struct cli_store *store, int64_t since, struct watching *w, replica_error *err)
+/* ---- a query --------------------------------------------------------------------- */
+
+static void print_difference(const replica_live_change *c)
+{
+    static const char *const names[] = {
+        [REPLICA_LIVE_ADDED] = "added",
+        [REPLICA_LIVE_CHANGED] = "changed",
+        [REPLICA_LIVE_MOVED] = "moved",
+        [REPLICA_LIVE_REMOVED] = "removed",
+    };
+
+    printf("{\"change\":\"%s\"", names[c->what]);
+    if (c->what != REPLICA_LIVE_ADDED)
+        cli_print_number("from", (int64_t)c->from);
+    if (c->what != REPLICA_LIVE_REMOVED)
+        cli_print_number("to", (int64_t)c->to);
+    cli_print_member("id", replica_doc_id(c->doc));
+    if (c->what != REPLICA_LIVE_REMOVED)
+        cli_print_doc("doc", c->doc);
+    printf("}\n");
+}
+
+static void on_differences(void *ctx, replica_live *live, const replica_live_change *changes,
+                           size_t n, const replica_error *err)
+{
+    struct watching *w = ctx;
+
+    if (err)
+        cli_complain("%s", err->message); /* it is tried again with the next change */
+    for (size_t i = 0; i < n && w->left > 0; i++, w->left--)
+        print_difference(&changes[i]);
+}
+
+/* ---- watching -------------------------------------------------------------------- */
+
+static int watch(struct cli_store *store, int64_t since, const char *query, struct watching *w,
+                 replica_error *err)
 {
     int r;
 
     /* Observing comes first, so that nothing falls between the past and the future. */
-    r = replica_observe(store->coll, on_change, w, NULL, NULL, err);
+    if (query)
+        r = replica_live_start(store->coll, query, REPLICA_NUL, on_differences, w, NULL, NULL, err);
+    else
+        r = replica_observe(store->coll, on_change, w, NULL, NULL, err);
     if (r >= 0 && since >= 0)
         r = print_past(store->coll, since, w, err);
     while (r >= 0 && w->left > 0 && !cli_interrupted()) {
@@ -53,7 +95,7 @@ static int watch(struct cli_store *store, int64_t since, struct watching *w, rep
 
 int cmd_watch(int argc, char **argv)
 {
-    const char *db = NULL, *collection = NULL;
+    const char *db = NULL, *collection = NULL, *query = NULL;
     int64_t since = -1;
     struct watching w = { .left = INT64_MAX };
     const struct cli_option options[] = {
@@ -62,12 +104,14 @@ int cmd_watch(int argc, char **argv)
         { "since", CLI_NUMBER, false, &since, "N", "first what is behind this sequence number" },
         { "count", CLI_NUMBER, false, &w.left, "N", "end after so many" },
         { "docs", CLI_FLAG, false, &w.docs, NULL, "with the documents' texts" },
+        { "query", CLI_TEXT, false, &query, "QUERY", "its answer, and then what changes in it" },
         { 0 },
     };
     const struct cli_command command = {
         NULL,
         "Print each change as it comes, in the form of replica changes, whichever process\n"
-        "made it, until SIGINT or SIGTERM.",
+        "made it, until SIGINT or SIGTERM.  With --query, print the documents that match, and\n"
+        "then what is added, changed, moved and removed, with places from 0 on.",
         0, 0, options,
     };
     CLI_STORE store = CLI_STORE_INIT;
@@ -76,10 +120,16 @@ int cmd_watch(int argc, char **argv)
 
     if (cli_parse(&command, argc, argv, &r) < 0)
         return r;
+    if (query && (since >= 0 || w.docs))
+        return cli_usage("--query comes without --since and --docs");
     r = cli_open_collection(&store, db, REPLICA_DB_READ_ONLY, collection);
     if (r)
         return r;
     cli_catch_signals();
-    r = watch(&store, since, &w, &err);
+    r = watch(&store, since, query, &w, &err);
+    if (r == REPLICA_EINVAL) {
+        cli_complain("%s", err.message);
+        return cli_finish(CLI_USAGE);
+    }
     return cli_finish(r < 0 ? cli_failed(&err) : CLI_OK);
 }

@@ -19,9 +19,10 @@ _replica_options()
         import) echo --db --collection --key --schema --upsert ;;
         export) echo --db --collection ;;
         ls) echo --db --collection --json ;;
+        search) echo --db --collection --index --limit ;;
         changes) echo --db --collection --since --limit --docs ;;
         sql) echo --db --param ;;
-        watch) echo --db --collection --since --count --docs ;;
+        watch) echo --db --collection --since --count --docs --query ;;
         sync)
             echo --db --collection --url --once --live --push-only --pull-only --token-file \
                 --dialect --on-conflict --timeout --key --schema --json
@@ -41,7 +42,7 @@ _replica()
 {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     local command=${COMP_WORDS[1]}
-    local commands="put get delete patch import export ls changes watch sql sync status conflicts
+    local commands="put get delete patch import export ls search changes watch sql sync status conflicts
         rejected check purge schema serve help"
 
     COMPREPLY=()
