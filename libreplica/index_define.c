@@ -30,6 +30,13 @@ static void definition_free(struct definition *d)
 
 static int define(struct definition *d, const char *name, replica_error *err)
 {
+    for (size_t i = 0; i < d->n; i++) {
+        for (size_t k = 0; k < i; k++) {
+            if (strcmp(d->paths[i], d->paths[k]) == 0)
+                return replica__error_set(err, REPLICA_EINVAL, 0, "field '%.200s' twice",
+                                          d->paths[i]);
+        }
+    }
     replica__buf_char(&d->fields, '[');
     for (size_t i = 0; i < d->n; i++) {
         if (i > 0)
