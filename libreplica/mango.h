@@ -9,7 +9,8 @@
 
 struct replica__selector; /* a tree of conditions */
 
-/* REPLICA_EINVAL: an unknown operator, or an argument that it does not take; where: its path. */
+/* REPLICA_EINVAL: an unknown operator, or an argument that it does not take; where: its path,
+ * offset: the byte.  REPLICA_EJSON, REPLICA_ELIMIT: the text. */
 int replica__selector_parse(const char *json, size_t len, struct replica__selector **ret,
                             replica_error *err);
 void replica__selector_free(struct replica__selector *s); /* NULL is fine */

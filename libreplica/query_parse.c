@@ -232,7 +232,7 @@ int replica__query_parse(const char *json, size_t len, struct replica__query **r
 
     if (len == REPLICA_NUL)
         len = strlen(json);
-    r = replica__json_check(json, len, NULL, err);
+    r = replica__json_check(json, len, &replica__query_limits, err);
     if (r < 0)
         return r;
     v = replica__json_value(json, len);

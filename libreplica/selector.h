@@ -101,6 +101,8 @@ struct replica__selector {
     } *owned;
 };
 
+/* What a query's text may be: no longer than a document. */
+extern const struct replica__json_limits replica__query_limits;
 /* Parse v, a part of text, from which offsets count. */
 int replica__selector_parse_part(const char *text, struct replica__json_value v,
                                  struct replica__selector **ret, replica_error *err);

@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Paths that get conditions: more than an index has fields. */
+enum { PATHS = 32 };
+
 struct set {
     struct replica__range_of_keys *ranges; /* ascending, apart */
     size_t n;
@@ -21,7 +24,7 @@ struct set {
 struct finder {
     struct replica__selector *s;
     struct replica__condition *found;
-    size_t *worth; /* of found[i].ranges */
+    size_t worth[PATHS]; /* of found[i].ranges */
     size_t n;
     bool only; /* every test so far is exact */
     int r;
@@ -331,6 +334,7 @@ static struct set most_telling(struct finder *f, const struct replica__test *tes
 
 /* ---- of a path ------------------------------------------------------------------- */
 
+/* NULL: there are enough. */
 static struct replica__condition *condition_for(struct finder *f, const char *path, size_t *ret_i)
 {
     size_t i = 0;
@@ -338,6 +342,8 @@ static struct replica__condition *condition_for(struct finder *f, const char *pa
     while (i < f->n && strcmp(f->found[i].path, path) != 0)
         i++;
     *ret_i = i;
+    if (i == PATHS)
+        return NULL;
     if (i == f->n) {
         f->found[i] = (struct replica__condition){ .path = path, .exact = true, .n = 1,
                                                    .ranges = &everything, .narrow = &everything,
@@ -357,14 +363,16 @@ static bool holds_in_arrays(const struct replica__test *t, const struct replica_
 static void add_test(struct finder *f, const struct replica__term *term,
                      const struct replica__test *t)
 {
-    struct set set = of_test(f, t);
     size_t i;
     struct replica__condition *c = condition_for(f, term->path->text, &i);
+    struct set set = { .worth = NOTHING };
     struct set narrow;
     struct set both;
 
+    if (c)
+        set = of_test(f, t);
     f->only = f->only && set.exact;
-    if (set.worth == NOTHING)
+    if (c && set.worth == NOTHING)
         c->exact = false;
     if (f->r < 0 || set.worth == NOTHING)
         return;
@@ -400,18 +408,6 @@ static void add_group(struct finder *f, const struct replica__group *g)
     }
 }
 
-static size_t count_paths(const struct replica__group *g)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < g->n; i++) {
-        n += g->terms[i].kind == TERM_PATH;
-        for (size_t k = 0; g->terms[i].kind == TERM_AND && k < g->terms[i].group_count; k++)
-            n += count_paths(&g->terms[i].groups[k]);
-    }
-    return n;
-}
-
 /* ---- all of it ------------------------------------------------------------------- */
 
 /* Those that say nothing. */
@@ -428,12 +424,10 @@ static void drop_empty(struct finder *f)
 
 int replica__selector_find_conditions(struct replica__selector *s)
 {
-    size_t n = count_paths(&s->root);
     struct finder f = { .s = s, .only = true };
 
-    f.found = replica__arena_zero(s->arena, n, sizeof(*f.found));
-    f.worth = replica__arena_zero(s->arena, n, sizeof(*f.worth));
-    if (!f.found || !f.worth)
+    f.found = replica__arena_zero(s->arena, PATHS, sizeof(*f.found));
+    if (!f.found)
         return REPLICA_ENOMEM;
     add_group(&f, &s->root);
     if (f.r < 0)

@@ -340,6 +340,8 @@ int replica__selector_parse_part(const char *text, struct replica__json_value v,
     return 0;
 }
 
+const struct replica__json_limits replica__query_limits = { .max_bytes = 16 * 1024 * 1024 };
+
 int replica__selector_parse(const char *json, size_t len, struct replica__selector **ret,
                             replica_error *err)
 {
@@ -347,7 +349,7 @@ int replica__selector_parse(const char *json, size_t len, struct replica__select
 
     if (len == REPLICA_NUL)
         len = strlen(json);
-    r = replica__json_check(json, len, NULL, err);
+    r = replica__json_check(json, len, &replica__query_limits, err);
     if (r < 0)
         return r;
     return replica__selector_parse_part(json, replica__json_value(json, len), ret, err);

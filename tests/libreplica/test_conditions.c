@@ -103,6 +103,22 @@ TEST(no_selector_has_no_conditions)
     CHECK(replica__selector_only_conditions(NULL));
 }
 
+TEST(more_paths_than_an_index_can_have_are_not_all_that_is_asked)
+{
+    REPLICA_BUF selector = REPLICA_BUF_INIT;
+    struct replica__selector *s = NULL;
+    const struct replica__condition *c = NULL;
+
+    for (int i = 0; i < 40; i++)
+        replica__buf_printf(&selector, "%c\"n%d\":1", i ? ',' : '{', i);
+    replica__buf_char(&selector, '}');
+    CHECK_RC(replica__selector_parse(selector.data, selector.len, &s, &test_err), 0);
+    CHECK_INT(replica__selector_conditions(s, &c), 32);
+    CHECK_STR(c[31].path, "n31");
+    CHECK(!replica__selector_only_conditions(s));
+    replica__selector_free(s);
+}
+
 /* ---- never wrong ----------------------------------------------------------------- */
 
 static bool lies_in(const struct replica__buf *key, const struct replica__range_of_keys *r,

@@ -351,6 +351,19 @@ TEST(text_that_is_no_json_is_refused_as_such)
              REPLICA_EJSON);
 }
 
+TEST(text_longer_than_a_document_is_refused)
+{
+    REPLICA_BUF text = REPLICA_BUF_INIT;
+    struct replica__selector *s = NULL;
+
+    replica__buf_str(&text, "{\"a\":\"");
+    CHECK(replica__buf_reserve(&text, 17 << 20) != NULL);
+    memset(text.data + text.len, 'x', 17 << 20);
+    text.len += 17 << 20;
+    replica__buf_str(&text, "\"}");
+    CHECK_RC(replica__selector_parse(text.data, text.len, &s, &test_err), REPLICA_ELIMIT);
+}
+
 /* ---- limits and failures --------------------------------------------------------- */
 
 TEST(a_pattern_that_takes_too_long_ends_the_match)
