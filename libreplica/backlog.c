@@ -220,10 +220,31 @@ static int takes_part(replica_collection *coll, int64_t replication, int64_t *re
     return r;
 }
 
-/* A migration that failed keeps the document back. */
-static int is_held_back(const replica_collection *coll, const struct replica__row *row,
-                        replica_error *err)
+/* A newer state of the server could not be applied. */
+static int is_behind(replica_db *db, const struct replica__row *row, int64_t replication,
+                     replica_error *err)
 {
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r = db->set_aside ? replica__sql_get(db, REPLICA__SQL_ASIDE_OF, &stmt, err) : 0;
+
+    if (r < 0 || !stmt)
+        return r;
+    replica__bind_int(stmt, 1, row->coll, &rc);
+    replica__bind_text(stmt, 2, row->id, row->id_len, &rc);
+    replica__bind_int(stmt, 3, replication, &rc);
+    replica__bind_int(stmt, 4, REPLICA_ASIDE_UNAPPLIED, &rc);
+    return replica__sql_step(db, stmt, rc, err);
+}
+
+/* A migration that failed keeps the document back, and so does a state that cannot be applied. */
+static int is_held_back(const replica_collection *coll, const struct replica__row *row,
+                        int64_t replication, replica_error *err)
+{
+    int r = is_behind(coll->db, row, replication, err);
+
+    if (r != 0)
+        return r;
     if (row->version >= coll->version || row->flags & REPLICA__FLAG_DELETED)
         return 0;
     return replica__migrate_failed(coll, row->id, row->id_len, err);
@@ -257,7 +278,7 @@ int replica__doc_state(replica_collection *coll, const char *id, const char *rep
         return 0;
     }
     r = replica__state_get(db, row.number, number, &s, err);
-    held = r < 0 ? r : is_held_back(coll, &row, err);
+    held = r < 0 ? r : is_held_back(coll, &row, number, err);
     if (held < 0)
         return held;
     if (held || s.aside_seq == row.seq)

@@ -275,6 +275,8 @@ static const char *const texts[] = {
         "SELECT id, replication, coll, doc, kind, code, reason, time, text"
         " FROM aside WHERE id > ?1 AND (?2 IS NULL OR coll = ?2) ORDER BY id LIMIT 1",
     [REPLICA__SQL_ASIDE_GET] = "SELECT replication, coll, doc, kind FROM aside WHERE id = ?1",
+    [REPLICA__SQL_ASIDE_OF] = "SELECT 1 FROM aside WHERE coll = ?1 AND doc = ?2"
+                              " AND replication = ?3 AND kind = ?4",
     [REPLICA__SQL_ASIDE_DELETE] = "DELETE FROM aside WHERE id = ?1",
 
     /* Some numbers at a time, so that a look over another collection's documents is short, too. */

@@ -353,6 +353,20 @@ TEST(a_pulled_document_that_breaks_the_schema_is_set_aside_and_the_rest_goes_on)
     store_sound(&s);
 }
 
+TEST(a_document_whose_newer_state_is_set_aside_is_not_said_to_be_in_sync)
+{
+    STORE s = replicated();
+    struct come bad = { .json = BAD, .sequence = 6 };
+
+    store_clean(&s, GOOD, 5);
+    CHECK_RC(store_pull(&s, NULL, &bad, 1), 0);
+    CHECK_STR(store_json(&s, "a"), GOOD);
+    CHECK_INT(store_state(&s, "a"), REPLICA_DOC_REJECTED);
+    CHECK_INT(store_pull_one(&s, "{\"id\":\"a\",\"age\":6,\"rank\":1}", 7),
+              REPLICA__PULLED_WRITTEN);
+    CHECK_INT(store_state(&s, "a"), REPLICA_DOC_IN_SYNC);
+}
+
 TEST(a_tombstone_ends_what_was_set_aside)
 {
     STORE s = replicated();
