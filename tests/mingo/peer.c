@@ -7,13 +7,11 @@
  * What conditions promise to indexes is checked with every document. */
 #include "libreplica/mango.h"
 
-#include "base/alloc.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { DOCUMENTS = 64, WRONG = 200 };
+enum { DOCUMENTS = 64, WRONG = 1000 };
 
 struct place {
     struct replica__buf bytes;
