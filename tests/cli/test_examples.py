@@ -91,6 +91,20 @@ def the_store_by_itself(t):
 
 
 @test
+def a_program_comes_back_as_its_next_version(t):
+    t.same(example(t, 'migration', '1', t.db), '4 notes of version 1\n')
+    milk, tea = ('{"id":"%s","text":"%s it","done":false}' % x for x in (('milk', 'buy'),
+                                                                         ('tea', 'make')))
+    odd = "set aside: 'odd' cannot be migrated to version 2: this is no note"
+    t.same(example(t, 'migration', '2', t.db).splitlines(), ['4 to migrate', tea, milk, tea, odd])
+    t.same(example(t, 'migration', '2', t.db).splitlines(), ['0 to migrate', tea, milk, tea, odd])
+    refused = subprocess.run([os.path.join(EXAMPLES, 'migration'), '1', t.db],
+                             capture_output=True, text=True, check=False)
+    t.same(refused.returncode, 1)
+    t.same('higher than 1' in refused.stderr, True)
+
+
+@test
 def a_catalogue_answers_and_keeps_an_answer_up_to_date(t):
     lines = example(t, 'queries', t.db).splitlines()
     t.same(lines[0].split(': ')[0], 'refused  books/1/title')
