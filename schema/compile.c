@@ -23,13 +23,17 @@ void *replica__compile_zero(struct compile *c, size_t n, size_t size)
 
 int replica__compile_complain(struct building *b, const char *format, ...)
 {
+    REPLICA_BUF line = REPLICA_BUF_INIT;
     char text[300];
     va_list args;
 
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    replica__error_set(b->c->err, REPLICA_ESCHEMA, 0, "%s: %s", b->keyword, text);
+    replica__source_line(text, &line);
+    if (line.r < 0)
+        return replica__compile_enomem(b->c);
+    replica__error_set(b->c->err, REPLICA_ESCHEMA, 0, "%s: %s", b->keyword, line.data);
     return replica__source_where(b->node->doc, b->node->value.text.data, REPLICA_ESCHEMA,
                                  b->c->err);
 }

@@ -30,16 +30,18 @@ static const char *text_of(const struct replica__buf *b)
     return b->len ? b->data : "";
 }
 
-static void report_first(struct run *run, const replica_schema_finding *finding)
+static int report_first(struct run *run, const replica_schema_finding *finding)
 {
+    REPLICA_BUF path = REPLICA_BUF_INIT;
+
+    replica__source_line(finding->schema, &path);
+    if (path.r < 0)
+        return replica__run_enomem(run);
     run->found = true;
-    if (finding->keyword[0] != '\0')
-        replica__error_set(run->err, REPLICA_ESCHEMA, 0, "%s: %s (at %s)", finding->keyword,
-                           finding->message, finding->schema);
-    else
-        replica__error_set(run->err, REPLICA_ESCHEMA, 0, "%s (at %s)", finding->message,
-                           finding->schema);
+    replica__error_set(run->err, REPLICA_ESCHEMA, 0, "%s%s%s (at %s)", finding->keyword,
+                       finding->keyword[0] != '\0' ? ": " : "", finding->message, text_of(&path));
     replica__error_where(run->err, "%s", finding->instance);
+    return 0;
 }
 
 int replica__run_find(struct run *run, const struct schema_node *node, const char *keyword,
@@ -48,8 +50,9 @@ int replica__run_find(struct run *run, const struct schema_node *node, const cha
 {
     REPLICA_BUF instance = REPLICA_BUF_INIT;
     REPLICA_BUF schema = REPLICA_BUF_INIT;
-    char message[400];
-    replica_schema_finding finding = { .keyword = keyword, .message = message };
+    REPLICA_BUF message = REPLICA_BUF_INIT;
+    replica_schema_finding finding = { .keyword = keyword };
+    char words[400];
     va_list args;
 
     if (run->quiet)
@@ -57,22 +60,24 @@ int replica__run_find(struct run *run, const struct schema_node *node, const cha
     if (run->found && !run->fn)
         return 0;
     va_start(args, format);
-    vsnprintf(message, sizeof(message), format, args);
+    vsnprintf(words, sizeof(words), format, args);
     va_end(args);
+    replica__source_line(words, &message);
     add_place(place, &instance);
     replica__source_path(node->doc, node->value.text.data, &schema);
     if (keyword[0] != '\0') {
         replica__buf_char(&schema, '/');
         replica__buf_str(&schema, keyword);
     }
-    if (instance.r < 0 || schema.r < 0)
+    if (instance.r < 0 || schema.r < 0 || message.r < 0)
         return replica__run_enomem(run);
     finding.instance = text_of(&instance);
     finding.schema = text_of(&schema);
+    finding.message = text_of(&message);
     finding.value = v->text.data;
     finding.value_len = v->text.len;
-    if (!run->found)
-        report_first(run, &finding);
+    if (!run->found && report_first(run, &finding) < 0)
+        return REPLICA_ENOMEM;
     if (run->fn && run->fn(run->ctx, &finding) != 0)
         run->on = false;
     return 0;

@@ -1,7 +1,10 @@
 /* Places in a text as JSON pointers.  They are looked for when somebody asks, which is when
  * something is wrong: nothing is kept for it. */
 #include "base/error.h"
+#include "base/json_internal.h"
 #include "schema/source.h"
+
+#include <string.h>
 
 void replica__source_token(struct replica__slice name, struct replica__buf *out)
 {
@@ -14,8 +17,25 @@ void replica__source_token(struct replica__slice name, struct replica__buf *out)
     for (size_t i = 0; i < plain.len; i++) {
         if (plain.data[i] == '~' || plain.data[i] == '/')
             replica__buf_str(out, plain.data[i] == '~' ? "~0" : "~1");
+        else if (plain.data[i] == '\0') /* it would end the text */
+            replica__buf_str(out, "\\u0000");
         else
             replica__buf_char(out, plain.data[i]);
+    }
+}
+
+void replica__source_line(const char *text, struct replica__buf *out)
+{
+    const char *end = text + strlen(text);
+
+    while (text < end) {
+        size_t width = (unsigned char)*text < 0x80 ? 1 : replica__utf8_width(text, end);
+
+        if (width == 0 || (unsigned char)*text < ' ' || *text == 0x7F)
+            replica__buf_printf(out, "\\u%04x", width ? (unsigned)*text : 0xFFFDu);
+        else
+            replica__buf_add(out, text, width);
+        text += width ? width : 1;
     }
 }
 

@@ -433,8 +433,12 @@ int replica__sources_find(struct schema_sources *s, const struct schema_resource
     if (r < 0)
         return replica__enomem(err);
     if (r == 0) {
-        replica__error_set(err, REPLICA_ESCHEMA, 0, "'%.*s' leads nowhere: %s",
-                           (int)(ref.len < 300 ? ref.len : 300), ref.data,
+        replica__buf_clear(&uri);
+        replica__source_line(ref.data, &uri);
+        if (uri.r < 0)
+            return replica__enomem(err);
+        replica__error_set(err, REPLICA_ESCHEMA, 0, "'%.300s' leads nowhere: %s",
+                           uri.len ? uri.data : "",
                            t.resource ? "there is nothing in that schema"
                                       : "no such schema is in the registry");
         return replica__source_where(from->doc, at, REPLICA_ESCHEMA, err);

@@ -68,7 +68,10 @@ void replica__source_pointer(struct replica__json_value root, const char *place,
                              struct replica__buf *out);
 /* Append a token of a JSON pointer with its '/'; name as spelled in JSON. */
 void replica__source_token(struct replica__slice name, struct replica__buf *out);
-/* The same behind the document's URI, if it has one. */
+/* Append words for an error, which may quote names and values: what would end the line, or is no
+ * UTF-8 (because it was cut, or a lone surrogate), is escaped. */
+void replica__source_line(const char *text, struct replica__buf *out);
+/* A path behind the document's URI, if it has one. */
 void replica__source_path(const struct schema_document *doc, const char *place,
                           struct replica__buf *out);
 /* Name the place in err; gives code. */

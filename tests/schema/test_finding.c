@@ -141,6 +141,19 @@ TEST(a_resource_within_the_schema_is_named_by_its_path)
                    0, "|/$defs/a/type|type|1\n");
 }
 
+TEST(a_message_is_one_line_of_text_whatever_it_quotes)
+{
+    CHECK_RC(judge("{'required':['a\\nb\\u0007\\ud800']}", "{}"), REPLICA_ESCHEMA);
+    CHECK_STR(test_err.message, "required: 'a\\u000ab\\u0007\\ufffd\\ufffd\\ufffd' is missing "
+                                "(at /required)");
+}
+
+TEST(a_path_goes_on_behind_a_name_with_a_nul)
+{
+    check_findings("{'properties':{'a\\u0000b':{'type':'null'}}}", "{'a\\u0000b':1}", 0,
+                   "/a\\u0000b|/properties/a\\u0000b/type|type|1\n");
+}
+
 TEST(a_long_value_does_not_make_a_long_message)
 {
     char schema[] = "{'uniqueItems':true}";

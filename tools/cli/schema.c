@@ -94,11 +94,26 @@ static int check(struct task *t, int count, char **paths)
 
 /* ---- values ---------------------------------------------------------------------- */
 
+/* A name in a path may have anything in it; a finding has one line. */
+static void print_path(const char *path)
+{
+    for (; *path; path++) {
+        if ((unsigned char)*path < ' ' || *path == 0x7F)
+            printf("\\u%04x", (unsigned)*path);
+        else
+            putchar(*path);
+    }
+    fputs(": ", stdout);
+}
+
 static int on_finding(void *ctx, const replica_schema_finding *f)
 {
     struct task *t = ctx;
 
-    printf("%lld: %s: %s: %s\n", (long long)t->in.number, f->instance, f->schema, f->message);
+    printf("%lld: ", (long long)t->in.number);
+    print_path(f->instance);
+    print_path(f->schema);
+    puts(f->message);
     return !t->all;
 }
 
