@@ -424,6 +424,30 @@ TEST(a_conflict_with_a_state_that_breaks_the_schema_waits_and_is_met_when_it_com
     store_sound(&s);
 }
 
+TEST(a_page_that_is_checked_survives_every_failure)
+{
+    STORE s = replicated();
+
+    store_clean(&s, "{\"id\":\"b\",\"rank\":1}", 4);
+    for (int nth = 0, failed = 1; failed; nth++) {
+        struct come docs[] = {
+            { .json = "{\"id\":\"b\",\"rank\":2}", .sequence = 5 },
+            { .json = BAD, .sequence = 6 },
+        };
+
+        fault_alloc(nth);
+        int r = store_pull(&s, "6.inc", docs, 2);
+        failed = fault_stop();
+        CHECK(r == 0 || (failed && r == REPLICA_ENOMEM));
+        CHECK_INT(count_asides(&s, "doc = 'a'"), r == 0);
+        CHECK(!store_json(&s, "a"));
+        if (r == 0)
+            break;
+    }
+    CHECK_STR(store_json(&s, "b"), "{\"id\":\"b\",\"rank\":2}");
+    store_sound(&s);
+}
+
 static int take_answer(void *ctx, int64_t ticket, const struct replica__answer *answer)
 {
     ++*(int *)ctx;
