@@ -11,6 +11,7 @@
 
 #include "libreplica/db.h"
 #include "libreplica/functions.h"
+#include "libreplica/migrate.h"
 
 #include <string.h>
 
@@ -326,6 +327,16 @@ static int ask(struct views *v,
     return r;
 }
 
+/* Of the collections that are open: their texts are of one version then. */
+static int migrate_all(replica_db *db, replica_error *err)
+{
+    int r = 0;
+
+    for (replica_collection *coll = db->collections; r >= 0 && coll; coll = coll->next)
+        r = replica__migrate_before_query(coll, err);
+    return r;
+}
+
 int replica_sql(replica_db *db, const char *statement, const char *const *params,
                 size_t param_count,
                 int (*fn)(void *ctx, size_t n, const char *const *names,
@@ -338,7 +349,9 @@ int replica_sql(replica_db *db, const char *statement, const char *const *params
     if (!db || !statement || !fn || (param_count > 0 && !params))
         return replica__error_set(err, REPLICA_EINVAL, 0,
                                   "no database, statement, function or parameters");
-    r = connect(&v, db, err);
+    r = migrate_all(db, err);
+    if (r >= 0)
+        r = connect(&v, db, err);
     if (r >= 0)
         r = add_views(&v, err);
     if (r >= 0)
