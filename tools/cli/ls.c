@@ -25,9 +25,8 @@ static int list_collection(void *ctx, const char *name)
     }
     printf("{\"collection\":\"%s\"", name);
     cli_print_member("key", replica_collection_key(coll));
-    printf(",\"version\":%d,\"schema\":%s,\"documents\":%lld}\n",
-           replica_collection_version(coll), replica_collection_schema(coll) ? "true" : "false",
-           (long long)count);
+    printf(",\"version\":%d%s,\"documents\":%lld}\n", replica_collection_version(coll),
+           replica_collection_schema(coll) ? ",\"schema\":true" : "", (long long)count);
     return 0;
 }
 
