@@ -267,7 +267,9 @@ REPLICA_API void replica_bundle_cancel(replica_bundle *bundle);
 
 /* ---- reads ----------------------------------------------------------------------- */
 
-/* 1; 0 and NULL: absent or deleted. */
+/* 1; 0 and NULL: absent or deleted.  In a collection with migrations a document rises when it is
+ * read, here and below: REPLICA_EUSER if it cannot (cursors leave it out), REPLICA_EVERSION if
+ * another program has raised the collection. */
 REPLICA_API int replica_get(replica_collection *coll, const char *id, replica_doc **ret_doc,
                             replica_error *err);
 

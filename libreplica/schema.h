@@ -66,18 +66,18 @@ REPLICA_API const char *replica_schema_key(const replica_schema *schema); /* NUL
 /* ---- migrations ------------------------------------------------------------------- */
 
 /* One step: a document of the version before in, the text of this version out.  It runs on the
- * program's thread: inside the call that reads or writes the document, or inside dispatch; never in
- * a transaction.  It must give the same text for the same document, for it may run again.  Returns
+ * program's thread: inside the call that reads the document, or inside dispatch; never in a
+ * transaction.  It must give the same text for the same document, for it may run again.  Returns
  * REPLICA_MIGRATE_PUT (the text is in out), REPLICA_MIGRATE_KEEP (it is good as it is),
- * REPLICA_MIGRATE_DROP (a deletion), or < 0: the document is set aside. */
+ * REPLICA_MIGRATE_DROP (it is deleted here, and no server is told), or < 0: the document is set
+ * aside, with the reason that is in out.  docs/migrations.md says what becomes of what. */
 enum { REPLICA_MIGRATE_KEEP = 0, REPLICA_MIGRATE_PUT = 1, REPLICA_MIGRATE_DROP = 2 };
 typedef int (*replica_migrate_fn)(void *ctx, replica_doc *doc, replica_text *out);
 
 typedef struct replica_migration {
     int to;                  /* from to - 1 */
     replica_migrate_fn up;
-    replica_migrate_fn down; /* the way back, so that a server of the version before can be served;
-                              * or NULL */
+    replica_migrate_fn down; /* the way back; reserved: nothing asks it yet.  NULL */
     void *ctx;
 } replica_migration;
 
