@@ -128,42 +128,41 @@ int replica__index_purge(replica_db *db, replica_collection *coll, const struct 
 /* ---- unique ---------------------------------------------------------------------- */
 
 static int refuse(replica_collection *coll, const struct replica__index *index, const char *id,
-                  const struct replica__row *other, replica_error *err)
+                  const char *other, replica_error *err)
 {
     coll->db->taken = true;
     replica__error_set(err, REPLICA_ECONFLICT, 409,
                        "unique index '%s': document '%s' has these values", index->name,
-                       other->id);
+                       other);
     return replica__error_where(err, "%s/%s", coll->name, id);
 }
 
 /* Who has an entry between these keys?  The document itself may. */
 static int look(replica_collection *coll, const struct replica__index *index, const char *id,
-                size_t id_len, const char *key, size_t len, replica_error *err)
+                size_t id_len, const char *key, size_t key_len, replica_error *err)
 {
     replica_db *db = coll->db;
     REPLICA_BUF behind = REPLICA_BUF_INIT;
     REPLICA_STMT stmt = NULL;
     int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_ENTRY_DOCS, &stmt, err);
+    int r = replica__sql_get(db, REPLICA__SQL_ENTRY_IDS, &stmt, err);
 
-    replica__key_behind(key, len, &behind);
+    replica__key_behind(key, key_len, &behind);
     if (r < 0 || behind.r < 0)
         return r < 0 ? r : replica__enomem(err);
     replica__bind_int(stmt, 1, index->number, &rc);
     if (rc == SQLITE_OK)
-        rc = sqlite3_bind_blob64(stmt, 2, key, len, SQLITE_STATIC);
+        rc = sqlite3_bind_blob64(stmt, 2, key, key_len, SQLITE_STATIC);
     if (rc == SQLITE_OK)
         rc = sqlite3_bind_blob64(stmt, 3, behind.data, behind.len, SQLITE_STATIC);
     while ((r = replica__sql_step(db, stmt, rc, err)) > 0) {
-        REPLICA_STMT find = NULL;
-        struct replica__row row;
+        const char *other = (const char *)sqlite3_column_text(stmt, 0);
+        size_t len = (size_t)sqlite3_column_bytes(stmt, 0);
 
-        r = replica__row_by_number(db, sqlite3_column_int64(stmt, 0), &find, &row, err);
-        if (r > 0 && (row.id_len != id_len || memcmp(row.id, id, id_len) != 0))
-            return refuse(coll, index, id, &row, err);
-        if (r < 0)
-            return r;
+        if (!other)
+            return replica__enomem(err);
+        if (len != id_len || memcmp(other, id, id_len) != 0)
+            return refuse(coll, index, id, other, err);
     }
     return r;
 }

@@ -163,6 +163,9 @@ static const char *const texts[] = {
     [REPLICA__SQL_ENTRY_DROP] = "DELETE FROM entry WHERE idx = ?1 AND key = ?2 AND doc = ?3",
     [REPLICA__SQL_ENTRY_DOCS] =
         "SELECT doc FROM entry WHERE idx = ?1 AND key >= ?2 AND key < ?3",
+    [REPLICA__SQL_ENTRY_IDS] =
+        "SELECT d.id FROM entry e CROSS JOIN doc d ON d.number = e.doc"
+        " WHERE e.idx = ?1 AND e.key >= ?2 AND e.key < ?3",
     [REPLICA__SQL_ENTRY_NTH] =
         "SELECT key FROM entry WHERE idx = ?1 ORDER BY key LIMIT 1 OFFSET ?2",
     [REPLICA__SQL_ENTRY_CUT] = "DELETE FROM entry WHERE idx = ?1 AND key < ?2",

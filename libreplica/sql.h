@@ -80,6 +80,7 @@ enum replica__sql {
     REPLICA__SQL_ENTRY_ADD,
     REPLICA__SQL_ENTRY_DROP,
     REPLICA__SQL_ENTRY_DOCS,
+    REPLICA__SQL_ENTRY_IDS,
     REPLICA__SQL_ENTRY_NTH,
     REPLICA__SQL_ENTRY_CUT,
     /* replications */
