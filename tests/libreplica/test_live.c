@@ -383,9 +383,11 @@ static void follow(void *ctx, replica_live *live, const replica_live_change *cha
 
 TEST(a_failed_allocation_delays_differences_and_loses_none)
 {
-    static const char *const queries[] = { POSITIVE, "{\"sort\":[{\"n\":\"desc\"}],\"limit\":2}",
-                                           "{\"sort\":[{\"n\":\"asc\"}],\"skip\":1,"
-                                           "\"fields\":[\"n\"]}" };
+    static const char *const queries[] = {
+        POSITIVE,
+        "{\"sort\":[{\"n\":\"desc\"}],\"limit\":2}",
+        "{\"sort\":[{\"n\":\"asc\"}],\"skip\":1,\"fields\":[\"n\"]}",
+    };
 
     for (int q = 0; q < 3; q++) {
         for (int nth = 0, failed = 1; failed; nth++) {
