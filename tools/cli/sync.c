@@ -13,6 +13,7 @@
 
 #define SLICE_MS 100 /* of waiting, between two looks at signals and at the clock */
 #define DEFAULT_TIMEOUT_S 60
+#define MAX_STEPS 100 /* between two versions of a schema */
 
 struct syncing {
     const char *db, *url, *key, *schema_file, *token_file, *dialect, *on_conflict;
@@ -61,22 +62,47 @@ static int find_version(const char *path, const char *name, int *ret_version)
     return 0;
 }
 
+/* This program has no migrations of its own: documents are taken to be good as they are; a schema
+ * looks at them. */
+static int keep_text(void *ctx, replica_doc *doc, replica_text *out)
+{
+    (void)ctx;
+    (void)doc;
+    (void)out;
+    return REPLICA_MIGRATE_KEEP;
+}
+
+/* A step for each version from the stored one on; how many. */
+static size_t fill_steps(replica_migration *steps, int from, int to)
+{
+    size_t n = 0;
+
+    while (from < to && n < MAX_STEPS)
+        steps[n++] = (replica_migration){ .to = ++from, .up = keep_text };
+    return n;
+}
+
 static int open_one(struct syncing *s, size_t n, int version)
 {
+    replica_migration steps[MAX_STEPS];
+    int stored = version;
     replica_conflict_handler handler = REPLICA_CONFLICT_HANDLER_INIT;
     replica_collection_options opts = REPLICA_COLLECTION_OPTIONS_INIT;
     replica_error err = { 0 };
     int r = 0;
 
-    if (n > 0) /* the URL names that of the first */
-        r = find_version(s->db, s->names.items[n], &version);
+    r = find_version(s->db, s->names.items[n], &stored);
     if (r)
         return r;
+    if (n > 0) /* the URL names that of the first */
+        version = stored;
     handler.resolve = keep_local;
     opts.handler = strcmp(s->on_conflict, "client-wins") == 0 ? &handler : NULL;
     opts.key = s->key;
     opts.version = version;
     opts.schema_json = n == 0 ? s->schema : NULL;
+    opts.migrations = steps;
+    opts.migration_count = fill_steps(steps, stored, version);
     r = replica_db_collection(s->store.db, s->names.items[n], &opts, &s->colls[n], &err);
     if (r >= 0 && opts.schema_json && replica_collection_version(s->colls[n]) != version)
         return cli_usage("the schema is of version %d, and the URL of version %d",
