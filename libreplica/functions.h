@@ -16,8 +16,8 @@
 /* Add them to a connection.  SQLite's code. */
 int replica__functions_add(sqlite3 *sqlite);
 
-/* A JSON value as one of SQL: an integer that fits, a real that means the same number, the text of a
- * string, 1 and 0 for true and false, NULL for null and nothing; the JSON text of all else. */
+/* A JSON value as one of SQL: an integer that fits, a real that means the same number, the text of
+ * a string, 1 and 0 for true and false, NULL for null and nothing; the JSON text of all else. */
 enum replica__sql_kind {
     REPLICA__AS_NULL,
     REPLICA__AS_INTEGER,

@@ -13,8 +13,8 @@
 
 #include "libreplica/index.h"
 
-/* In the transaction that adds, or drops, the index's row.  REPLICA_ENOTSUP: SQLite was built without
- * FTS5. */
+/* In the transaction that adds, or drops, the index's row.  REPLICA_ENOTSUP: SQLite was built
+ * without FTS5. */
 int replica__index_text_create(replica_db *db, int64_t coll, const struct replica__index *index,
                                replica_error *err);
 int replica__index_text_drop(replica_db *db, int64_t number, replica_error *err);

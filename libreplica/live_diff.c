@@ -30,8 +30,8 @@ int replica__live_diff_reserve(struct replica__live_diff *diff, size_t n)
     return 0;
 }
 
-void replica__live_diff_add(struct replica__live_diff *diff, int what, replica_doc *doc, size_t from,
-                            size_t to)
+void replica__live_diff_add(struct replica__live_diff *diff, int what, replica_doc *doc,
+                            size_t from, size_t to)
 {
     diff->list[diff->n++] = (replica_live_change){
         .what = what, .doc = replica_doc_ref(doc), .from = from, .to = to

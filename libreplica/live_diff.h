@@ -12,8 +12,8 @@ struct replica__live_diff {
 void replica__live_diff_free(struct replica__live_diff *diff); /* it is empty then */
 /* Room for n more, so that adding them cannot fail.  REPLICA_ENOMEM. */
 int replica__live_diff_reserve(struct replica__live_diff *diff, size_t n);
-void replica__live_diff_add(struct replica__live_diff *diff, int what, replica_doc *doc, size_t from,
-                            size_t to);
+void replica__live_diff_add(struct replica__live_diff *diff, int what, replica_doc *doc,
+                            size_t from, size_t to);
 
 /* Append what makes `now` of `was`: removals from the end on, then moves, additions in order, and
  * last what changed in its place.  Documents that are in both in the same state must be in the same

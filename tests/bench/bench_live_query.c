@@ -1,5 +1,5 @@
-/* Live queries: from a dispatch behind one changed document to the callback that is told of it, with
- * results of several sizes.  The document changes its place in the order.  Bare is the query run
+/* Live queries: from a dispatch behind one changed document to the callback that is told of it,
+ * with results of several sizes.  The document changes its place in the order.  Bare is the query run
  * again in raw SQLite, with an index in the order of the result: what a program does without live
  * queries. */
 #include "libreplica/query.h"
@@ -116,7 +116,8 @@ static double run_again(struct sides *s)
 
 static void measure(int n)
 {
-    struct sides s = { .docs = bench_cities((size_t)n), .order = bench_shuffled((size_t)n + CHANGES),
+    struct sides s = { .docs = bench_cities((size_t)n),
+                       .order = bench_shuffled((size_t)n + CHANGES),
                        .n = n };
     double ours[BENCH_ROUNDS], bare[BENCH_ROUNDS];
     char name[60];

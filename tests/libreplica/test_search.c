@@ -61,8 +61,10 @@ static void refuses(struct store *s, const char *words)
     CHECK(!cursor);
 }
 
-#define FOX "{\"id\":\"fox\",\"title\":\"The quick fox\",\"body\":{\"text\":\"jumps over the dog\"}}"
-#define DOG "{\"id\":\"dog\",\"title\":\"A dog\",\"body\":{\"text\":\"sleeps, and the dog dreams\"}}"
+#define FOX \
+    "{\"id\":\"fox\",\"title\":\"The quick fox\",\"body\":{\"text\":\"jumps over the dog\"}}"
+#define DOG \
+    "{\"id\":\"dog\",\"title\":\"A dog\",\"body\":{\"text\":\"sleeps, and the dog dreams\"}}"
 
 TEST(words_are_found_the_best_match_first)
 {
@@ -153,7 +155,8 @@ TEST(the_index_follows_every_write)
     store_put(&s, "{\"id\":\"fox\",\"title\":\"The slow fox\",\"body\":{\"text\":\"rests\"}}");
     finds(&s, "quick OR jumps", "");
     finds(&s, "slow", "fox ");
-    store_put(&s, "{\"id\":\"fox\",\"title\":\"The slow fox\",\"n\":1,\"body\":{\"text\":\"rests\"}}");
+    store_put(&s, "{\"id\":\"fox\",\"title\":\"The slow fox\",\"n\":1,"
+                  "\"body\":{\"text\":\"rests\"}}");
     finds(&s, "slow", "fox ");
     store_delete(&s, "fox");
     finds(&s, "slow", "");
@@ -175,8 +178,8 @@ TEST(all_texts_and_numbers_of_a_field_are_words)
     STORE s = store_empty();
 
     with_index(&s);
-    store_put(&s, "{\"id\":\"a\",\"title\":[\"one\",\"tw\\u006f\",[\"deep\"],3],\"body\":[{\"text\":"
-                  "\"four\"},{\"text\":5}]}");
+    store_put(&s, "{\"id\":\"a\",\"title\":[\"one\",\"tw\\u006f\",[\"deep\"],3],"
+                  "\"body\":[{\"text\":\"four\"},{\"text\":5}]}");
     store_put(&s, "{\"id\":\"b\",\"title\":{\"x\":\"six\"},\"body\":null}");
     store_put(&s, "{\"id\":\"c\",\"title\":\"\xC3\x84pfel\"}");
     finds(&s, "one two", "a ");
@@ -229,8 +232,8 @@ TEST(an_index_is_built_in_the_background_while_others_write)
         char text[80];
 
         CHECK(dispatches < 10000);
-        snprintf(text, sizeof text, "{\"id\":\"k%04d\",\"title\":\"fresh%d\"}", dispatches * 7 % 3000,
-                 dispatches);
+        snprintf(text, sizeof text, "{\"id\":\"k%04d\",\"title\":\"fresh%d\"}",
+                 dispatches * 7 % 3000, dispatches);
         store_put(dispatches % 2 ? &s : &other, text);
         if (dispatches % 5 == 0)
             store_delete(&other, "k2999");

@@ -1,5 +1,5 @@
-/* replica watch: changes as they come, whichever process made them; or what they do to the answer of
- * a query. */
+/* replica watch: changes as they come, whichever process made them; or what they do to the answer
+ * of a query. */
 #include "tools/cli/cli.h"
 
 #include "libreplica/query.h"
