@@ -398,6 +398,27 @@ static bool has_moved(const struct replica__feed *a, const struct replica__feed 
     return a->mark != b->mark || a->sent_from != b->sent_from || a->sent_to != b->sent_to;
 }
 
+/* Nothing was written since the mark, and nothing waits: 1.  Then there is no need for the write
+ * lock, which others may hold. */
+static int has_nothing(struct replica__replication *repl, const struct replica__feed *feed,
+                       replica_error *err)
+{
+    struct page p = { .repl = repl, .feed = feed };
+    struct found f;
+    REPLICA_READ read = NULL;
+    int r;
+
+    if (feed->mark < feed->again_to || feed->sent_to || feed->out)
+        return 0;
+    r = replica__read_begin(repl->db, &read, err);
+    if (r >= 0)
+        r = replica__txn_know(repl->db, err);
+    if (r < 0 || repl->db->head > feed->mark)
+        return r < 0 ? r : 0;
+    r = find_todo(&p, feed->todo_after, &f, err);
+    return r < 0 ? r : f.n == 0;
+}
+
 int replica__push_next(struct replica__replication *repl, size_t feed, size_t rows, size_t bytes,
                        struct replica__push_page *ret_page, replica_error *err)
 {
@@ -406,8 +427,10 @@ int replica__push_next(struct replica__replication *repl, size_t feed, size_t ro
     REPLICA_FREE struct replica__out *out = NULL;
     int64_t from = moved.mark;
     REPLICA_TXN txn = NULL;
-    int r;
+    int r = has_nothing(repl, &moved, err);
 
+    if (r != 0)
+        return r < 0 ? r : 0;
     p.arena = p.out.arena = replica__arena_new(64 * 1024);
     if (!p.arena)
         return replica__enomem(err);

@@ -3,6 +3,7 @@
 #include "tests/support/store.h"
 #include "tests/support/test.h"
 
+#include <sqlite3.h>
 #include <stdio.h>
 
 #define A1 "{\"id\":\"a\",\"n\":1}"
@@ -288,4 +289,24 @@ TEST(a_row_under_way_whose_server_state_came_first_is_asked_about_after_a_restar
     QUESTION u = store_question(&s);
     CHECK(u.clean);
     CHECK_STR(replica_doc_json(u.real, NULL), A2);
+}
+
+TEST(where_nothing_is_to_be_pushed_no_lock_is_needed)
+{
+    STORE s = with_dirty(1);
+    PAGE page = { 0 };
+    sqlite3 *other = NULL;
+
+    store_push_all(&s, 1);
+    CHECK_INT(store_push_again(&s, &page), 0);
+    replica__db_set_busy(s.db, 0);
+    CHECK(sqlite3_open(s.path, &other) == SQLITE_OK);
+    CHECK(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK);
+    CHECK_INT(store_push_again(&s, &page), 0);
+    CHECK(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL) == SQLITE_OK);
+    store_put(&s, "{\"id\":\"new\"}");
+    CHECK(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK);
+    CHECK_RC(store_push_again(&s, &page), REPLICA_EBUSY);
+    sqlite3_close(other);
+    CHECK_INT(store_push_again(&s, &page), 1);
 }
