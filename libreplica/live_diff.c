@@ -244,8 +244,11 @@ static struct middle middle_of(replica_doc *const *was, size_t was_n, replica_do
         was_n--;
         now_n--;
     }
-    return (struct middle){ .was = was + begin, .was_n = was_n - begin,
-                            .now = now + begin, .now_n = now_n - begin, .begin = begin };
+    return (struct middle){ .was = begin ? was + begin : was, /* NULL where there was nothing */
+                            .was_n = was_n - begin,
+                            .now = begin ? now + begin : now,
+                            .now_n = now_n - begin,
+                            .begin = begin };
 }
 
 /* Outside the middle each document has its counterpart: those that changed, in `now`. */

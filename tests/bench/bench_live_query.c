@@ -1,7 +1,7 @@
 /* Live queries: from a dispatch behind one changed document to the callback that is told of it,
- * with results of several sizes.  The document changes its place in the order.  Bare is the query run
- * again in raw SQLite, with an index in the order of the result: what a program does without live
- * queries. */
+ * with results of several sizes.  The document changes its place in the order.  Bare is the query
+ * run again in raw SQLite, with an index in the order of the result: what a program does without
+ * live queries. */
 #include "libreplica/query.h"
 #include "tests/bench/bare.h"
 #include "tests/bench/bench.h"
