@@ -19,8 +19,8 @@ static void need(int r)
     }
 }
 
-/* From version 1 to version 2: {"id":"a","text":"..."} gets "done":false as its last member.  It may
- * run more than once for a document, and in any order: it looks at nothing else. */
+/* From version 1 to version 2: {"id":"a","text":"..."} gets "done":false as its last member.  It
+ * may run more than once for a document, and in any order: it looks at nothing else. */
 static int add_done(void *ctx, replica_doc *doc, replica_text *out)
 {
     size_t len;

@@ -12,6 +12,10 @@
 
 #include <stdbool.h>
 
+/* Collections of this handle are raised without migrations: what is stored stays as it is, and the
+ * clients bring the new texts of their documents. */
+REPLICA_INTERNAL void replica__db_keep_texts(replica_db *db);
+
 /* This opening's incarnation, recorded on the disk (fsync) at the first call.  Borrowed. */
 REPLICA_INTERNAL int replica__master_incarnation(replica_db *db, const char **ret_incarnation,
                                                  replica_error *err);

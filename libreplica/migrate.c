@@ -5,6 +5,7 @@
 #include "libreplica/aside.h"
 #include "libreplica/collection.h"
 #include "libreplica/document.h"
+#include "libreplica/master.h"
 #include "libreplica/migrate_job.h"
 #include "libreplica/text.h"
 #include "libreplica/txn.h"

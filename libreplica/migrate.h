@@ -73,9 +73,6 @@ int replica__migrate_raise(replica_db *db, const char *name, int version,
 /* A collection with these steps is opened: what is left is migrated in dispatch. */
 int replica__migrate_begin(replica_db *db, const struct replica__steps *steps, replica_error *err);
 void replica__migrate_end(replica_db *db);
-/* Collections of this handle are raised without steps: what is stored stays as it is.  For a
- * server, whose clients bring their documents' new texts. */
-REPLICA_INTERNAL void replica__db_keep_texts(replica_db *db);
 /* Part of replica__txn_know(): versions and how far, as other connections may have set them. */
 int replica__migrate_know(replica_db *db, replica_error *err);
 

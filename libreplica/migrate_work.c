@@ -1,5 +1,4 @@
-/* Migrating what nobody asked for yet: in dispatch, in short batches, in the order of the documents'
- * numbers. */
+/* Migrating what nobody asked for yet: in dispatch, in short batches, in the order of numbers. */
 #include "libreplica/document.h"
 #include "libreplica/migrate_job.h"
 #include "libreplica/txn.h"

@@ -82,7 +82,7 @@ static int read_question(struct replica__replication *repl, int64_t number,
         .lost = s.lost_seq == row.seq,
     };
     ret->real_older = replica__doc_version(real) < coll->version;
-    /* In step with an older version's endpoint, and brought to this one's, which has it after all. */
+    /* In step with an older version's endpoint, and brought to this one's: it has it after all. */
     if (ret->lost && s.version != coll->version) {
         ret->lost = false;
         ret->clean = true;

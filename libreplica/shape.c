@@ -65,7 +65,8 @@ int replica__shape_check_final(const replica_collection *coll, const struct repl
         coll->schema ? replica__schema_collection(coll->schema) : NULL;
     int r;
 
-    if (!rules || rules->final_count == 0 || old->flags & REPLICA__FLAG_DELETED)
+    if (!rules || rules->final_count == 0 || old->flags & REPLICA__FLAG_DELETED ||
+        old->version != coll->version) /* an older text's fields are others */
         return 0;
     r = replica__collection_schema_check_final(rules, old->body, old->len, json, len, err);
     return r < 0 ? name_document(err, r, coll->name, old->id) : 0;

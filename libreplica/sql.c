@@ -114,10 +114,11 @@ static const char *const texts[] = {
     [REPLICA__SQL_STATE_GET] =
         "SELECT " STATE_COLUMNS " FROM state WHERE doc = ?1 AND replication = ?2",
     [REPLICA__SQL_STATE_PUT] = "INSERT OR REPLACE INTO state(" STATE_COLUMNS ")"
-                               " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+                               " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"
+                               " ?14)",
     [REPLICA__SQL_STATE_TODO] =
-        "SELECT s.doc FROM state s JOIN doc d ON d.number = s.doc JOIN collection c ON c.id = d.coll"
-        " WHERE s.replication = ?1 AND s.doc > ?2 AND s.todo IS NOT NULL AND " RISEN("c.version")
+        "SELECT s.doc FROM state s JOIN doc d ON d.number = s.doc"
+        " JOIN collection c ON c.id = d.coll WHERE s.replication = ?1 AND s.doc > ?2 AND s.todo IS NOT NULL AND " RISEN("c.version")
         " ORDER BY s.doc LIMIT ?3",
     [REPLICA__SQL_STATE_UNSETTLED] =
         "SELECT s.doc FROM state s JOIN doc d ON d.number = s.doc"
@@ -222,7 +223,8 @@ static const char *const texts[] = {
     [REPLICA__SQL_FEED_DIRTY] =
         "SELECT d.seq, d.number FROM doc d"
         " LEFT JOIN state s ON s.doc = d.number AND s.replication = ?1"
-        " WHERE d.coll = ?2 AND d.seq > ?3 AND " RISEN("(SELECT version FROM collection WHERE id = ?2)")
+        " WHERE d.coll = ?2 AND d.seq > ?3"
+        " AND " RISEN("(SELECT version FROM collection WHERE id = ?2)")
         " AND " PUSHABLE " ORDER BY d.seq LIMIT ?4",
     [REPLICA__SQL_FEED_DIRTY_COUNT] =
         "SELECT count(*), ifnull(sum(d.seq > ?4 AND d.seq <= ?5), 0) FROM doc d"

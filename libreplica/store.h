@@ -312,8 +312,8 @@ REPLICA_INTERNAL int replica__unsettled_next(struct replica__replication *repl, 
                                              replica_error *err);
 /* Is one of its states of an older version than the collection? */
 REPLICA_INTERNAL bool replica__unsettled_is_older(const struct replica__unsettled *u);
-/* Bring assumed and real up, by the steps: on the program's thread.  A real state that is dropped is
- * a deletion; an assumed one, none.  REPLICA_EUSER and others: it cannot be done. */
+/* Bring assumed and real up, by the steps: on the program's thread.  A real state that is dropped
+ * is a deletion; an assumed one, none.  REPLICA_EUSER and others: it cannot be done. */
 REPLICA_INTERNAL int replica__unsettled_rise(struct replica__unsettled *u, replica_error *err);
 /* The real state has risen: from now on it is what is unsettled.  (The base stays what the server
  * had: it rises only to be asked about.) */

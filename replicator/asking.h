@@ -22,8 +22,8 @@ bool replica__asking_ready(struct replica__asking *a);
 /* Ask; takes over the states of u on success. */
 int replica__asking_ask(struct replica__asking *a, replica_db *db, struct replica__unsettled *u);
 
-/* Have the states of older versions brought up first, on the program's thread; takes over the states
- * of u on success, and what comes back has them risen. */
+/* Have the states of older versions brought up first, on the program's thread; takes over the
+ * states of u on success, and what comes back has them risen. */
 int replica__asking_rise(struct replica__asking *a, struct replica__unsettled *u);
 
 struct replica__asked {

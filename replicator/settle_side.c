@@ -125,8 +125,8 @@ static bool write_answers(struct replica__session *s, struct batch *b)
 
 static void consider(struct replica__session *s, struct replica__unsettled *u, struct batch *b);
 
-/* The states have risen.  A real one is stored so, and the question is met again; else the rules, or
- * the handler, see what they are to see. */
+/* The states have risen.  A real one is stored so, and the question is met again; else the rules,
+ * or the handler, see what they are to see. */
 static void take_risen(struct replica__session *s, struct replica__asked *asked, struct batch *b)
 {
     replica_error error = { .offset = -1 };

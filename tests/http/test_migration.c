@@ -1,5 +1,5 @@
 /* Two versions of a program and one server of ours, over a real connection, while both rise. */
-#include "libreplica/migrate.h"
+#include "libreplica/master.h"
 #include "replicator/replicator.h"
 #include "tests/http/served.h"
 #include "tests/support/rise.h"

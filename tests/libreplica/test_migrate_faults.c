@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* One of each kind: clean, edited, under way and written over, deleted, dropped, failing, good as it
- * is. */
+/* One of each kind: clean, edited, under way and written over, deleted, dropped, failing, good as
+ * it is. */
 static struct store prepared(void)
 {
     struct store s = rise_open(tmp_path("test.db"), 0, 0);

@@ -5,7 +5,6 @@
 #include "base/error.h"
 #include "base/os.h"
 #include "libreplica/master.h"
-#include "libreplica/migrate.h"
 #include "libreplica/store.h"
 #include "replicator/remote.h"
 
