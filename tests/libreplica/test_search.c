@@ -340,6 +340,47 @@ TEST(random_writes_leave_a_sound_index)
     }
 }
 
+TEST(any_words_are_answered_or_refused)
+{
+    static const char *const pieces[] = { "a", "fox", "\"", "\"\"", "(", ")", "{", "}", ":", "-",
+                                          "^", "+", "*", ",", " ", "AND", "OR", "NOT", "NEAR(",
+                                          "title", "body.text", ".", "\xC3\xA4", "\xFF", "'", "5" };
+    STORE s = store_with(FOX);
+    uint64_t dice = 21;
+    int answered = 0;
+
+    with_index(&s);
+    for (int i = 0; i < 20000; i++) {
+        char words[100] = "";
+        replica_cursor *cursor = NULL;
+        int r;
+
+        for (size_t n = dice_roll(&dice) % 8 + 1; n > 0; n--)
+            strcat(words, pieces[dice_roll(&dice) % (sizeof pieces / sizeof pieces[0])]);
+        r = replica_search(s.coll, NULL, words, 1, &cursor, &test_err);
+        CHECK(r == 0 || r == REPLICA_EINVAL);
+        if (r == 0) {
+            replica_doc *doc = NULL;
+
+            CHECK(replica_cursor_next(cursor, &doc, &test_err) >= 0);
+            answered++;
+        }
+        replica_cursor_close(cursor);
+    }
+    CHECK(answered > 1000);
+}
+
+TEST(a_read_only_handle_searches_too)
+{
+    STORE s = store_with(FOX);
+    const replica_db_options opts = { .size = sizeof opts, .flags = REPLICA_DB_READ_ONLY };
+
+    with_index(&s);
+    STORE reader = store_open(s.path, &opts);
+
+    finds(&reader, "fox", "fox ");
+}
+
 /* ---- failures -------------------------------------------------------------------- */
 
 TEST(a_write_with_full_text_survives_every_failed_allocation)
