@@ -40,11 +40,25 @@ static void drop(replica_schema **schema)
     replica_schema_unref(*schema);
 }
 
+/* RxDB closes a collection's documents at top level: names that the schema does not know are
+ * refused unless it says what becomes of them. */
+static void close_top_level(const char *json, size_t len, struct replica__buf *out)
+{
+    struct replica__json_value v = replica__json_value(json, len);
+
+    if (v.type == REPLICA_JSON_OBJECT &&
+        !replica__json_member(v, "additionalProperties", REPLICA_NUL).type &&
+        !replica__json_member(v, "unevaluatedProperties", REPLICA_NUL).type)
+        replica__json_add_member(v.text.data, v.text.len, "additionalProperties", "false", out);
+}
+
 int replica_schema_compile(const char *json, size_t len, const replica_schema_options *opts,
                            replica_schema **ret_schema, replica_error *err)
 {
     __attribute__((cleanup(drop))) replica_schema *schema = NULL;
+    REPLICA_BUF closed = REPLICA_BUF_INIT;
     replica_schema_options known;
+    struct replica__slice text;
     int r = replica__options(opts, opts ? opts->size : 0, &known, sizeof(known), err);
 
     if (r < 0)
@@ -61,11 +75,19 @@ int replica_schema_compile(const char *json, size_t len, const replica_schema_op
     schema = replica__alloc_zero(1, sizeof(*schema));
     if (!schema)
         return replica__enomem(err);
+    text = (struct replica__slice){ json, len };
     schema->refs = 1;
     schema->arena = replica__arena_new(2048);
     if (!schema->arena)
         return replica__enomem(err);
-    r = replica__schema_build(schema, (struct replica__slice){ json, len }, &known, err);
+    if (known.flags & REPLICA_SCHEMA_COLLECTION) {
+        close_top_level(json, len, &closed);
+        if (closed.r < 0)
+            return replica__enomem(err);
+        if (closed.len)
+            text = (struct replica__slice){ closed.data, closed.len };
+    }
+    r = replica__schema_build(schema, text, &known, err);
     if (r == 0 && (known.flags & REPLICA_SCHEMA_COLLECTION))
         r = replica__collection_schema_parse(json, len, &schema->collection, err);
     if (r < 0)

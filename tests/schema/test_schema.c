@@ -80,6 +80,32 @@ TEST(a_collections_schema_knows_its_version_and_key)
     replica_schema_unref(schema);
 }
 
+TEST(a_collections_schema_is_closed_at_top_level_unless_it_says_otherwise)
+{
+    static const struct {
+        const char *rest;
+        int more, deep;
+    } cases[] = {
+        { "", REPLICA_ESCHEMA, 0 },
+        { ",'additionalProperties':true", 0, 0 },
+        { ",'additionalProperties':{'type':'number'}", 0, 0 },
+        { ",'unevaluatedProperties':{'type':'number'}", 0, 0 },
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        replica_schema *schema = NULL;
+        char text[300];
+
+        snprintf(text, sizeof text,
+                 "{'version':0,'primaryKey':'id','type':'object','properties':{"
+                 "'id':{'type':'string'},'o':{'type':'object'}}%s}", cases[i].rest);
+        CHECK_RC(compile_with(text, NULL, REPLICA_SCHEMA_COLLECTION, &schema), 0);
+        CHECK_RC(validate_text(schema, "{'id':'a','more':1}"), cases[i].more);
+        CHECK_RC(validate_text(schema, "{'id':'a','o':{'more':1}}"), cases[i].deep);
+        replica_schema_unref(schema);
+    }
+}
+
 TEST(a_collections_schema_may_have_the_lists_of_items_that_rxdb_takes)
 {
     replica_schema *schema = NULL;
