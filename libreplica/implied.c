@@ -55,8 +55,7 @@ static bool has_in_and(struct replica__json_value list, struct replica__slice na
         return false;
     it = replica__json_iter(list);
     while (replica__json_next(&it)) {
-        if (it.value.type == REPLICA_JSON_OBJECT &&
-            has(it.value, name, operator, value, depth - 1))
+        if (it.value.type == REPLICA_JSON_OBJECT && has(it.value, name, operator, value, depth - 1))
             return true;
     }
     return false;

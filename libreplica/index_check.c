@@ -53,8 +53,7 @@ static int check_document(struct checking *c, int64_t number, const char *id, si
     for (size_t i = 0; r > 0 && i < c->keys.n; i++) {
         int64_t found = 0;
 
-        r = number_of(c->db,
-                      "SELECT count(*) FROM entry WHERE idx = ?1 AND key = ?2 AND doc = ?3",
+        r = number_of(c->db, "SELECT count(*) FROM entry WHERE idx = ?1 AND key = ?2 AND doc = ?3",
                       c->index->number, replica__index_key_at(&c->keys, i), c->keys.keys[i].len,
                       number, &found, err);
         c->present += found;
@@ -72,8 +71,10 @@ static int check_document(struct checking *c, int64_t number, const char *id, si
 static int check_documents(struct checking *c, int64_t coll, replica_error *err)
 {
     sqlite3_stmt *stmt = NULL;
-    int rc = sqlite3_prepare_v2(c->db->sqlite, "SELECT number, id, body FROM doc WHERE coll = ?1"
-                                               " AND flags & 1 = 0", -1, &stmt, NULL);
+    int rc = sqlite3_prepare_v2(c->db->sqlite,
+                                "SELECT number, id, body FROM doc WHERE coll = ?1"
+                                " AND flags & 1 = 0",
+                                -1, &stmt, NULL);
     int r;
 
     replica__bind_int(stmt, 1, coll, &rc);

@@ -153,9 +153,8 @@ static int check(const replica_index_options *o, replica_error *err)
                                   "an unknown flag, or full text that is unique");
     for (size_t i = 0; i < o->n; i++) {
         struct replica__path path = { 0 };
-        int r = o->fields[i]
-                    ? replica__path_parse(o->fields[i], strlen(o->fields[i]), &path, err)
-                    : replica__error_set(err, REPLICA_EINVAL, 0, "field %zu is NULL", i);
+        int r = o->fields[i] ? replica__path_parse(o->fields[i], strlen(o->fields[i]), &path, err)
+                             : replica__error_set(err, REPLICA_EINVAL, 0, "field %zu is NULL", i);
 
         if (r < 0)
             return r;
@@ -193,8 +192,8 @@ static int create(replica_collection *coll, const struct definition *d, replica_
         return replica__error_set(err, REPLICA_EINVAL, 0, "there is another index called '%s'",
                                   d->name.data);
     if (n >= MAX_INDEXES)
-        return replica__error_set(err, REPLICA_ELIMIT, 0, "'%s' has %d indexes already",
-                                  coll->name, MAX_INDEXES);
+        return replica__error_set(err, REPLICA_ELIMIT, 0, "'%s' has %d indexes already", coll->name,
+                                  MAX_INDEXES);
     r = add(coll, d, err);
     if (r >= 0)
         r = commit(&txn, err);
@@ -297,8 +296,9 @@ static int show(const struct replica__index *index,
                    });
 }
 
-int replica_indexes(replica_collection *coll, int (*fn)(void *ctx, const replica_index_entry *entry),
-                    void *ctx, replica_error *err)
+int replica_indexes(replica_collection *coll,
+                    int (*fn)(void *ctx, const replica_index_entry *entry), void *ctx,
+                    replica_error *err)
 {
     REPLICA_FREE char *last = NULL;
     int r = 0;
@@ -328,9 +328,9 @@ int replica_indexes(replica_collection *coll, int (*fn)(void *ctx, const replica
 static int define_spec(const replica_collection *coll, const struct replica__index_spec *spec,
                        struct definition *d, replica_error *err)
 {
-    *d = (struct definition){
-        .paths = (const char *const *)spec->fields, .n = spec->n, .flags = REPLICA__INDEX_SCHEMA
-    };
+    *d = (struct definition){ .paths = (const char *const *)spec->fields,
+                              .n = spec->n,
+                              .flags = REPLICA__INDEX_SCHEMA };
     if (d->n > 1 && strcmp(spec->fields[d->n - 1], coll->key) == 0)
         d->n--;
     if (d->n == 0 || d->n > REPLICA__INDEX_FIELDS)

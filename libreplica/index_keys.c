@@ -33,8 +33,7 @@ static int add_plain(const struct replica__index *index, const char *json, size_
 {
     for (size_t i = 0; i < index->n; i++) {
         bool array = false;
-        struct replica__json_value v =
-            replica__path_value(&index->fields[i], json, len, &array);
+        struct replica__json_value v = replica__path_value(&index->fields[i], json, len, &array);
 
         if (array)
             return 0;
@@ -103,8 +102,7 @@ static int collect(const struct replica__index *index, const char *json, size_t 
     for (size_t i = 0; i < index->n; i++) {
         struct replica__json_value none = { .type = REPLICA_JSON_NONE };
         bool array = false;
-        struct replica__json_value v =
-            replica__path_value(&index->fields[i], json, len, &array);
+        struct replica__json_value v = replica__path_value(&index->fields[i], json, len, &array);
         int r;
 
         parts[i] = (struct part){ .first = ret->value_count };

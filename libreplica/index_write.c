@@ -26,8 +26,8 @@ static int entry(replica_db *db, enum replica__sql which, int64_t index, const c
 int replica__index_mark(replica_db *db, struct replica__index *index,
                         const struct replica__index_keys *keys, replica_error *err)
 {
-    unsigned marks = (keys->multikey ? REPLICA__INDEX_MULTIKEY : 0) |
-                     (keys->wide ? REPLICA__INDEX_WIDE : 0);
+    unsigned marks =
+        (keys->multikey ? REPLICA__INDEX_MULTIKEY : 0) | (keys->wide ? REPLICA__INDEX_WIDE : 0);
     int r;
 
     if ((index->flags & marks) == marks)
@@ -132,8 +132,7 @@ static int refuse(replica_collection *coll, const struct replica__index *index, 
 {
     coll->db->taken = true;
     replica__error_set(err, REPLICA_ECONFLICT, 409,
-                       "unique index '%s': document '%s' has these values", index->name,
-                       other);
+                       "unique index '%s': document '%s' has these values", index->name, other);
     return replica__error_where(err, "%s/%s", coll->name, id);
 }
 

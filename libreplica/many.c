@@ -41,8 +41,8 @@ static int take(void *ctx, const struct replica__row *row, replica_error *err)
     return r > 0 ? replica__finds_add(&m->finds, m->asked.query, row, err) : r;
 }
 
-static int collect(struct many *m, struct replica__reader *reader,
-                   const struct replica__plan *plan, replica_error *err)
+static int collect(struct many *m, struct replica__reader *reader, const struct replica__plan *plan,
+                   replica_error *err)
 {
     struct replica__scan scan;
     int r;
@@ -102,25 +102,22 @@ static int patch_row(struct many *m, const struct replica__row *row, replica_err
     r = replica__accept_write(coll, row->id, text.data, text.len, rev, &a, err);
     if (r < 0)
         return r;
-    return replica__write_checked(coll->db,
-                                  &(struct replica__write){ .coll = coll,
-                                                            .id = a.id,
-                                                            .id_len = a.id_len,
-                                                            .json = a.json,
-                                                            .len = a.len },
-                                  rev, &written, NULL, err);
+    return replica__write_checked(
+        coll->db,
+        &(struct replica__write){
+            .coll = coll, .id = a.id, .id_len = a.id_len, .json = a.json, .len = a.len },
+        rev, &written, NULL, err);
 }
 
 static int delete_row(struct many *m, const struct replica__row *row, replica_error *err)
 {
     struct replica__written written;
 
-    return replica__write_checked(m->asked.coll->db,
-                                  &(struct replica__write){ .coll = m->asked.coll,
-                                                            .id = row->id,
-                                                            .id_len = row->id_len,
-                                                            .deleted = true },
-                                  REPLICA_ANY_REV, &written, NULL, err);
+    return replica__write_checked(
+        m->asked.coll->db,
+        &(struct replica__write){
+            .coll = m->asked.coll, .id = row->id, .id_len = row->id_len, .deleted = true },
+        REPLICA_ANY_REV, &written, NULL, err);
 }
 
 /* 1: written; 0: it is gone, or no longer meant. */
@@ -190,8 +187,8 @@ static int run(struct many *m, int64_t *ret_count, replica_error *err)
     return r;
 }
 
-int replica_delete_many(replica_collection *coll, const char *query, size_t len,
-                        int64_t *ret_count, replica_error *err)
+int replica_delete_many(replica_collection *coll, const char *query, size_t len, int64_t *ret_count,
+                        replica_error *err)
 {
     MANY m = { .at = 0 };
     int64_t count = 0;
@@ -204,9 +201,8 @@ int replica_delete_many(replica_collection *coll, const char *query, size_t len,
     return r < 0 ? r : 0;
 }
 
-int replica_update_many(replica_collection *coll, const char *query, size_t len,
-                        const char *patch, size_t patch_len, int64_t *ret_count,
-                        replica_error *err)
+int replica_update_many(replica_collection *coll, const char *query, size_t len, const char *patch,
+                        size_t patch_len, int64_t *ret_count, replica_error *err)
 {
     MANY m = { .patch = patch, .patch_len = patch_len };
     int64_t count = 0;

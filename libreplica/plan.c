@@ -26,8 +26,7 @@ void replica__plan_free(struct replica__plan *plan)
 static int add_range(struct replica__plan *plan, const char *low, size_t low_len, const char *high,
                      size_t high_len)
 {
-    struct replica__plan_range *grown =
-        replica__realloc(plan->ranges, plan->n + 1, sizeof *grown);
+    struct replica__plan_range *grown = replica__realloc(plan->ranges, plan->n + 1, sizeof *grown);
     size_t at = plan->bytes.len;
 
     if (!grown)
@@ -207,9 +206,8 @@ static int try_index(const struct planning *p, const struct replica__index *inde
         return r;
     plan->all = b.used == 0;
     plan->dedupes = (index->flags & REPLICA__INDEX_MULTIKEY) != 0;
-    plan->matches = p->query->selector &&
-                    !(b.exact && b.used == p->count &&
-                      replica__selector_only_conditions(p->query->selector));
+    plan->matches = p->query->selector && !(b.exact && b.used == p->count &&
+                                            replica__selector_only_conditions(p->query->selector));
     plan->order = order_of(p, index, &b);
     if (plan->order != REPLICA__ORDER_NONE)
         plan->score += p->query->limit >= 0 ? 40 : 20;
@@ -316,8 +314,8 @@ static int try_primary(const struct planning *p, struct replica__plan *plan)
     else
         r = add_range(plan, "", 0, "\xff", 1);
     if (by_id) {
-        plan->order = q->sort_count && q->sort[0].descending ? REPLICA__ORDER_DOWN
-                                                             : REPLICA__ORDER_UP;
+        plan->order =
+            q->sort_count && q->sort[0].descending ? REPLICA__ORDER_DOWN : REPLICA__ORDER_UP;
         plan->score += q->limit >= 0 ? 40 : 20;
     }
     return r;
@@ -326,9 +324,9 @@ static int try_primary(const struct planning *p, struct replica__plan *plan)
 int replica__plan_sorted(const struct replica__query *query, struct replica__plan *ret,
                          replica_error *err)
 {
-    struct replica__plan plan = {
-        .kind = REPLICA__SCAN_ALL, .matches = query->selector != NULL, .all = true
-    };
+    struct replica__plan plan = { .kind = REPLICA__SCAN_ALL,
+                                  .matches = query->selector != NULL,
+                                  .all = true };
 
     if (add_range(&plan, "", 0, "", 0) < 0) {
         replica__plan_free(&plan);
@@ -344,8 +342,8 @@ static bool may_answer(const struct planning *p, const struct replica__index *in
 {
     if (!replica__index_is_ordered(index) || index->built != INT64_MAX)
         return false;
-    return !index->where || replica__selector_implies(p->json, p->len, index->where,
-                                                      strlen(index->where));
+    return !index->where ||
+           replica__selector_implies(p->json, p->len, index->where, strlen(index->where));
 }
 
 static bool is_better(const struct replica__plan *a, const struct replica__plan *b)
@@ -395,7 +393,8 @@ static int follow_hint(const struct planning *p, const struct replica__index *in
         if (!may_answer(p, index))
             return replica__error_set(err, REPLICA_EINVAL, 0,
                                       "index '%s' has only the documents that match %s, and the"
-                                      " query does not ask for that", index->name, index->where);
+                                      " query does not ask for that",
+                                      index->name, index->where);
         return try_index(p, index, ret) < 0 ? replica__enomem(err) : 0;
     }
     if (q->hint_count == 1 && strcmp(q->hint[0], p->coll->key) == 0)
@@ -427,8 +426,7 @@ static int choose(const struct planning *p, const struct replica__index *index,
 }
 
 int replica__plan_make(replica_collection *coll, const struct replica__query *query,
-                       const char *json, size_t len, struct replica__plan *ret,
-                       replica_error *err)
+                       const char *json, size_t len, struct replica__plan *ret, replica_error *err)
 {
     struct planning p = {
         .coll = coll, .query = query, .json = json ? json : "{}", .len = json ? len : 2

@@ -5,7 +5,7 @@
 #include <assert.h>
 #include <string.h>
 
-#define KEPT 2  /* open connections that nobody uses */
+#define KEPT 2 /* open connections that nobody uses */
 #define MOST 64
 
 /* Only what an answer needs: each column of each row costs. */
@@ -19,12 +19,10 @@ static const char *const texts[] = {
     [REPLICA__FIND_ENTRIES] =
         "SELECT 1 FROM entry e CROSS JOIN doc d ON d.number = e.doc"
         " WHERE e.idx = ?1 AND e.key >= ?2 AND e.key < ?3 AND " TAKE " ORDER BY e.key",
-    [REPLICA__FIND_ENTRIES_DOWN] =
-        "SELECT 1 FROM entry e CROSS JOIN doc d ON d.number = e.doc"
-        " WHERE e.idx = ?1 AND e.key >= ?2 AND e.key < ?3"
-        " AND replica_take(" DOC_COLUMNS ", e.key) ORDER BY e.key DESC",
-    [REPLICA__FIND_ENTRY_DOCS] =
-        "SELECT doc FROM entry WHERE idx = ?1 AND key >= ?2 AND key < ?3",
+    [REPLICA__FIND_ENTRIES_DOWN] = "SELECT 1 FROM entry e CROSS JOIN doc d ON d.number = e.doc"
+                                   " WHERE e.idx = ?1 AND e.key >= ?2 AND e.key < ?3"
+                                   " AND replica_take(" DOC_COLUMNS ", e.key) ORDER BY e.key DESC",
+    [REPLICA__FIND_ENTRY_DOCS] = "SELECT doc FROM entry WHERE idx = ?1 AND key >= ?2 AND key < ?3",
     [REPLICA__FIND_ENTRY_COUNT] =
         "SELECT count(*) FROM entry WHERE idx = ?1 AND key >= ?2 AND key < ?3",
     [REPLICA__FIND_IDS] = "SELECT 1 FROM doc d WHERE d.coll = ?1 AND d.id >= ?2 AND d.id < ?3"
