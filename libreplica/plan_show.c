@@ -65,6 +65,19 @@ static void show_wish(const replica_collection *coll, const struct replica__quer
     }
 }
 
+/* It gives the order, and nothing that is asked is bound to single values: more is not to be had. */
+static bool is_best(const struct replica__plan *plan, const struct replica__query *q)
+{
+    const struct replica__condition *conditions = NULL;
+    size_t n = q->selector ? replica__selector_conditions(q->selector, &conditions) : 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (conditions[i].point)
+            return false;
+    }
+    return q->sort_count > 0 && plan->order != REPLICA__ORDER_NONE;
+}
+
 void replica__plan_show(const struct replica__plan *plan, const replica_collection *coll,
                         const struct replica__query *query, replica_plan *ret)
 {
@@ -80,7 +93,8 @@ void replica__plan_show(const struct replica__plan *plan, const replica_collecti
         replica__buf_str(&text, ". FULL SCAN.");
     else
         replica__buf_char(&text, '.');
-    if ((ret->full_scan || (ret->sorts && query->sort_count)) && text.r == 0)
+    if ((ret->full_scan || (ret->sorts && query->sort_count)) && text.r == 0 &&
+        !is_best(plan, query))
         show_wish(coll, query, &text);
     if (text.data)
         memcpy(ret->text, text.data, text.len + 1);
