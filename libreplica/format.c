@@ -93,18 +93,26 @@ static int pragma_int(replica_db *db, const char *sql, int *ret, replica_error *
     return rc == SQLITE_ROW ? 0 : replica__sql_error(db, rc, err);
 }
 
+/* In this order: another process may create the file meanwhile, in one transaction, and what is
+ * read last then says so. */
+static int read_marks(replica_db *db, int *objects, int *version, int *application,
+                      replica_error *err)
+{
+    int r = pragma_int(db, "SELECT count(*) FROM sqlite_schema", objects, err);
+
+    if (r >= 0)
+        r = pragma_int(db, "PRAGMA user_version", version, err);
+    return r < 0 ? r : pragma_int(db, "PRAGMA application_id", application, err);
+}
+
 /* The version of ours; 0: an empty file. */
 static int look(replica_db *db, replica_error *err)
 {
     int application = 0, version = 0, objects = 0;
-    /* In this order: another process may create the file meanwhile, in one transaction, and what is
-     * read last then says so. */
-    int r = pragma_int(db, "SELECT count(*) FROM sqlite_schema", &objects, err);
+    int r = read_marks(db, &objects, &version, &application, err);
 
-    if (r >= 0)
-        r = pragma_int(db, "PRAGMA user_version", &version, err);
-    if (r >= 0)
-        r = pragma_int(db, "PRAGMA application_id", &application, err);
+    if (r >= 0 && application == REPLICA__APPLICATION_ID && version == 0) /* just now */
+        r = read_marks(db, &objects, &version, &application, err);
     if (r < 0)
         return r;
     if (application == 0 && version == 0 && objects == 0)

@@ -424,6 +424,38 @@ TEST(a_conflict_with_a_state_that_breaks_the_schema_waits_and_is_met_when_it_com
     store_sound(&s);
 }
 
+static int keep(void *ctx, replica_doc *doc, replica_text *out)
+{
+    return REPLICA_MIGRATE_KEEP;
+}
+
+TEST(a_newer_schema_takes_what_the_older_one_set_aside)
+{
+    static const char newer[] =
+        "{\"version\":1,\"primaryKey\":\"id\",\"type\":\"object\",\"properties\":{"
+        "\"id\":{\"type\":\"string\",\"maxLength\":20}}}";
+    const replica_migration step = { .to = 1, .up = keep };
+    replica_collection_options o = REPLICA_COLLECTION_OPTIONS_INIT;
+    STORE s = replicated();
+    struct come docs[] = { { .json = GOOD, .sequence = 5 }, { .json = BAD, .sequence = 6 } };
+
+    CHECK_RC(store_pull(&s, "6.inc", docs, 2), 0);
+    CHECK_INT(count_asides(&s, "1"), 1);
+    store_close(&s);
+    s = (struct store){ .path = s.path };
+    CHECK_RC(replica_db_open(s.path, NULL, &s.db, &test_err), 0);
+    o.schema_json = newer;
+    o.migrations = &step;
+    o.migration_count = 1;
+    CHECK_RC(replica_db_collection(s.db, "notes", &o, &s.coll, &test_err), 0);
+    store_replicate(&s, "r1");
+    CHECK_STR(replica__feed_checkpoint(s.repl, 0), NULL); /* from the beginning, at its endpoint */
+    CHECK_RC(store_pull(&s, "6.inc", docs, 2), 0);
+    CHECK_INT(count_asides(&s, "1"), 0);
+    CHECK_STR(store_json(&s, "a"), BAD);
+    store_sound(&s);
+}
+
 TEST(a_page_that_is_checked_survives_every_failure)
 {
     STORE s = replicated();
