@@ -106,3 +106,37 @@ TEST(after_a_wipe_everything_comes_back_in_many_transactions)
     CHECK_INT(b.dirty, 1200);
     CHECK_STR(replica__feed_checkpoint(s.repl, 0), NULL);
 }
+
+TEST(a_lost_state_that_is_on_its_way_again_is_kept_when_it_is_written_over)
+{
+    STORE s = lost();
+    PAGE page = { 0 };
+
+    CHECK_INT(store_push_again(&s, &page), 1);
+    CHECK_STR(page.rows[0].json, B1);
+    store_put(&s, "{\"id\":\"b\",\"n\":2}");
+    CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM state WHERE base = sent"), 1); /* one text */
+    store_sound(&s);
+    CHECK_INT(store_push_again(&s, &page), 1); /* it is asked about first, */
+    CHECK_STR(page.rows[0].json, B1);
+    CHECK(page.rows[0].again);
+    CHECK_RC(store_judge(&s, &page, REPLICA_VERDICT_TAKEN, 8, NULL), 0);
+    CHECK_INT(store_push_again(&s, &page), 1); /* and the edit goes out over it */
+    CHECK_STR(page.rows[0].json, "{\"id\":\"b\",\"n\":2}");
+    CHECK_STR(page.rows[0].assumed, B1);
+    CHECK_INT(page.rows[0].assumed_sequence, 8);
+    store_sound(&s);
+}
+
+TEST(a_lost_state_that_is_not_on_its_way_is_only_the_base_of_what_is_written_over_it)
+{
+    STORE s = lost();
+    PAGE page = { 0 };
+
+    store_put(&s, "{\"id\":\"b\",\"n\":2}");
+    CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM state WHERE base NOT NULL AND sent IS NULL"),
+              1);
+    CHECK_INT(store_push_again(&s, &page), 1);
+    CHECK_STR(page.rows[0].json, "{\"id\":\"b\",\"n\":2}");
+    CHECK(!page.rows[0].again);
+}

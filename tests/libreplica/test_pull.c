@@ -376,3 +376,45 @@ TEST(pulled_documents_cost_little_more_than_their_texts)
     raw = store_size(&s);
     CHECK(replicated_size < raw * 17 / 10);
 }
+
+/* ---- hints ----------------------------------------------------------------------- */
+
+/* An event of a server without an order: it may be old.  Gives the outcome. */
+static int hint(struct store *s, const char *json)
+{
+    struct replica__pulled doc;
+
+    store_scan(s, &(struct come){ .json = json }, &doc);
+    doc.hint = true;
+    CHECK_RC(replica__pull_apply(s->repl, 0, &doc, 1, NULL, NULL, &test_err), 0);
+    replica__free(doc.id);
+    return doc.outcome;
+}
+
+TEST(a_hint_is_written_over_a_clean_document_and_over_none)
+{
+    STORE s = store_empty();
+
+    store_replicate(&s, "r1");
+    CHECK_INT(hint(&s, A1), REPLICA__PULLED_WRITTEN);
+    CHECK_INT(hint(&s, A2), REPLICA__PULLED_WRITTEN);
+    CHECK_STR(store_json(&s, "a"), A2);
+    CHECK_INT(store_state(&s, "a"), REPLICA_DOC_IN_SYNC);
+}
+
+TEST(a_hint_about_a_document_that_is_dirty_or_under_way_is_passed_and_leaves_nothing)
+{
+    STORE s = store_empty();
+    PAGE page = { 0 };
+    struct replica__unsettled u = { 0 };
+
+    store_replicate(&s, "r1");
+    store_put(&s, A1);
+    CHECK_INT(hint(&s, A2), REPLICA__PULLED_PASSED);
+    CHECK_INT(store_push(&s, &page), 1);
+    CHECK_INT(hint(&s, A2), REPLICA__PULLED_PASSED);
+    CHECK_STR(store_json(&s, "a"), A1);
+    CHECK_RC(replica__unsettled_next(s.repl, -1, &u, 1, &test_err), 0);
+    CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM kept"), 0);
+    CHECK_INT(store_pull_one(&s, A2, 0), REPLICA__PULLED_UNSETTLED); /* a page tells it for sure */
+}

@@ -276,3 +276,122 @@ TEST(a_document_that_was_new_here_becomes_clean)
     CHECK_STR(page.rows[0].assumed, A1);
     CHECK_INT(page.rows[0].assumed_sequence, 6);
 }
+
+/* ---- servers without numbers, and old copies -------------------------------------- */
+
+/* The program met A2 of the server, and kept its own A1 all the same; that is under way. */
+static struct store kept_its_own(struct replica__push_page *page)
+{
+    struct store s = store_with(A1);
+    QUESTION u = { 0 };
+
+    store_replicate(&s, "r1");
+    CHECK_INT(store_pull_one(&s, A2, 5), REPLICA__PULLED_UNSETTLED);
+    u = store_question(&s);
+    CHECK(store_settle(&s, &u, REPLICA__SETTLE_LOCAL, NULL, "handler"));
+    CHECK_INT(store_push(&s, page), 1);
+    CHECK_STR(page->rows[0].json, A1);
+    return s;
+}
+
+TEST(what_was_taken_before_it_met_the_state_that_overwrote_it_gives_way_to_that)
+{
+    PAGE page = { 0 };
+    STORE s = kept_its_own(&page);
+    QUESTION u = { 0 };
+
+    CHECK_RC(store_judge(&s, &page, REPLICA_VERDICT_ALREADY, 0, NULL), 0);
+    u = store_question(&s);
+    CHECK(u.clean); /* no handler is asked */
+    CHECK_STR(replica_doc_json(u.real, NULL), A2);
+    CHECK(store_settle(&s, &u, REPLICA__SETTLE_REAL, NULL, NULL));
+    CHECK_STR(store_json(&s, "a"), A2);
+    CHECK_INT(store_state(&s, "a"), REPLICA_DOC_IN_SYNC);
+    CHECK_INT(store_push_again(&s, &page), 0);
+    store_sound(&s);
+}
+
+TEST(what_is_taken_now_stays_over_the_state_that_it_met)
+{
+    PAGE page = { 0 };
+    STORE s = kept_its_own(&page);
+
+    CHECK_RC(store_judge(&s, &page, REPLICA_VERDICT_TAKEN, 0, NULL), 0);
+    CHECK_INT(store_state(&s, "a"), REPLICA_DOC_IN_SYNC);
+    CHECK_STR(store_json(&s, "a"), A1);
+}
+
+TEST(what_was_taken_before_and_is_the_servers_newest_stays)
+{
+    PAGE page = { 0 };
+    STORE s = kept_its_own(&page);
+
+    CHECK_RC(store_judge(&s, &page, REPLICA_VERDICT_ALREADY, 6, NULL), 0); /* it tells the number */
+    CHECK_INT(store_state(&s, "a"), REPLICA_DOC_IN_SYNC);
+    CHECK_STR(store_json(&s, "a"), A1);
+}
+
+TEST(what_was_taken_before_and_written_over_since_goes_out_again)
+{
+    PAGE page = { 0 };
+    STORE s = kept_its_own(&page);
+
+    store_put(&s, A3);
+    CHECK_RC(store_judge(&s, &page, REPLICA_VERDICT_ALREADY, 0, NULL), 0);
+    CHECK_INT(store_push_again(&s, &page), 1);
+    CHECK_STR(page.rows[0].json, A3);
+    CHECK_STR(page.rows[0].assumed, A1);
+}
+
+/* The only verdict is a conflict with a tombstone. */
+static void judge_deleted(struct store *s, const struct replica__push_page *page, bool perhaps)
+{
+    struct replica__verdict v = { .verdict = REPLICA_VERDICT_CONFLICT, .perhaps_taken = perhaps };
+
+    store_scan(s, &(struct come){ .json = A1, .deleted = true }, &v.real);
+    CHECK_RC(replica__push_apply(s->repl, 0, page, &v, NULL, NULL, &test_err), 0);
+}
+
+TEST(a_new_document_that_may_have_been_taken_and_then_deleted_has_itself_as_base)
+{
+    STORE s = store_with(A1);
+    PAGE page = { 0 };
+    QUESTION u = { 0 };
+
+    store_replicate(&s, "r1");
+    CHECK_INT(store_push(&s, &page), 1);
+    judge_deleted(&s, &page, true);
+    u = store_question(&s);
+    CHECK_STR(u.assumed ? replica_doc_json(u.assumed, NULL) : NULL, A1);
+    CHECK(replica_doc_deleted(u.real));
+    store_sound(&s);
+}
+
+TEST(a_new_document_that_meets_a_tombstone_at_its_first_push_has_no_base)
+{
+    STORE s = store_with(A1);
+    PAGE page = { 0 };
+    QUESTION u = { 0 };
+
+    store_replicate(&s, "r1");
+    CHECK_INT(store_push(&s, &page), 1);
+    judge_deleted(&s, &page, false);
+    u = store_question(&s);
+    CHECK(!u.assumed);
+}
+
+TEST(one_that_was_written_over_meanwhile_has_what_was_sent_as_base)
+{
+    STORE s = store_with(A1);
+    PAGE page = { 0 };
+    QUESTION u = { 0 };
+
+    store_replicate(&s, "r1");
+    CHECK_INT(store_push(&s, &page), 1);
+    store_put(&s, A2);
+    judge_deleted(&s, &page, true);
+    u = store_question(&s);
+    CHECK_STR(u.assumed ? replica_doc_json(u.assumed, NULL) : NULL, A1);
+    CHECK_STR(replica_doc_json(u.local, NULL), A2);
+    store_sound(&s);
+}
