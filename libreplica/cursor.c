@@ -205,23 +205,26 @@ static int list(struct listing *l, replica_cursor *cursor, replica_doc **ret_las
 }
 
 /* Documents of lower versions rise before they are handed out.  Those that were dropped or cannot
- * rise are left out; so is, in the feed, what was written by that: it comes later in the feed. */
+ * rise are left out; so is, in the feed, what was written by that: it comes later in the feed (1). */
 static int migrate(const struct listing *l, replica_cursor *cursor, int64_t last,
                    replica_error *err)
 {
     size_t n = 0;
+    int later = 0;
     int r = replica__migrate_docs(l->coll, cursor->batch, cursor->n, err);
 
     for (size_t i = 0; i < cursor->n; i++) {
         replica_doc *doc = cursor->batch[i];
 
-        if (doc && l->feed && replica_doc_sequence(doc) > last)
+        if (doc && l->feed && replica_doc_sequence(doc) > last) {
             replica_doc_unref(doc);
-        else if (doc)
+            later = 1;
+        } else if (doc) {
             cursor->batch[n++] = doc;
+        }
     }
     cursor->n = n;
-    return r;
+    return r < 0 ? r : later;
 }
 
 static int fill_listing(struct replica__source *self, replica_cursor *cursor, replica_error *err)
@@ -235,13 +238,15 @@ static int fill_listing(struct replica__source *self, replica_cursor *cursor, re
         int r;
 
         more = list(l, cursor, &last, err);
-        if (last)
-            sequence = replica_doc_sequence(last);
-        r = more > 0 ? remember_place(l, last, err) : 0;
-        if (r >= 0 && more >= 0)
+        if (more < 0 || !last)
+            return more;
+        sequence = replica_doc_sequence(last);
+        r = remember_place(l, last, err);
+        if (r >= 0)
             r = migrate(l, cursor, sequence, err);
         if (r < 0)
             return r;
+        more |= r;
     }
     return more;
 }

@@ -368,6 +368,17 @@ TEST(the_feed_tells_a_document_that_rises_once_and_later)
     CHECK_INT(list(&s, true, ids, sizeof ids), 300);
 }
 
+TEST(the_feed_tells_also_the_last_ones_that_rise)
+{
+    STORE s = at_0("{\"id\":\"a\"}");
+    char ids[40];
+
+    store_put(&s, "{\"id\":\"b\"}");
+    rise_to(&s, 1);
+    CHECK_INT(list(&s, true, ids, sizeof ids), 2);
+    CHECK_STR(ids, "a b ");
+}
+
 TEST(many_are_read_as_of_one_version)
 {
     STORE s = at_0("{\"id\":\"a\"}");
