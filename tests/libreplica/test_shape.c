@@ -433,7 +433,8 @@ TEST(a_newer_schema_takes_what_the_older_one_set_aside)
 {
     static const char newer[] =
         "{\"version\":1,\"primaryKey\":\"id\",\"type\":\"object\",\"properties\":{"
-        "\"id\":{\"type\":\"string\",\"maxLength\":20}}}";
+        "\"id\":{\"type\":\"string\",\"maxLength\":20},\"age\":{\"type\":\"integer\"},"
+        "\"rank\":{\"type\":\"integer\"}}}";
     const replica_migration step = { .to = 1, .up = keep };
     replica_collection_options o = REPLICA_COLLECTION_OPTIONS_INIT;
     STORE s = replicated();
