@@ -25,12 +25,6 @@ static void free_text(char **text)
 }
 #define SQL_TEXT __attribute__((cleanup(free_text))) char *
 
-static void finalize(sqlite3_stmt **stmt)
-{
-    sqlite3_finalize(*stmt);
-}
-#define ONCE __attribute__((cleanup(finalize))) sqlite3_stmt *
-
 /* Our own texts: that SQLite finds an error in one means that it has no FTS5. */
 static int failed(replica_db *db, int rc, replica_error *err)
 {
@@ -248,33 +242,50 @@ static int put_row(replica_db *db, struct replica__index *index, sqlite3_stmt *d
                    replica_error *err)
 {
     WORDS words = { .text = REPLICA_BUF_INIT };
-    const char *body = (const char *)sqlite3_column_text(docs, 2);
+    const char *body = (const char *)sqlite3_column_text(docs, 3);
     int r;
 
     if (sqlite3_column_int64(docs, 1) & REPLICA__FLAG_DELETED)
         return 0;
     if (!body)
         return replica__enomem(err);
-    r = words_of(index, body, (size_t)sqlite3_column_bytes(docs, 2), &words, err);
+    r = words_of(index, body, (size_t)sqlite3_column_bytes(docs, 3), &words, err);
     return r <= 0 ? r : put_words(db, index, sqlite3_column_int64(docs, 0), &words, false, err);
 }
 
-/* Documents that are looked at before the clock is. */
-#define BATCH 16
+static int last_document(replica_db *db, int64_t *ret, replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    int r = replica__sql_get(db, REPLICA__SQL_INDEX_LAST_DOC, &stmt, err);
 
-/* Put in what comes behind `built`.  1: time is up; 0: that was all. */
+    if (r >= 0)
+        r = replica__sql_step(db, stmt, SQLITE_OK, err);
+    if (r > 0)
+        *ret = sqlite3_column_int64(stmt, 0);
+    return r;
+}
+
+/* Documents that are looked at before the clock is; numbers, of other collections too, that one
+ * transaction passes. */
+#define BATCH 16
+#define WINDOW 20000
+
+/* Put in what comes behind `built`.  1: there may be more; 0: that was all. */
 static int put_rows(replica_db *db, int64_t coll, struct replica__index *index, int64_t until_ms,
                     replica_error *err)
 {
-    ONCE docs = NULL;
+    REPLICA_STMT docs = NULL;
+    int64_t last = 0, to = index->built + WINDOW;
     int rc = SQLITE_OK, n = 0;
-    int r = prepare(db, "SELECT number, flags, body FROM doc NOT INDEXED WHERE number > ?1"
-                        " AND coll = ?2 ORDER BY number", &docs, err);
+    int r = last_document(db, &last, err);
 
+    if (r >= 0)
+        r = replica__sql_get(db, REPLICA__SQL_INDEX_DOCS, &docs, err);
     if (r < 0)
         return r;
     replica__bind_int(docs, 1, index->built, &rc);
-    replica__bind_int(docs, 2, coll, &rc);
+    replica__bind_int(docs, 2, to, &rc);
+    replica__bind_int(docs, 3, coll, &rc);
     while ((r = replica__sql_step(db, docs, rc, err)) > 0) {
         r = put_row(db, index, docs, err);
         if (r < 0)
@@ -283,7 +294,10 @@ static int put_rows(replica_db *db, int64_t coll, struct replica__index *index, 
         if (++n % BATCH == 0 && db->world->monotonic_ms(db->world->ctx) >= until_ms)
             return 1;
     }
-    return r;
+    if (r < 0)
+        return r;
+    index->built = to;
+    return to < last;
 }
 
 static int set_built(replica_db *db, const struct replica__index *index, bool ready,
@@ -331,17 +345,48 @@ int replica__index_text_build(replica_db *db, int64_t coll, int64_t number, int6
 
 /* ---- checking -------------------------------------------------------------------- */
 
-int replica__index_text_check(replica_db *db, const struct replica__index *index,
-                              replica_error *err)
+static int check_on(sqlite3 *sqlite, const struct replica__index *index, replica_error *err)
 {
     /* With a rank other than 0 the index is compared with the documents, too. */
     SQL_TEXT sql = sqlite3_mprintf("INSERT INTO text_%lld(text_%lld, rank)"
-                                      " VALUES('integrity-check', %d)",
-                                      (long long)index->number, (long long)index->number,
-                                      index->built == INT64_MAX);
-    int rc = sql ? sqlite3_exec(db->sqlite, sql, NULL, NULL, NULL) : SQLITE_NOMEM;
+                                   " VALUES('integrity-check', %d)",
+                                   (long long)index->number, (long long)index->number,
+                                   index->built == INT64_MAX);
+    int rc = sql ? sqlite3_exec(sqlite, sql, NULL, NULL, NULL) : SQLITE_NOMEM;
 
     if ((rc & 0xff) == SQLITE_CORRUPT)
         return 1;
-    return rc == SQLITE_OK ? 0 : failed(db, rc, err);
+    return rc == SQLITE_OK ? 0 : replica__sql_error_of(sqlite, rc, err);
+}
+
+static void disconnect(sqlite3 **sqlite)
+{
+    sqlite3_close(*sqlite);
+}
+
+/* FTS5 is asked by what looks like a write, and changes nothing: a handle that only reads has a
+ * connection that may write do it.  A file that cannot be written to is not looked at. */
+static int check_beside(replica_db *db, const struct replica__index *index, replica_error *err)
+{
+    __attribute__((cleanup(disconnect))) sqlite3 *sqlite = NULL;
+    int rc = sqlite3_open_v2(db->path, &sqlite, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+
+    if (rc == SQLITE_OK)
+        rc = replica__functions_add(sqlite);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_db_config(sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_wal_autocheckpoint(sqlite, 0);
+    if (rc != SQLITE_OK)
+        return rc == SQLITE_CANTOPEN ? 0 : replica__sql_error_of(sqlite, rc, err);
+    sqlite3_busy_timeout(sqlite, db->busy_ms);
+    return sqlite3_db_readonly(sqlite, "main") ? 0 : check_on(sqlite, index, err);
+}
+
+int replica__index_text_check(replica_db *db, const struct replica__index *index,
+                              replica_error *err)
+{
+    if (db->flags & REPLICA_DB_READ_ONLY)
+        return check_beside(db, index, err);
+    return check_on(db->sqlite, index, err);
 }

@@ -290,6 +290,66 @@ TEST(many_commits_before_a_dispatch_are_told_at_once)
     end(&seen);
 }
 
+/* Each look at this clock finds that time is up. */
+static int64_t late(void *ctx)
+{
+    static int64_t now;
+
+    return now += 1000000;
+}
+
+struct parts {
+    int calls, bundled; /* members of the bundle that are in the result */
+    size_t n;
+};
+
+static void count_parts(void *ctx, replica_live *live, const replica_live_change *changes, size_t n,
+                        const replica_error *err)
+{
+    struct parts *parts = ctx;
+
+    parts->calls++;
+    parts->n = replica_live_count(live);
+    for (size_t i = 0; i < n; i++)
+        parts->bundled += replica_doc_id(changes[i].doc)[0] == 'b';
+    CHECK(parts->bundled == 0 || parts->bundled == 200);
+}
+
+TEST(many_changes_take_several_dispatches_and_a_bundle_only_one)
+{
+    STORE s = store_empty();
+    struct replica__world world = replica__real_world;
+    replica_bundle *bundle = NULL;
+    replica_live *live = NULL;
+    struct parts parts = { 0 };
+    char text[40];
+
+    CHECK_RC(replica_live_start(s.coll, "{}", REPLICA_NUL, count_parts, &parts, NULL, &live,
+                                &test_err), 0);
+    replica_db_dispatch(s.db, 1000, &test_err);
+    for (int i = 0; i < 300; i++) {
+        snprintf(text, sizeof text, "{\"id\":\"a%03d\"}", i);
+        store_put(&s, text);
+        if (i != 30)
+            continue;
+        CHECK_RC(replica_bundle_begin(s.db, &bundle, &test_err), 0);
+        for (int k = 0; k < 200; k++) {
+            snprintf(text, sizeof text, "{\"id\":\"b%03d\"}", k);
+            CHECK_RC(replica_bundle_put(bundle, s.coll, text, REPLICA_NUL, NULL, &test_err), 0);
+        }
+        CHECK_RC(replica_bundle_commit(bundle, NULL, &test_err), 0);
+    }
+    world.monotonic_ms = late;
+    replica__db_set_world(s.db, &world);
+    for (int i = 0; i < 50 && parts.n < 500; i++)
+        CHECK(replica_db_dispatch(s.db, 1, &test_err) >= 0);
+    CHECK_INT(parts.n, 500);
+    CHECK(parts.calls > 4);
+    CHECK_INT(parts.bundled, 200);
+    replica__db_set_world(s.db, &replica__real_world);
+    replica_live_cancel(live);
+}
+
 /* ---- failures -------------------------------------------------------------------- */
 
 TEST(a_query_that_is_none_is_refused_and_destroy_is_called)

@@ -370,7 +370,7 @@ TEST(any_words_are_answered_or_refused)
     CHECK(answered > 1000);
 }
 
-TEST(a_read_only_handle_searches_too)
+TEST(a_read_only_handle_searches_and_checks_too)
 {
     STORE s = store_with(FOX);
     const replica_db_options opts = { .size = sizeof opts, .flags = REPLICA_DB_READ_ONLY };
@@ -379,6 +379,10 @@ TEST(a_read_only_handle_searches_too)
     STORE reader = store_open(s.path, &opts);
 
     finds(&reader, "fox", "fox ");
+    store_sound(&reader);
+    store_sql(&s, "UPDATE doc SET body = '{\"id\":\"fox\",\"title\":\"cat\"}'");
+    CHECK(replica_check(reader.db, NULL, NULL, &test_err) > 0);
+    CHECK(replica_check(s.db, NULL, NULL, &test_err) > 0);
 }
 
 /* ---- failures -------------------------------------------------------------------- */
