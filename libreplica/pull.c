@@ -252,8 +252,8 @@ static int come_right(struct replica__pulling *p, const struct replica__pulled *
     return r;
 }
 
-/* Is it a state that is known, or one before it?  1, 0.  The known one is news where it confirms what
- * was in step with an older version's endpoint. */
+/* Is it a state that is known, or one before it?  1, 0.  The known one is news where it confirms
+ * what was in step with an older version's endpoint. */
 static int is_old(struct replica__pulling *p, struct replica__pulled *doc,
                   const struct replica__row *row, const struct replica__state *s,
                   replica_error *err)

@@ -47,6 +47,7 @@ struct expiry {
     int64_t read_to;  /* sequence number of the feed */
     bool waits;       /* expired ones are not in sync yet */
     int64_t again_ms; /* how long until they are looked at again */
+    int64_t rest_to;  /* monotonic; after a failure: nothing before */
     struct expiry *next;
 };
 
@@ -57,7 +58,6 @@ struct replica__ttl {
     struct expiry *first;
     int64_t looked;   /* when the feed was last looked at */
     int64_t again_at; /* when to read the feeds anew; 0: not */
-    int64_t rest_to;  /* after a failure: nothing before */
 };
 
 static int64_t monotonic(const replica_db *db)
@@ -335,52 +335,53 @@ static int expire_some(struct expiry *e, replica_error *err)
 /* ---- the guest -------------------------------------------------------------------- */
 
 /* 1: there is more to do now. */
-static int work_on(struct expiry *e, replica_error *err)
+static int do_slice(struct expiry *e, int64_t at, replica_error *err)
 {
-    int64_t until = monotonic(e->coll->db) + SLICE_MS;
-    int r;
+    int r = replica__txn_know(e->coll->db, err);
 
     do
-        r = read_some(e, err);
-    while (r > 0 && monotonic(e->coll->db) < until);
+        r = r < 0 ? r : read_some(e, err);
+    while (r > 0 && monotonic(e->coll->db) < at + SLICE_MS);
     if (r == 0)
         r = expire_some(e, err);
-    if (r != 0)
-        return r;
-    if (e->first == e->n && e->more) {
+    if (r == 0 && e->first == e->n && e->more) {
         bool waits = e->waits;
 
         read_anew(e);
         e->waits = waits;
         return 1;
     }
-    return 0;
+    return r;
+}
+
+/* A collection that fails does not hold up the others. */
+static bool work_on(struct expiry *e, int64_t at)
+{
+    replica_error error = { .offset = -1 };
+    int r = do_slice(e, at, &error);
+
+    if (r < 0) {
+        replica__db_log(e->coll->db, REPLICA_LOG_WARNING, "ttl", "%s: %s", e->coll->name,
+                        error.message);
+        e->rest_to = at + (r == REPLICA_EBUSY ? 10 * BUSY_MS : FAILED_MS);
+    }
+    return r > 0;
 }
 
 static void work(void *ctx)
 {
     struct replica__ttl *ttl = ctx;
-    replica_db *db = ttl->db;
-    int64_t at = monotonic(db);
-    replica_error error = { .offset = -1 };
+    int64_t at = monotonic(ttl->db);
+    bool again = ttl->again_at && at >= ttl->again_at;
     bool more = false;
-    int r;
 
-    if (at < ttl->rest_to)
-        return;
-    r = replica__txn_know(db, &error);
-    for (struct expiry *e = ttl->first; r >= 0 && e; e = e->next) {
-        if (ttl->again_at && at >= ttl->again_at && e->waits)
+    for (struct expiry *e = ttl->first; e; e = e->next) {
+        if (again && e->waits)
             read_anew(e);
-        r = work_on(e, &error);
-        more |= r > 0;
+        more |= at >= e->rest_to && work_on(e, at);
     }
-    if (ttl->again_at && at >= ttl->again_at)
+    if (again)
         ttl->again_at = 0;
-    if (r < 0) {
-        replica__db_log(db, REPLICA_LOG_WARNING, "ttl", "%s", error.message);
-        ttl->rest_to = at + (r == REPLICA_EBUSY ? 10 * BUSY_MS : FAILED_MS);
-    }
     ttl->looked = more ? 0 : at;
 }
 
@@ -389,6 +390,8 @@ static int64_t next_of(struct replica__ttl *ttl, struct expiry *e, int64_t at)
     replica_db *db = ttl->db;
     int64_t next = at + LOOK_MS;
 
+    if (e->rest_to > at)
+        return e->rest_to;
     sort(e);
     if (e->read_to < db->head)
         return at;
@@ -416,7 +419,7 @@ static int64_t next_ms(void *ctx)
     }
     if (ttl->again_at && ttl->again_at < next)
         next = ttl->again_at;
-    return next < ttl->rest_to ? ttl->rest_to : next;
+    return next;
 }
 
 static void committed(void *ctx)

@@ -278,6 +278,25 @@ TEST(another_handle_s_documents_expire_within_a_minute)
     CHECK(!store_json(&s, "a"));
 }
 
+TEST(a_collection_that_fails_does_not_hold_up_another)
+{
+    STORE s = living(NULL);
+    replica_collection *raised = s.coll;
+
+    store_put(&s, A1);
+    s.coll = with_ttl(s.db, "other", NULL, 1000);
+    store_put(&s, A1);
+    s.coll = raised;
+    store_put(&s, A1);
+    store_sql(&s, "UPDATE collection SET version = 9 WHERE name = 'short'"); /* by a newer one */
+    clock_pass(&now, 2000);
+    settle(&s);
+    CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM doc d JOIN collection c ON c.id = d.coll"
+                                " WHERE c.name = 'other' AND d.flags & 1"), 1);
+    CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM doc d JOIN collection c ON c.id = d.coll"
+                                " WHERE c.name = 'short' AND d.flags & 1"), 0);
+}
+
 TEST(the_options_of_a_second_opening_agree)
 {
     STORE s = living(NULL);
