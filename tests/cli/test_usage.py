@@ -6,7 +6,8 @@ import subprocess
 
 from cli import main, test
 
-COMMANDS = ('put', 'get', 'delete', 'patch', 'import', 'export', 'ls', 'changes', 'watch', 'sync',
+COMMANDS = ('put', 'get', 'delete', 'patch', 'import', 'export', 'ls', 'find', 'index', 'changes',
+            'watch', 'sync',
             'status', 'conflicts', 'rejected', 'check', 'serve')
 
 

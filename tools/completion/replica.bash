@@ -19,6 +19,8 @@ _replica_options()
         import) echo --db --collection --key --schema --upsert ;;
         export) echo --db --collection ;;
         ls) echo --db --collection --json ;;
+        find) echo --db --collection --count --explain ;;
+        index) echo --db --collection --name --where --unique --text --json ;;
         search) echo --db --collection --index --limit ;;
         changes) echo --db --collection --since --limit --docs ;;
         sql) echo --db --param ;;
@@ -42,7 +44,7 @@ _replica()
 {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     local command=${COMP_WORDS[1]}
-    local commands="put get delete patch import export ls search changes watch sql sync status conflicts
+    local commands="put get delete patch import export ls find search index changes watch sql sync status conflicts
         rejected check purge schema serve help"
 
     COMPREPLY=()
@@ -78,6 +80,7 @@ _replica()
     case $command in
         help) mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur") ;;
         import) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+        index) mapfile -t COMPREPLY < <(compgen -W "create drop ls" -- "$cur") ;;
         conflicts) mapfile -t COMPREPLY < <(compgen -W "list show restore" -- "$cur") ;;
         schema)
             mapfile -t COMPREPLY < <(compgen -W "check validate" -- "$cur"; compgen -f -- "$cur")

@@ -1,0 +1,91 @@
+/* replica find: the documents that match a query, how many, or how they would be found. */
+#include "libreplica/query.h"
+#include "tools/cli/cli.h"
+
+#include <unistd.h>
+
+static int print_documents(replica_collection *coll, const struct replica__buf *query,
+                           replica_error *err)
+{
+    CLI_CURSOR cursor = NULL;
+    replica_doc *doc = NULL;
+    int64_t count = 0;
+    int r = replica_find(coll, query->data, query->len, &cursor, err);
+
+    while (r >= 0 && !ferror(stdout) && (r = replica_cursor_next(cursor, &doc, err)) > 0) {
+        size_t len = 0;
+        const char *json = replica_doc_json(doc, &len);
+
+        cli_print_line(json, len);
+        if (++count % 1000 == 0 && !isatty(STDOUT_FILENO))
+            cli_progress("found %lld", (long long)count);
+    }
+    return r;
+}
+
+static int print_count(replica_collection *coll, const struct replica__buf *query,
+                       replica_error *err)
+{
+    int64_t count = 0;
+    int r = replica_count(coll, query->data, query->len, &count, err);
+
+    if (r >= 0)
+        printf("%lld\n", (long long)count);
+    return r;
+}
+
+static int print_plan(replica_collection *coll, const struct replica__buf *query,
+                      replica_error *err)
+{
+    replica_plan plan;
+    int r = replica_explain(coll, query->data, query->len, &plan, err);
+
+    if (r >= 0)
+        puts(plan.text);
+    return r;
+}
+
+int cmd_find(int argc, char **argv)
+{
+    const char *db = NULL, *collection = NULL, *source;
+    bool count = false, explain = false;
+    const struct cli_option options[] = {
+        CLI_OPTION_DB(&db),
+        CLI_OPTION_COLLECTION(&collection),
+        { "count", CLI_FLAG, false, &count, NULL, "print how many match instead" },
+        { "explain", CLI_FLAG, false, &explain, NULL, "print how they would be found instead" },
+        { 0 },
+    };
+    const struct cli_command command = {
+        "QUERY|-",
+        "Print the documents that match, one per line, in the order of the query:\n"
+        "{\"selector\":{\"country\":\"DE\"},\"sort\":[{\"name\":\"asc\"}],\"skip\":0,\"limit\":10,\n"
+        "\"fields\":[\"name\"],\"index\":[\"country\"]}.  Every part may be left out.",
+        1, 1, options,
+    };
+    REPLICA_BUF query = REPLICA_BUF_INIT;
+    CLI_STORE store = CLI_STORE_INIT;
+    replica_error err = { .offset = -1 };
+    int r;
+
+    if (cli_parse(&command, argc, argv, &r) < 0)
+        return r;
+    if (count && explain)
+        return cli_usage("--count and --explain are two things");
+    r = cli_text(argv[1], &query, &source);
+    if (r == 0)
+        r = cli_open_collection(&store, db, REPLICA_DB_READ_ONLY, collection);
+    if (r)
+        return r;
+    if (count)
+        r = print_count(store.coll, &query, &err);
+    else if (explain)
+        r = print_plan(store.coll, &query, &err);
+    else
+        r = print_documents(store.coll, &query, &err);
+    if (r == REPLICA_EINVAL || r == REPLICA_EJSON) {
+        cli_bad_text(source, 0, &err);
+        return cli_finish(CLI_USAGE);
+    }
+    return cli_finish(r < 0 ? cli_failed(&err) : CLI_OK);
+}
