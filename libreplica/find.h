@@ -7,8 +7,8 @@
 /* A query of a collection, ready to be answered: parsed, and what must happen before has. */
 struct replica__asked {
     replica_collection *coll;
-    char *text;                        /* the selector's, which plans look at */
-    size_t len;                        /* NULL: there is none */
+    char *text; /* the selector's, which plans look at */
+    size_t len; /* NULL: there is none */
     struct replica__query *query;
 };
 /* The one way in: everything that answers a query comes through here.  Errors are worded. */
@@ -23,7 +23,7 @@ int replica__asked_match(const struct replica__asked *asked, const struct replic
 
 /* Documents that match, by their place: those that come first, if only so many are wanted. */
 struct replica__found {
-    size_t at, len; /* the place, in places */
+    size_t at, len;    /* the place, in places */
     const char *place; /* while it is sorted: the room of places moves */
     int64_t number, seq;
 };

@@ -24,20 +24,20 @@
 #include "libreplica/row.h"
 
 #define REPLICA__INDEX_MULTIKEY (1u << 8)
-#define REPLICA__INDEX_SCHEMA   (1u << 9)
-#define REPLICA__INDEX_WIDE     (1u << 10) /* only its first field says something: index_keys.h */
-#define REPLICA__INDEX_FIELDS   16
+#define REPLICA__INDEX_SCHEMA (1u << 9)
+#define REPLICA__INDEX_WIDE (1u << 10) /* only its first field says something: index_keys.h */
+#define REPLICA__INDEX_FIELDS 16
 
 struct replica__index {
     int64_t number;
     char *name;
     struct replica__path *fields;
-    const char **field_names;           /* the paths' texts */
+    const char **field_names; /* the paths' texts */
     size_t n;
-    unsigned flags;                     /* REPLICA_INDEX_..., REPLICA__INDEX_... */
+    unsigned flags; /* REPLICA_INDEX_..., REPLICA__INDEX_... */
     char *where;
-    struct replica__selector *partial;  /* of where; NULL: all documents */
-    int64_t built;                      /* up to this document's number; INT64_MAX: ready */
+    struct replica__selector *partial; /* of where; NULL: all documents */
+    int64_t built;                     /* up to this document's number; INT64_MAX: ready */
     struct replica__index_statements *statements; /* of full text: index_text.h */
     struct replica__index *next;
 };

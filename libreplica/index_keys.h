@@ -14,18 +14,18 @@
 struct replica__index;
 
 struct replica__index_key {
-    size_t at, len; /* in bytes */
+    size_t at, len;    /* in bytes */
     const char *bytes; /* while they are sorted */
 };
 struct replica__index_keys {
     struct replica__buf bytes;
     struct replica__index_key *keys; /* ascending, each once */
     size_t n, room;
-    size_t id_len;                   /* of the primary key's part, at the end of each */
+    size_t id_len; /* of the primary key's part, at the end of each */
     bool multikey, wide;
-    bool whole;                      /* no field is missing: a unique index counts it */
+    bool whole; /* no field is missing: a unique index counts it */
 
-    struct replica__buf values;      /* for arrays: the keys of each field's values */
+    struct replica__buf values; /* for arrays: the keys of each field's values */
     struct replica__index_key *value;
     size_t value_count, value_room;
 };

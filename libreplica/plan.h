@@ -9,8 +9,8 @@
  *   ... on one side                                                      30
  *   the index gives the order of the sort                                20, with a limit 40
  *
- * The highest sum wins; then an index that decides alone, then one with fewer fields, then the name.
- * An index without any of these is not used.  The primary key is an index too. */
+ * The highest sum wins; then an index that decides alone, then the first name.  The primary key is
+ * an index too, before the others. */
 #ifndef LIBREPLICA_PLAN_H
 #define LIBREPLICA_PLAN_H
 
@@ -20,15 +20,15 @@
 #define REPLICA__PLAN_RANGES 256
 
 enum replica__scan_kind {
-    REPLICA__SCAN_ALL,     /* the whole collection */
-    REPLICA__SCAN_IDS,     /* ranges of ids, in the order of ids */
-    REPLICA__SCAN_ID,      /* single ids: each range's low is one */
-    REPLICA__SCAN_ENTRIES  /* ranges of an index's keys */
+    REPLICA__SCAN_ALL,    /* the whole collection */
+    REPLICA__SCAN_IDS,    /* ranges of ids, in the order of ids */
+    REPLICA__SCAN_ID,     /* single ids: each range's low is one */
+    REPLICA__SCAN_ENTRIES /* ranges of an index's keys */
 };
 enum replica__scan_order {
     REPLICA__ORDER_NONE, /* collected, sorted */
     REPLICA__ORDER_UP,
-    REPLICA__ORDER_DOWN  /* by the fields downwards, where they are the same by id upwards */
+    REPLICA__ORDER_DOWN /* by the fields downwards, where they are the same by id upwards */
 };
 struct replica__plan_range {
     size_t low, low_len, high, high_len; /* in bytes */
@@ -36,23 +36,22 @@ struct replica__plan_range {
 struct replica__plan {
     enum replica__scan_kind kind;
     enum replica__scan_order order;
-    int64_t index;     /* ENTRIES: its number */
-    unsigned flags;    /* and flags when it was chosen */
-    char name[256];    /* "": the primary key */
+    int64_t index;  /* ENTRIES: its number */
+    unsigned flags; /* and flags when it was chosen */
+    char name[256]; /* "": the primary key */
     struct replica__buf bytes;
     struct replica__plan_range *ranges; /* ascending, apart from each other */
     size_t n;
-    bool matches;      /* documents must be asked */
-    bool dedupes;      /* a document may come more than once */
-    bool all;          /* no condition of the query narrows it down */
+    bool matches; /* documents must be asked */
+    bool dedupes; /* a document may come more than once */
+    bool all;     /* no condition of the query narrows it down */
     int score;
 };
 
 /* selector: the query's own text of it, or NULL.  REPLICA_EINVAL: the hint names no index, or one
  * that cannot answer; REPLICA_EBUSY: it is not built. */
 int replica__plan_make(replica_collection *coll, const struct replica__query *query,
-                       const char *json, size_t len, struct replica__plan *ret,
-                       replica_error *err);
+                       const char *json, size_t len, struct replica__plan *ret, replica_error *err);
 void replica__plan_free(struct replica__plan *plan);
 /* The plan for when indexes may not be used: it always is right. */
 int replica__plan_sorted(const struct replica__query *query, struct replica__plan *ret,

@@ -65,7 +65,8 @@ static void show_wish(const replica_collection *coll, const struct replica__quer
     }
 }
 
-/* It gives the order, and nothing that is asked is bound to single values: more is not to be had. */
+/* It gives the order, and nothing that is asked is bound to single values: more is not to be had.
+ */
 static bool is_best(const struct replica__plan *plan, const struct replica__query *q)
 {
     const struct replica__condition *conditions = NULL;

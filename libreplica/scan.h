@@ -13,7 +13,7 @@ struct replica__held {
     struct replica__held_row {
         struct replica__row row;
         size_t id, body; /* in bytes */
-    } *rows;
+    } * rows;
     size_t n, room;
     struct replica__buf bytes;
 };
@@ -24,10 +24,10 @@ struct replica__scan {
     const struct replica__plan *plan;
     replica__take_fn take;
     void *ctx;
-    sqlite3_stmt *stmt;  /* of the range that is being read */
-    size_t next;         /* range */
+    sqlite3_stmt *stmt; /* of the range that is being read */
+    size_t next;        /* range */
 
-    int64_t *numbers;    /* where documents may come more than once */
+    int64_t *numbers; /* where documents may come more than once */
     size_t count, at;
     bool collected;
 

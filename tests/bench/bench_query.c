@@ -231,8 +231,8 @@ static void prepare(struct sides *s, const char *sql)
 static void compare(struct sides *s, bool columns)
 {
     s->columns = columns;
-    bench_compare(columns ? "build an index; columns" : "build an index", "documents/s",
-                  build_ours, build_bare, s);
+    bench_compare(columns ? "build an index; columns" : "build an index", "documents/s", build_ours,
+                  build_bare, s);
     s->query = query;
     prepare(s, columns ? "SELECT id, body FROM doc WHERE country = 'DE' ORDER BY name LIMIT 100"
                        : "SELECT id, body FROM doc WHERE " COUNTRY " = 'DE' ORDER BY " NAME

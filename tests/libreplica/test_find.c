@@ -189,8 +189,11 @@ static void walk_while_written(struct store *s, const char *query, int expected)
 TEST(a_cursor_sees_the_moment_of_its_first_document)
 {
     static const char *const queries[] = {
-        "{}", "{\"sort\":[{\"n\":\"asc\"}]}", "{\"sort\":[{\"n\":\"desc\"}]}",
-        "{\"sort\":[{\"id\":\"desc\"}]}", "{\"selector\":{\"n\":{\"$gte\":0}}}",
+        "{}",
+        "{\"sort\":[{\"n\":\"asc\"}]}",
+        "{\"sort\":[{\"n\":\"desc\"}]}",
+        "{\"sort\":[{\"id\":\"desc\"}]}",
+        "{\"selector\":{\"n\":{\"$gte\":0}}}",
     };
     STORE s = store_empty();
 
@@ -255,10 +258,12 @@ TEST(count_counts_within_the_window)
                  0);
         CHECK_INT(n, 3);
         CHECK_RC(replica_count(s.coll, "{\"selector\":{\"k\":\"x\"},\"skip\":1,\"limit\":5}",
-                               REPLICA_NUL, &n, &test_err), 0);
+                               REPLICA_NUL, &n, &test_err),
+                 0);
         CHECK_INT(n, 2);
         CHECK_RC(replica_count(s.coll, "{\"selector\":{\"k\":\"x\"},\"limit\":1}", REPLICA_NUL, &n,
-                               &test_err), 0);
+                               &test_err),
+                 0);
         CHECK_INT(n, 1);
     }
 }
@@ -270,7 +275,8 @@ TEST(what_is_no_query_is_refused)
     int64_t n = 7;
 
     CHECK_RC(replica_find(s.coll, "{\"selector\":{\"a\":{\"$foo\":1}}}", REPLICA_NUL, &cursor,
-                          &test_err), REPLICA_EINVAL);
+                          &test_err),
+             REPLICA_EINVAL);
     CHECK(!cursor);
     CHECK_RC(replica_count(s.coll, "[]", 2, &n, &test_err), REPLICA_EINVAL);
     CHECK_INT(n, 7);

@@ -204,7 +204,8 @@ static void compare(struct store *s, const char *query, unsigned *ret_used)
 
 static void put_random(struct store *s, uint64_t *dice, bool arrays)
 {
-    static const char *const ids[] = { "k\xEF\xBF\xBD", "k\xF0\x9F\x98\x80", "\xC3\xA9", "k1\\u0001" };
+    static const char *const ids[] = { "k\xEF\xBF\xBD", "k\xF0\x9F\x98\x80", "\xC3\xA9",
+                                       "k1\\u0001" };
     REPLICA_BUF text = REPLICA_BUF_INIT;
     static const char *const names[] = { "a", "b", "c", "d" };
 

@@ -54,7 +54,8 @@ TEST(each_way_of_writing_keeps_the_entries)
     CHECK_RC(replica_bulk(s.coll, rows, 2, &test_err), 0);
     CHECK_INT(store_sql_int(&s, ENTRIES), 6);
     CHECK_RC(replica_patch(s.coll, "a", "{\"n\":7}", REPLICA_NUL, REPLICA_ANY_REV, NULL, NULL,
-                           &test_err), 1);
+                           &test_err),
+             1);
     CHECK_INT(count(&s, "{\"selector\":{\"n\":7}}"), 1);
     CHECK_INT(count(&s, "{\"selector\":{\"n\":1}}"), 0);
     store_delete(&s, "d");
@@ -164,7 +165,8 @@ TEST(a_unique_index_refuses_a_second_document_with_its_values)
     index_on(&s, "mail", NULL, REPLICA_INDEX_UNIQUE);
     store_put(&s, "{\"id\":\"a\",\"mail\":\"x\"}");
     CHECK_RC(replica_put(s.coll, "{\"id\":\"b\",\"mail\":\"x\"}", REPLICA_NUL, NULL, NULL, NULL,
-                         &test_err), REPLICA_ECONFLICT);
+                         &test_err),
+             REPLICA_ECONFLICT);
     CHECK_STR(test_err.message, "unique index 'mail': document 'a' has these values");
     CHECK_STR(test_err.where, "notes/b");
     CHECK_STR(store_json(&s, "b"), NULL);
@@ -172,7 +174,8 @@ TEST(a_unique_index_refuses_a_second_document_with_its_values)
     store_put(&s, "{\"id\":\"b\"}"); /* without the field it does not count */
     store_put(&s, "{\"id\":\"c\"}");
     CHECK_RC(replica_patch(s.coll, "c", "{\"mail\":\"x\"}", REPLICA_NUL, REPLICA_ANY_REV, NULL,
-                           NULL, &test_err), REPLICA_ECONFLICT);
+                           NULL, &test_err),
+             REPLICA_ECONFLICT);
     store_delete(&s, "a");
     store_put(&s, "{\"id\":\"c\",\"mail\":\"x\"}");
     store_sound(&s);
@@ -263,7 +266,8 @@ TEST(a_push_of_what_is_not_unique_is_refused_row_by_row)
 
         CHECK_RC(replica__json_scan(texts[i], strlen(texts[i]), &pos, "id",
                                     &(struct replica__json_limits){ 0, 0 }, &rows[i].doc,
-                                    &test_err), 0);
+                                    &test_err),
+                 0);
     }
     CHECK_RC(replica__master_push(s.db, rows, 2, false, &before, &after, &test_err), 0);
     CHECK_INT(rows[0].verdict, REPLICA_VERDICT_REFUSED);

@@ -23,8 +23,8 @@ static void put_range(struct store *s, int from, int to, int n)
 
     for (int i = from; i < to; i++) {
         sqlite3_snprintf(64, texts[i], "{\"id\":\"k%05d\",\"n\":%d}", i, (i * 7919) % 1000 + n);
-        rows[i] = (replica_bulk_row){ .json = texts[i], .len = REPLICA_NUL,
-                                      .base_rev = REPLICA_ANY_REV };
+        rows[i] =
+            (replica_bulk_row){ .json = texts[i], .len = REPLICA_NUL, .base_rev = REPLICA_ANY_REV };
     }
     CHECK_RC(replica_bulk(s->coll, rows + from, (size_t)(to - from), &test_err), 0);
 }
@@ -48,7 +48,8 @@ static void check_used(struct store *s)
 {
     replica_plan plan;
 
-    CHECK_RC(replica_explain(s->coll, "{\"selector\":{\"n\":3}}", REPLICA_NUL, &plan, &test_err), 0);
+    CHECK_RC(replica_explain(s->coll, "{\"selector\":{\"n\":3}}", REPLICA_NUL, &plan, &test_err),
+             0);
     CHECK_STR(plan.index, "n");
     store_sound(s);
 }
@@ -101,11 +102,13 @@ TEST(a_query_does_not_use_what_is_not_built)
     create(&s, "n", 0);
     CHECK_RC(replica_explain(s.coll, "{\"selector\":{\"n\":3}}", REPLICA_NUL, &plan, &test_err), 0);
     CHECK_STR(plan.index, "");
-    CHECK_RC(replica_count(s.coll, "{\"selector\":{\"n\":{\"$gte\":0}}}", REPLICA_NUL, &n,
-                           &test_err), 0);
+    CHECK_RC(
+        replica_count(s.coll, "{\"selector\":{\"n\":{\"$gte\":0}}}", REPLICA_NUL, &n, &test_err),
+        0);
     CHECK_INT(n, 100);
     CHECK_RC(replica_count(s.coll, "{\"selector\":{\"n\":3},\"index\":\"n\"}", REPLICA_NUL, &n,
-                           &test_err), REPLICA_EBUSY);
+                           &test_err),
+             REPLICA_EBUSY);
 }
 
 /* Between any two slices: a change, a deletion, a new document. */

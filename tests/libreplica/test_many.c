@@ -69,7 +69,8 @@ TEST(update_many_patches_each_match_once)
     int64_t n;
 
     fill(&s, 1200);
-    CHECK_RC(update_many(&s, "{\"selector\":{\"n\":{\"$gte\":5}}}", "{\"n\":7,\"new\":true}", &n), 0);
+    CHECK_RC(update_many(&s, "{\"selector\":{\"n\":{\"$gte\":5}}}", "{\"n\":7,\"new\":true}", &n),
+             0);
     CHECK_INT(n, 600);
     CHECK_INT(count(&s, "{\"selector\":{\"n\":7,\"new\":true}}"), 600);
     CHECK_STR(store_json(&s, "k0005"), "{\"id\":\"k0005\",\"n\":7,\"new\":true}");

@@ -46,30 +46,32 @@ TEST(each_query_gets_the_plan_of_the_table)
           0, 1 },
         { "{\"selector\":{\"country\":\"DE\"},\"sort\":[{\"country\":\"asc\"},{\"name\":\"asc\"}]}",
           "country,name", 0, 0, 1 },
-        { "{\"sort\":[{\"country\":\"asc\"},{\"name\":\"asc\"},{\"id\":\"asc\"}]}", "country,name", 0,
-          0, 1 },
+        { "{\"sort\":[{\"country\":\"asc\"},{\"name\":\"asc\"},{\"id\":\"asc\"}]}", "country,name",
+          0, 0, 1 },
         { "{\"sort\":[{\"name\":\"asc\"}]}", "name", 0, 0, 1 },
         { "{\"selector\":{\"country\":\"DE\",\"name\":\"x\"}}", "country,name", 0, 0, 1 },
         /* what it does not */
         { "{\"selector\":{\"country\":\"DE\"}}", "country,name", 0, 1, 1 },
-        { "{\"selector\":{\"country\":\"DE\"},\"sort\":[{\"visits\":\"asc\"}]}", "country,name", 0, 1,
-          1 },
+        { "{\"selector\":{\"country\":\"DE\"},\"sort\":[{\"visits\":\"asc\"}]}", "country,name", 0,
+          1, 1 },
         { "{\"selector\":{\"country\":{\"$in\":[\"DE\",\"AT\"]}},\"sort\":[{\"name\":\"asc\"}]}",
           "country,name", 0, 1, 1 },
         { "{\"sort\":[{\"country\":\"asc\"},{\"name\":\"desc\"}]}", "", 0, 1, 1 },
         { "{\"sort\":[{\"name\":\"desc\"},{\"id\":\"desc\"}]}", "", 0, 1, 1 },
         /* documents must be asked for what the index cannot tell */
-        { "{\"selector\":{\"country\":\"DE\",\"name\":{\"$regex\":\"x\"}}}", "country,name", 0, 1, 0 },
+        { "{\"selector\":{\"country\":\"DE\",\"name\":{\"$regex\":\"x\"}}}", "country,name", 0, 1,
+          0 },
         { "{\"selector\":{\"country\":\"DE\",\"visits\":{\"$ne\":3}}}", "country,name", 0, 1, 0 },
         { "{\"selector\":{\"tags\":\"x\"}}", "tags", 0, 1, 0 },
         /* ranges: both sides before an order, an order with a limit before one side */
         { "{\"selector\":{\"visits\":{\"$gt\":1}}}", "visits", 0, 1, 1 },
-        { "{\"selector\":{\"visits\":{\"$gt\":1,\"$lt\":9}},\"sort\":[{\"name\":\"asc\"}],\"limit\":5}",
+        { "{\"selector\":{\"visits\":{\"$gt\":1,\"$lt\":9}},\"sort\":[{\"name\":\"asc\"}],"
+          "\"limit\":5}",
           "visits", 0, 1, 1 },
-        { "{\"selector\":{\"visits\":{\"$gt\":1}},\"sort\":[{\"name\":\"asc\"}],\"limit\":5}", "name",
-          1, 0, 0 },
-        { "{\"selector\":{\"visits\":{\"$gt\":1}},\"sort\":[{\"visits\":\"desc\"}]}", "visits", 0, 0,
-          1 },
+        { "{\"selector\":{\"visits\":{\"$gt\":1}},\"sort\":[{\"name\":\"asc\"}],\"limit\":5}",
+          "name", 1, 0, 0 },
+        { "{\"selector\":{\"visits\":{\"$gt\":1}},\"sort\":[{\"visits\":\"desc\"}]}", "visits", 0,
+          0, 1 },
         { "{\"selector\":{\"visits\":{\"$gt\":9,\"$lt\":1}}}", "visits", 0, 1, 1 },
         { "{\"selector\":{\"$or\":[{\"visits\":1},{\"visits\":2}]}}", "", 1, 0, 0 },
         { "{\"selector\":{\"$and\":[{\"visits\":1},{\"country\":\"DE\"},{\"name\":\"x\"}]}}",
@@ -110,7 +112,8 @@ TEST(a_hint_that_names_no_usable_index_is_refused)
     CHECK_RC(replica_explain(s.coll, "{\"index\":\"none\"}", REPLICA_NUL, &plan, &test_err),
              REPLICA_EINVAL);
     CHECK_RC(replica_explain(s.coll, "{\"index\":[\"name\",\"country\"]}", REPLICA_NUL, &plan,
-                             &test_err), REPLICA_EINVAL);
+                             &test_err),
+             REPLICA_EINVAL);
     CHECK_RC(replica_explain(s.coll, "{\"index\":\"open\"}", REPLICA_NUL, &plan, &test_err),
              REPLICA_EINVAL);
     CHECK(strstr(test_err.message, "open"));
@@ -143,8 +146,9 @@ TEST(explain_says_what_would_help)
               "index x: 1 range, downwards, in the order asked for.");
     CHECK_STR(show(&s, "{\"selector\":{\"id\":{\"$in\":[\"a\",\"b\"]}}}"),
               "primary key id: 2 ids; each document is asked.");
-    CHECK_STR(show(&s, "{\"selector\":{\"country\":\"DE\"},\"sort\":[{\"visits\":\"asc\"}]}"),
-              "index x: 1 range; what matches is sorted. An index on (country, visits) would help.");
+    CHECK_STR(
+        show(&s, "{\"selector\":{\"country\":\"DE\"},\"sort\":[{\"visits\":\"asc\"}]}"),
+        "index x: 1 range; what matches is sorted. An index on (country, visits) would help.");
 }
 
 TEST(a_selector_implies_what_it_says_in_the_same_words)

@@ -59,9 +59,12 @@ int cmd_find(int argc, char **argv)
     const struct cli_command command = {
         "QUERY|-",
         "Print the documents that match, one per line, in the order of the query:\n"
-        "{\"selector\":{\"country\":\"DE\"},\"sort\":[{\"name\":\"asc\"}],\"skip\":0,\"limit\":10,\n"
+        "{\"selector\":{\"country\":\"DE\"},\"sort\":[{\"name\":\"asc\"}],\"skip\":0,\"limit\":10,"
+        "\n"
         "\"fields\":[\"name\"],\"index\":[\"country\"]}.  Every part may be left out.",
-        1, 1, options,
+        1,
+        1,
+        options,
     };
     REPLICA_BUF query = REPLICA_BUF_INIT;
     CLI_STORE store = CLI_STORE_INIT;

@@ -111,8 +111,8 @@ static int drop(struct cli_store *store, const struct settings *s, int n, char *
     return r < 0 ? r : 0;
 }
 
-static int change(const char *db, const char *collection, const struct settings *s, bool add,
-                  int n, char **fields)
+static int change(const char *db, const char *collection, const struct settings *s, bool add, int n,
+                  char **fields)
 {
     CLI_STORE store = CLI_STORE_INIT;
     replica_error err = { 0 };
@@ -142,7 +142,9 @@ int cmd_index(int argc, char **argv)
         "create|drop|ls [FIELD...]",
         "Create an index on these fields (paths: name, address.city) and build it, drop it, or\n"
         "list the collection's indexes: name, fields, and what it is, with tabs between.",
-        1, MAX_FIELDS + 1, options,
+        1,
+        MAX_FIELDS + 1,
+        options,
     };
     int r, n = cli_parse(&command, argc, argv, &r);
 
