@@ -107,5 +107,6 @@ struct replica_db {
 
 #define REPLICA__FLAG_DELETED 1
 #define REPLICA__FLAG_PULLED 2 /* a replication brought it */
+#define REPLICA__FLAG_OLDER 4  /* of a kept state: it has risen here, and not on the server */
 
 #endif

@@ -11,7 +11,8 @@ struct judged {
     const struct replica__verdict *verdict;
     struct replica__state state;
     int64_t seq;   /* of the document as it is stored now */
-    bool moved_on; /* it was written since the row was taken */
+    bool moved_on; /* it was written since the row was taken, */
+    bool risen;    /* but only by a migration, which is no edit and keeps the time */
     int64_t number; /* the server's, of what was taken; 0: not known */
 };
 
@@ -85,6 +86,23 @@ static int taken_but_moved_on(struct replica__pulling *p, struct judged *j, repl
     return replica__state_put(p->repl->db, s, err);
 }
 
+/* What is stored is what was sent, in a newer version.  The server has that one too, if it has taken
+ * it now; else it is brought there, unless the server has another state by now (migrate.h). */
+static int taken_and_risen(struct replica__pulling *p, struct judged *j, replica_error *err)
+{
+    const replica_collection *coll = j->row->coll;
+    struct replica__state *s = &j->state;
+    int r = replica__state_clean(p, s, coll, j->seq, j->number, err);
+
+    if (r < 0 || j->verdict->verdict == REPLICA_VERDICT_TAKEN)
+        return r;
+    s->lost_seq = j->seq;
+    s->clean_seq = 0;
+    s->version = coll->version - 1;
+    s->todo = REPLICA__TODO_NOW;
+    return replica__state_put(p->repl->db, s, err);
+}
+
 /* It was taken before, and has been overwritten since.  If the program had met a state of the
  * server and kept its own all the same, then perhaps over the very state that overwrote it: so it
  * is when this file is an old copy.  What was kept was the past; the server's is written. */
@@ -117,6 +135,8 @@ static int taken(struct replica__pulling *p, struct judged *j, replica_error *er
                                 err);
     if (r < 0)
         return r;
+    if (j->risen)
+        return taken_and_risen(p, j, err);
     return j->moved_on ? taken_but_moved_on(p, j, err)
                        : replica__state_clean(p, &j->state, j->row->coll, j->seq, j->number, err);
 }
@@ -244,6 +264,7 @@ static int apply(struct replica__pulling *p, const struct replica__push_row *row
     replica_db *db = p->repl->db;
     struct judged j = { .row = row, .verdict = verdict, .number = verdict->sequence };
     REPLICA_STMT stmt = NULL;
+    bool risen;
     int rc = SQLITE_OK;
     int r = replica__sql_get(db, REPLICA__SQL_DOC_SEQ, &stmt, err);
 
@@ -254,8 +275,11 @@ static int apply(struct replica__pulling *p, const struct replica__push_row *row
     if (r <= 0)
         return r;
     j.seq = sqlite3_column_int64(stmt, 0);
+    risen = sqlite3_column_int64(stmt, 4) == row->stamp &&
+            (sqlite3_column_int(stmt, 3) & REPLICA__FLAG_DELETED) == row->deleted;
     replica__sql_reset(&stmt);
     j.moved_on = j.seq != row->sequence;
+    j.risen = j.moved_on && risen;
     r = replica__state_get(db, row->doc, p->repl->number, &j.state, err);
     if (r < 0 || (j.state.sent_seq && j.state.sent_seq != row->sequence))
         return r < 0 ? r : 0; /* a verdict on this row has come before, and another state is out */

@@ -195,7 +195,7 @@ int replica__unsettled_put(struct replica__replication *repl, const struct repli
     if (r < 0)
         return r;
     k.version = u->coll->version;
-    k.flags = replica_doc_deleted(u->real) ? REPLICA__FLAG_DELETED : 0;
+    k.flags = REPLICA__FLAG_OLDER | (replica_doc_deleted(u->real) ? REPLICA__FLAG_DELETED : 0);
     k.body = replica_doc_json(u->real, &k.len);
     r = replica__kept_add(repl->db, &k, 1, &kept, err);
     replica__sql_reset(&stmt);
@@ -224,6 +224,7 @@ struct settling {
     struct replica__state s;
     const struct replica__row *row;
     int64_t real_seq; /* the server's */
+    bool bring;       /* what the server has is of an older version: it is to have this one */
 };
 
 static bool same_content(replica_doc *a, replica_doc *b)
@@ -280,13 +281,21 @@ static int write_real(struct settling *t, struct replica__written *ret, replica_
 
 static int clean(struct settling *t, int64_t seq, replica_error *err)
 {
+    const replica_collection *coll = t->answer->of->coll;
     replica_db *db = t->p->repl->db;
     int r = replica__state_drop_unsettled(db, &t->s, err);
 
     if (r >= 0)
         r = replica__aside_drop(db, t->p->repl->number, t->row->coll, t->row->id, 0, err);
-    return r < 0 ? r : replica__state_clean(t->p, &t->s, t->answer->of->coll, seq, t->real_seq,
-                                              err);
+    if (r >= 0)
+        r = replica__state_clean(t->p, &t->s, coll, seq, t->real_seq, err);
+    if (r < 0 || !t->bring)
+        return r;
+    t->s.lost_seq = seq; /* as a state that the new version's endpoint did not show: migrate.h */
+    t->s.clean_seq = 0;
+    t->s.version = coll->version - 1;
+    t->s.todo = REPLICA__TODO_NOW;
+    return replica__state_put(db, &t->s, err);
 }
 
 static int use_real(struct settling *t, const char *rule, replica_error *err)
@@ -491,6 +500,7 @@ static int settle_one(struct replica__pulling *p, struct replica__settled *answe
         return r;
     p->incarnation = kept.incarnation;
     t.real_seq = kept.server_seq;
+    t.bring = (kept.flags & (REPLICA__FLAG_OLDER | REPLICA__FLAG_DELETED)) == REPLICA__FLAG_OLDER;
     replica__sql_reset(&kept_stmt);
     t.row = &row;
     r = answer_it(&t, err);

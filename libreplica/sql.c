@@ -73,7 +73,7 @@ static const char *const texts[] = {
 
     [REPLICA__SQL_DOC_GET] = "SELECT " DOC_COLUMNS " FROM doc WHERE coll = ?1 AND id = ?2",
     [REPLICA__SQL_DOC_BY_NUMBER] = "SELECT " DOC_COLUMNS " FROM doc WHERE number = ?1",
-    [REPLICA__SQL_DOC_SEQ] = "SELECT seq, coll, version, flags FROM doc WHERE number = ?1",
+    [REPLICA__SQL_DOC_SEQ] = "SELECT seq, coll, version, flags, stamp FROM doc WHERE number = ?1",
     [REPLICA__SQL_DOC_INSERT] =
         "INSERT INTO doc(coll, id, seq, height, opening, flags, stamp, writer, wseq, bundle,"
         " version, body) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"

@@ -269,6 +269,61 @@ TEST(what_was_under_way_is_asked_about_first_under_its_operation)
     store_sound(&s);
 }
 
+TEST(what_was_sent_and_only_rose_since_is_no_edit)
+{
+    STORE s = at_0();
+    PAGE page = { 0 };
+    QUESTION u = { 0 };
+
+    store_put(&s, "{\"id\":\"a\"}");
+    CHECK_INT(store_push(&s, &page), 1); /* taken, and overwritten by others; the answer is lost */
+    raise_all(&s);
+    CHECK_INT(store_push_again(&s, &page), 1);
+    CHECK_RC(store_judge(&s, &page, REPLICA_VERDICT_ALREADY, 0, NULL), 0);
+    CHECK_INT(store_push_again(&s, &page), 1);
+    CHECK_RC(store_judge(&s, &page, REPLICA_VERDICT_CONFLICT, 9, "{\"id\":\"a\",\"v1\":7}"), 0);
+    u = store_question(&s);
+    CHECK(u.clean); /* no handler is asked */
+    store_sound(&s);
+}
+
+TEST(what_is_taken_as_it_rose_is_in_step)
+{
+    STORE s = at_0();
+    PAGE page = { 0 };
+
+    store_put(&s, "{\"id\":\"a\"}");
+    CHECK_INT(store_push(&s, &page), 1); /* it never came there */
+    raise_all(&s);
+    CHECK_INT(store_push_again(&s, &page), 1);
+    CHECK_RC(store_judge(&s, &page, REPLICA_VERDICT_TAKEN, 4, NULL), 0);
+    CHECK_INT(store_state(&s, "a"), REPLICA_DOC_IN_SYNC);
+    CHECK_INT(store_push_again(&s, &page), 0);
+    store_sound(&s);
+}
+
+TEST(a_conflict_with_a_state_that_rose_only_here_ends_with_that_on_the_server)
+{
+    STORE s = at_0();
+    PAGE page = { 0 };
+    QUESTION u = { 0 };
+
+    store_clean(&s, "{\"id\":\"a\"}", 5);
+    store_put(&s, "{\"id\":\"a\",\"n\":1}");
+    CHECK_INT(store_pull_one(&s, "{\"id\":\"a\",\"n\":2}", 9), REPLICA__PULLED_UNSETTLED);
+    raise_all(&s);
+    u = store_question(&s);
+    CHECK_RC(replica__unsettled_rise(&u, &test_err), 0);
+    CHECK_RC(replica__unsettled_put(s.repl, &u, &test_err), 0);
+    store_question_free(&u);
+    u = store_question(&s);
+    CHECK(store_settle(&s, &u, REPLICA__SETTLE_REAL, NULL, "server-wins"));
+    CHECK_INT(store_state(&s, "a"), REPLICA_DOC_DIRTY);
+    CHECK_INT(store_push_again(&s, &page), 1);
+    CHECK_STR(page.rows[0].json, "{\"id\":\"a\",\"n\":2,\"v1\":0}");
+    CHECK_INT(page.rows[0].assumed_sequence, 9);
+}
+
 TEST(it_is_so_when_the_replication_begins_before_the_document_rises)
 {
     STORE s = at_0();

@@ -89,6 +89,20 @@ static void must(struct client *c, int r, const replica_error *err, const char *
                  err->message);
 }
 
+/* What becomes of a document in the next version. */
+static int rise(void *ctx, replica_doc *doc, replica_text *out)
+{
+    size_t len;
+    const char *json = replica_doc_json(doc, &len);
+
+    (void)ctx;
+    replica_text_add(out, json, len - 1);
+    replica_text_add(out, ",\"up\":1}", REPLICA_NUL);
+    return REPLICA_MIGRATE_PUT;
+}
+
+static const replica_migration to_next = { .to = 1, .up = rise };
+
 static void open_db(struct client *c)
 {
     replica_db_options o = REPLICA_DB_OPTIONS_INIT;
@@ -104,6 +118,9 @@ static void open_db(struct client *c)
 
         handler_of(c, i, &handler);
         co.handler = &handler;
+        co.version = c->version;
+        co.migrations = c->version ? &to_next : NULL;
+        co.migration_count = c->version ? 1 : 0;
         must(c, replica_db_collection(c->db, coll_names[i], &co, &c->colls[i], &err), &err,
              "a collection");
     }
@@ -144,6 +161,28 @@ void client_open(struct client *c)
     c->turn_at = 0;
     client_turn_soon(c, 0);
     oracle_check_checkpoint(c);
+}
+
+/* What was not read until now rises in the program's dispatch. */
+static void migrate(struct sim *sim, void *arg)
+{
+    struct client *c = arg;
+    replica_error err = { .offset = -1 };
+
+    (void)sim;
+    if (!c->session)
+        return;
+    must(c, replica_db_dispatch(c->db, 0, &err), &err, "dispatch");
+    client_told_changed(c);
+}
+
+void client_rise(struct client *c)
+{
+    sim_trace(c->sim, "client %d: its next version comes", c->number);
+    client_close(c);
+    c->version = 1;
+    client_open(c);
+    sim_after(c->sim, (int64_t)sim_roll(c->sim, 40 * SECOND), migrate, c);
 }
 
 void client_start(struct sim *sim, int number)
@@ -208,9 +247,10 @@ static void open_again(struct sim *sim, void *arg)
 {
     struct client *c = arg;
 
-    (void)sim;
     if (!c->session)
         client_open(c);
+    if (c->version)
+        sim_after(sim, (int64_t)sim_roll(sim, 40 * SECOND), migrate, c);
 }
 
 /* The file is closed: make a copy of it, or put an older one in its place. */

@@ -199,7 +199,8 @@ static int add_state(void *ctx, const struct replica__feed_doc *doc)
         if (!h->states)
             abort();
     }
-    h->states[h->n++] = (struct state){ doc->sequence, doc->deleted, strndup(doc->json, doc->len) };
+    h->states[h->n++] = (struct state){ doc->sequence, doc->deleted, strndup(doc->json, doc->len),
+                                        sim->server.version };
     sim_trace(sim, "server: %lld is %s/%s %s%s", (long long)doc->sequence, coll_names[coll],
               doc->id, doc->deleted ? "deleted " : "", h->states[h->n - 1].json);
     return 0;
@@ -305,6 +306,8 @@ void oracle_check_checkpoint(struct client *c)
 
     if (c->sim->plan.rxdb || c->sim->server.restored) /* its numbers mean something else now */
         return;
+    if (c->version) /* what is of the version before is not shown */
+        return;
     checkpoint = checkpoint_of(c);
     read_known(c, known);
     for (int i = 0; i < c->sim->plan.colls; i++) {
@@ -381,6 +384,8 @@ static void check_document(struct client *c, int coll, int key, replica_doc *doc
     }
     if (c->discarded[coll][key] && deleted)
         return;
+    if (!doc && h->n > 0 && h->states[least].version < c->version)
+        return; /* it waited for one who could bring it up */
     if (h->n == 0 ? deleted : !doc && (h->states[0].sequence > head || c->sim->plan.rxdb))
         return;
     sim_fail(c->sim, "client %d says it is in sync at %lld, but has %s%s of %s/k%d", c->number,

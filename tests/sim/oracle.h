@@ -17,6 +17,7 @@ struct state { /* of a document at the server */
     int64_t sequence;
     bool deleted;
     char *json;
+    int version; /* of the server, when it came */
 };
 
 struct history {

@@ -325,6 +325,10 @@ void program_act(struct client *c)
         server_close(sim, true);
     if (!c->session || client_frozen(c))
         return;
+    if (sim->rising && !c->version && sim_roll(sim, 4) == 0) {
+        client_rise(c);
+        return;
+    }
     if (c->number < sim->plan.shared && sim_chance(sim, sim->plan.freeze)) {
         c->frozen_until = sim->now + (int64_t)sim_roll(sim, MINUTE);
         sim_trace(sim, "client %d: stops until %.3f", c->number, (double)c->frozen_until / SECOND);

@@ -100,6 +100,12 @@ void server_open(struct sim *sim)
         replica__db_set_world(s->db, &s->machine.world);
         r = replica__storage_store_open(s->db, NULL, NULL, 0, &s->storage, &err);
     }
+    for (int i = 0; r >= 0 && s->version && i < sim->plan.colls; i++) {
+        const replica_collection_options co = { .size = sizeof co, .version = s->version };
+        replica_collection *coll;
+
+        r = replica_db_collection(s->db, coll_names[i], &co, &coll, &err);
+    }
     if (r >= 0) {
         add_rules(sim);
         r = replica__service_open(s->storage, &options, &s->service, &err);
@@ -161,6 +167,14 @@ void server_close(struct sim *sim, bool crash)
         back_up(sim);
         sim_after(sim, (int64_t)sim_roll(sim, 30 * SECOND), open_again, NULL);
     }
+}
+
+void server_rise(struct sim *sim)
+{
+    sim_trace(sim, "server: its next version comes");
+    server_close(sim, false);
+    sim->server.version = 1;
+    server_open(sim);
 }
 
 /* ---- answering --------------------------------------------------------------------- */

@@ -204,6 +204,12 @@ static void make_plan(struct sim *sim)
         p->purge = 50 + (int)sim_roll(sim, 200);
         p->actions *= 2;
     }
+    if (sim->seed % 9 == 2) { /* a fleet whose programs and server rise, one by one */
+        p->rises = true;
+        p->rxdb = false; /* there the server takes what comes over what nobody there can read */
+        p->shared = p->restore = p->server_restore = 0;
+        p->actions *= 2;
+    }
     sim_trace(sim, "%d clients, %d collections, %d keys, %s, pages of %zu rows and %lld bytes",
               p->clients, p->colls, p->keys, p->rxdb ? "RxDB's dialect" : "our dialect", p->rows,
               (long long)p->bytes);
@@ -213,6 +219,10 @@ static void act(struct sim *sim, void *arg)
 {
     int *left = arg;
 
+    if (sim->plan.rises && *left == sim->plan.actions * 2 / 3)
+        sim->rising = true;
+    if (sim->rising && !sim->server.version && sim_roll(sim, 10) == 0)
+        server_rise(sim);
     program_act(&sim->clients[sim_roll(sim, (uint64_t)sim->plan.clients)]);
     if (--*left > 0)
         sim_after(sim, (int64_t)sim_roll(sim, sim_roll(sim, 10) ? 300 : 40 * SECOND), act, left);
@@ -225,9 +235,13 @@ static void heal(struct sim *sim)
     sim->healed = true;
     if (!sim->server.db)
         server_open(sim);
+    if (sim->plan.rises && !sim->server.version)
+        server_rise(sim);
     for (int i = 0; i < sim->plan.clients; i++) {
         struct client *c = &sim->clients[i];
 
+        if (sim->plan.rises && !c->version)
+            client_rise(c);
         if (!c->session)
             client_open(c);
         c->paused = false;

@@ -35,6 +35,7 @@ struct plan {
     int restore;           /* of a client's file from an older copy, when it crashed */
     int server_restore;    /* the same of the server's */
     int purge;             /* a client forgets all tombstones that it may forget */
+    bool rises;            /* on the way programs and server become their next version */
 };
 
 /* The world of one machine: the fleet's time, seen on a clock of its own. */
@@ -70,6 +71,7 @@ struct client {
     bool discarded[MAX_COLLS][MAX_KEYS]; /* a document of which the server may know nothing */
     int copied_at; /* there is a copy of the file, of when this token was the next; 0: none */
     int restored;            /* how often it was put back */
+    int version;             /* of the program's collections */
 };
 
 struct server {
@@ -83,6 +85,7 @@ struct server {
     bool copied;
     int64_t copied_head;
     bool restored; /* once */
+    int version;   /* of its collections */
 };
 
 struct sim {
@@ -90,6 +93,7 @@ struct sim {
     struct plan plan;
     int64_t now;  /* virtual ms */
     bool trace, healed;
+    bool rising;  /* there is a next version of the program */
     char folder[120];
     struct queue *queue;
     struct client clients[MAX_CLIENTS];
@@ -125,6 +129,8 @@ void client_open(struct client *c);
 /* It dies here; what was committed stays. */
 void client_crash(struct client *c);
 void client_close(struct client *c);
+/* It comes back as the program's next version. */
+void client_rise(struct client *c);
 void client_turn_soon(struct client *c, int64_t ms);
 void client_told_changed(struct client *c); /* the program committed */
 bool client_in_sync(const struct client *c);
@@ -159,6 +165,7 @@ void network_close(struct sim *sim);
 /* ---- server_sim.c ---------------------------------------------------------------- */
 
 void server_open(struct sim *sim);
+void server_rise(struct sim *sim); /* its collections are configured with the next version */
 void server_close(struct sim *sim, bool crash);
 /* reply is filled; storage faults may be on. */
 void server_answer(struct sim *sim, const char *method, const char *url, const char *body,
