@@ -244,6 +244,8 @@ TEST(commits_of_another_handle_and_of_a_replication_are_told)
 {
     STORE s = store_empty();
     STORE other = store_open(s.path, NULL);
+    replica_db *sibling = NULL;
+    replica_collection *coll = NULL;
     struct seen seen = { 0 };
 
     start_as(&s, "{}", tell, &seen);
@@ -256,6 +258,12 @@ TEST(commits_of_another_handle_and_of_a_replication_are_told)
     store_replicate(&s, "r1");
     store_clean(&s, "{\"id\":\"b\"}", 5);
     CHECK_STR(run(&s, &seen), "+b@1 (2) ");
+    CHECK_RC(replica__db_open_sibling(s.db, &sibling, &test_err), 0); /* a runner's */
+    CHECK_RC(replica_db_collection(sibling, "notes", NULL, &coll, &test_err), 0);
+    CHECK_RC(replica_put(coll, "{\"id\":\"c\"}", REPLICA_NUL, NULL, NULL, NULL, &test_err), 0);
+    CHECK_INT(replica_db_timeout(s.db), 0);
+    CHECK_STR(run(&s, &seen), "+c@2 (3) ");
+    replica_db_close(sibling);
     end(&seen);
 }
 

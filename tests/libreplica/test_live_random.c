@@ -234,6 +234,15 @@ static void end(struct watched *w)
     replica__buf_free(&w->query);
 }
 
+static void add_index(struct store *s, const char *first, const char *second)
+{
+    const char *const fields[] = { first, second };
+    const replica_index_options o = { .size = sizeof o, .fields = fields, .n = second ? 2 : 1 };
+
+    CHECK_RC(replica_index_create(s->coll, &o, &test_err), 1);
+    CHECK_RC(replica_index_wait(s->coll, &test_err), 0);
+}
+
 static void run(uint64_t seed, int commits, bool processes)
 {
     STORE s = store_empty();
@@ -245,6 +254,11 @@ static void run(uint64_t seed, int commits, bool processes)
 
     store_replicate(&s, "r1");
     write_some(&s, &dice, 600);
+    if (seed % 2 == 0) {
+        add_index(&s, "n", NULL);
+        add_index(&s, "a", NULL);
+        add_index(&s, "t", "n");
+    }
     for (int i = 0; i < QUERIES; i++)
         start(&s, &watched[i], &dice);
     for (int commit = 0; commit < commits; commit++) {
@@ -272,6 +286,10 @@ static void run(uint64_t seed, int commits, bool processes)
         end(&watched[i]);
     }
     CHECK(told > (size_t)commits);
+    store_sound(&s);
+    store_close(&other);
+    store_close(&s);
+    unlink(s.path); /* the next run begins with a new file */
 }
 
 TEST(differences_lead_to_what_the_query_gives_after_each_commit)
