@@ -7,7 +7,7 @@
 #include "tests/support/store.h"
 #include "tests/support/test.h"
 
-#include <stdio.h>
+#include <sqlite3.h>
 
 static void index_on(struct store *s, const char *first, const char *second, const char *where,
                      unsigned flags)
@@ -281,4 +281,60 @@ TEST(what_is_no_query_is_refused)
     CHECK_RC(replica_count(s.coll, "[]", 2, &n, &test_err), REPLICA_EINVAL);
     CHECK_INT(n, 7);
     CHECK_RC(replica_find(s.coll, NULL, 0, &cursor, &test_err), REPLICA_EINVAL);
+}
+
+/* ---- failures -------------------------------------------------------------------- */
+
+static int walk_all(struct store *s, const char *query, int *ret_n)
+{
+    replica_cursor *cursor = NULL;
+    replica_doc *doc;
+    int r = replica_find(s->coll, query, REPLICA_NUL, &cursor, &test_err);
+
+    for (*ret_n = 0; r >= 0 && (r = replica_cursor_next(cursor, &doc, &test_err)) > 0; ++*ret_n)
+        CHECK(replica_doc_id(doc)[0] == 'k');
+    replica_cursor_close(cursor);
+    return r;
+}
+
+static void fail_each(struct store *s, const char *query, int expected, void (*arm)(int nth),
+                      int step)
+{
+    int n;
+
+    CHECK_RC(walk_all(s, query, &n), 0);
+    for (int nth = 0, failed = 1; failed; nth += step) {
+        int r;
+
+        arm(nth);
+        r = walk_all(s, query, &n);
+        failed = fault_stop();
+        CHECK(r == 0 || (failed && (r == REPLICA_ENOMEM || r == REPLICA_EIO)));
+        CHECK(r < 0 || n == expected);
+        CHECK_RC(walk_all(s, query, &n), 0);
+        CHECK_INT(n, expected);
+    }
+}
+
+static void fail_read(int nth)
+{
+    fault_io(FAULT_READ | FAULT_OPEN, nth, SQLITE_IOERR);
+}
+
+TEST(a_failure_while_finding_is_said_and_the_next_query_answers)
+{
+    static const char *const queries[] = {
+        "{\"selector\":{\"n\":3},\"fields\":[\"v\"]}",
+        "{\"selector\":{\"v\":1},\"sort\":[{\"n\":\"desc\"},{\"v\":\"asc\"}],\"limit\":40}",
+        "{\"sort\":[{\"n\":\"desc\"}]}",
+    };
+    static const int expected[] = { 29, 40, 200 };
+    STORE s = store_empty();
+
+    put_many(&s, 200, 1);
+    index_on(&s, "n", NULL, NULL, 0);
+    for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {
+        fail_each(&s, queries[i], expected[i], fault_alloc, 7);
+        fail_each(&s, queries[i], expected[i], fail_read, 1);
+    }
 }

@@ -404,3 +404,29 @@ TEST(a_failed_write_to_the_disk_leaves_documents_and_entries_in_step)
         judge(&s, r);
     }
 }
+
+static bool has_index(struct store *s)
+{
+    return strstr(list(s), " n(1) ") != NULL;
+}
+
+TEST(a_failed_allocation_creates_or_drops_an_index_as_a_whole)
+{
+    for (int nth = 0, failed = 1; failed; nth++) {
+        STORE s = store_memory();
+        int r;
+
+        fault_alloc(nth);
+        r = create(&s, NULL, "n", NULL, 0);
+        failed = fault_stop();
+        CHECK(r == 1 || (failed && r == REPLICA_ENOMEM));
+        CHECK(has_index(&s) == (r == 1));
+        CHECK_RC(create(&s, NULL, "n", NULL, 0), r < 0);
+        fault_alloc(nth);
+        r = replica_index_drop(s.coll, "n", &test_err);
+        failed |= fault_stop();
+        CHECK(r == 1 || r == REPLICA_ENOMEM);
+        CHECK(has_index(&s) == (r < 0));
+        store_sound(&s);
+    }
+}
