@@ -232,6 +232,16 @@ void replica__db_set_busy(replica_db *db, int busy_ms)
 
 /* ---- the program's loop ---------------------------------------------------------- */
 
+/* Is there anybody whom commits of other processes concern: observers, or work in this loop? */
+static bool is_listened_to(const struct replica__pump *p)
+{
+    const struct replica__guest *g = p->guests;
+
+    while (g && !g->work)
+        g = g->next;
+    return p->observers > 0 || g;
+}
+
 /* Has anybody committed since the observers were told?  A change of data_version is another
  * connection's commit. */
 static int look_for_commits(replica_db *db, bool file_changed, bool *ret_look, replica_error *err)
@@ -241,7 +251,7 @@ static int look_for_commits(replica_db *db, bool file_changed, bool *ret_look, r
 
     if (file_changed)
         look_soon(db);
-    if (p->observers > 0 && !db->memory && !look &&
+    if (is_listened_to(p) && !db->memory && !look &&
         (file_changed || (p->next_look_ms && now_ms(db) >= p->next_look_ms))) {
         int r = replica__txn_know(db, err);
 
@@ -280,7 +290,7 @@ static int dispatch(replica_db *db, int64_t until_ms, unsigned ready, replica_er
         return r;
     more |= r;
     if (!db->pump.close_wanted)
-        work_guests(db, (ready & (REPLICA_FD_READY | REPLICA_WOKEN)) != 0);
+        work_guests(db, look || (ready & (REPLICA_FD_READY | REPLICA_WOKEN)) != 0);
     return more || has_posts(&db->pump);
 }
 
@@ -317,7 +327,7 @@ int replica_db_timeout(replica_db *db)
     if (has_posts(&db->pump) || atomic_load(&db->pump.committed))
         return 0;
     now = now_ms(db);
-    if (db->pump.observers > 0 && db->pump.next_look_ms && !db->memory)
+    if (is_listened_to(&db->pump) && db->pump.next_look_ms && !db->memory)
         next = db->pump.next_look_ms;
     for (struct replica__guest *g = db->pump.guests; g; g = g->next) {
         int64_t at = g->next_ms ? g->next_ms(g->ctx) : -1;
