@@ -28,12 +28,13 @@ static char *add(char *to, const char **ret, const char *text, size_t len)
     return to + len + 1;
 }
 
-/* The numbers of the new one are those of `like`. */
+/* The numbers of the new one are those of `like`.  writer NULL: the revision's own, which is its
+ * end. */
 static replica_doc *make(const replica_doc *like, const char *id, size_t id_len, const char *rev,
                          const char *writer, const char *json, size_t len)
 {
     size_t collection_len = strlen(like->collection), rev_len = strlen(rev);
-    size_t writer_len = strlen(writer);
+    size_t writer_len = writer ? strlen(writer) : 0;
     replica_doc *doc =
         replica__alloc(sizeof *doc + collection_len + id_len + rev_len + writer_len + len + 5);
     char *at;
@@ -49,27 +50,30 @@ static replica_doc *make(const replica_doc *like, const char *id, size_t id_len,
     at = add(doc->texts, &doc->collection, like->collection, collection_len);
     at = add(at, &doc->id, id, id_len);
     at = add(at, &doc->rev, rev, rev_len);
-    at = add(at, &doc->writer, writer, writer_len);
+    if (writer)
+        at = add(at, &doc->writer, writer, writer_len);
+    else
+        doc->writer = strchr(doc->rev, '-') + 1;
     add(at, &doc->json, json, len);
     return doc;
 }
 
 replica_doc *replica__doc_make(const struct replica__doc_parts *p)
 {
-    char rev[REPLICA_REV_SIZE] = "", writer[REPLICA__OPERATION_SIZE] = "";
+    char rev[REPLICA_REV_SIZE], writer[REPLICA__OPERATION_SIZE];
     const replica_doc like = { .deleted = p->deleted,
                                .sequence = p->sequence,
                                .stamp = p->stamp,
                                .version = p->version,
                                .collection = p->collection };
 
+    rev[0] = writer[0] = '\0';
     if (p->sequence)
         replica__revision_write(rev, p->height, p->opening, p->sequence);
     if (p->writer)
         replica__operation_write(writer, p->writer, p->writer_seq);
-    else if (p->sequence)
-        replica__operation_write(writer, p->opening, p->sequence);
-    return make(&like, p->id, p->id_len, rev, writer, p->json, p->len);
+    return make(&like, p->id, p->id_len, rev, p->writer || !p->sequence ? writer : NULL, p->json,
+                p->len);
 }
 
 replica_doc *replica__doc_with_text(const replica_doc *doc, const char *json, size_t len,

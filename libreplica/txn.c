@@ -230,7 +230,12 @@ int replica__read_begin(replica_db *db, replica_db **ret_read, replica_error *er
 
 void replica__read_end(replica_db **read)
 {
-    if (*read && !sqlite3_get_autocommit((*read)->sqlite))
+    REPLICA_STMT stmt = NULL;
+
+    /* A commit of nothing: its statement is there already. */
+    if (*read && !sqlite3_get_autocommit((*read)->sqlite) &&
+        (replica__sql_get(*read, REPLICA__SQL_COMMIT, &stmt, NULL) < 0 ||
+         replica__sql_step(*read, stmt, SQLITE_OK, NULL) < 0))
         sqlite3_exec((*read)->sqlite, "ROLLBACK", NULL, NULL, NULL);
     *read = NULL;
 }
