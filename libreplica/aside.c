@@ -232,8 +232,12 @@ static int go_back(replica_db *db, const struct target *t, const struct replica_
 {
     int64_t to = s->unsettled ? s->unsettled : s->base;
     REPLICA_STMT stmt = NULL;
-    struct replica__kept k = { .flags = REPLICA__FLAG_DELETED, .body = row->body, .len = row->len };
-    struct replica__written written;
+    struct replica__kept k = { .flags = REPLICA__FLAG_DELETED,
+                               .version = row->version,
+                               .body = row->body,
+                               .len = row->len };
+    struct replica__written written = { 0 };
+    bool bring;
     int r = 0;
 
     if (to)
@@ -263,16 +267,26 @@ static int go_back(replica_db *db, const struct target *t, const struct replica_
                                .stamp = k.stamp,
                                .writer = k.writer ? k.writer : k.opening,
                                .wseq = k.wseq,
+                               .versioned = true,
+                               .version = k.version,
                            },
                            row, &written, err);
+    /* A text of an older version rises, and the server is to have it in this one. */
+    if (r >= 0 && k.version < coll->version && !(k.flags & REPLICA__FLAG_DELETED))
+        r = replica__migrate_again(db, coll->number, row->number, err);
     if (r < 0)
         return r;
+    bring = to && !(k.flags & REPLICA__FLAG_DELETED) &&
+            (k.version != coll->version || k.flags & REPLICA__FLAG_OLDER ||
+             s->version != coll->version);
     s->clean_seq = written.seq;
     if (s->unsettled) {
         s->incarnation = k.incarnation;
         s->server_seq = k.server_seq;
     }
     s->rounds = s->todo = s->aside_seq = 0;
+    if (bring)
+        replica__state_bring(s, coll, written.seq);
     replica__sql_reset(&stmt);
     r = replica__state_drop_unsettled(db, s, err);
     if (r >= 0)

@@ -148,11 +148,12 @@ static int read_sent(replica_collection *coll, struct replica__job *job, replica
     while ((r = replica__sql_step(coll->db, stmt, rc, err)) > 0) {
         struct replica__sent_text *grown =
             replica__realloc(job->sent, job->sent_count + 1, sizeof *grown);
-        struct replica__sent_text *sent = &grown[job->sent_count];
+        struct replica__sent_text *sent;
 
         if (!grown)
             return replica__enomem(err);
         job->sent = grown;
+        sent = &grown[job->sent_count];
         *sent = (struct replica__sent_text){ .replication = sqlite3_column_int64(stmt, 0),
                                              .kept = sqlite3_column_int64(stmt, 1) };
         r = replica__kept_doc(coll->db, coll->name, replica_doc_id(job->old), sent->kept,

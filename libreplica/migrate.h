@@ -34,7 +34,7 @@
 #ifndef LIBREPLICA_MIGRATE_H
 #define LIBREPLICA_MIGRATE_H
 
-#include "libreplica/row.h"
+#include "libreplica/state.h"
 
 /* ---- steps ----------------------------------------------------------------------- */
 
@@ -139,13 +139,15 @@ int replica__state_follow_sent(replica_db *db, int64_t doc, int64_t version,
  * collection.  What a server has not goes to the conflict log. */
 int replica__state_drop(replica_db *db, const struct replica__row *old, int64_t seq,
                         replica_error *err);
+/* The document at `seq` is in step with what a server had, and is to be brought to it in this version,
+ * as one that the endpoint did not show.  Its base is let go of already; the caller puts the row. */
+void replica__state_bring(struct replica__state *s, const replica_collection *coll, int64_t seq);
 /* Is there a replication that does not have the document as it is stored?  1, 0. */
 int replica__state_needed(replica_db *db, const struct replica__row *row, replica_error *err);
 
 /* ---- endpoints ------------------------------------------------------------------- */
 
 struct replica__replication;
-struct replica__state;
 /* In the transaction that opens a replication: its collections are exactly those that it has now. A
  * feed whose collection has another version than its checkpoint starts from the beginning. */
 int replica__endpoint_collections(struct replica__replication *repl, bool *ret_joined,

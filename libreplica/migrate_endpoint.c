@@ -194,9 +194,7 @@ static int bring(struct replica__replication *repl, const replica_collection *co
     if (deleted) { /* what is not there needs no deletion */
         s.version = coll->version;
     } else {
-        s.lost_seq = s.clean_seq;
-        s.clean_seq = 0;
-        s.todo = REPLICA__TODO_NOW;
+        replica__state_bring(&s, coll, s.clean_seq);
     }
     return replica__state_put(repl->db, &s, err);
 }

@@ -125,6 +125,14 @@ int replica__state_follow_sent(replica_db *db, int64_t doc, int64_t version,
     return r;
 }
 
+void replica__state_bring(struct replica__state *s, const replica_collection *coll, int64_t seq)
+{
+    s->lost_seq = seq;
+    s->clean_seq = 0;
+    s->version = coll->version - 1; /* any other than this one */
+    s->todo = REPLICA__TODO_NOW;
+}
+
 int replica__state_needed(replica_db *db, const struct replica__row *row, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;

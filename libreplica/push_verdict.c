@@ -1,5 +1,6 @@
 /* Verdicts: what became of the rows that were sent. */
 #include "libreplica/aside.h"
+#include "libreplica/migrate.h"
 #include "libreplica/pull.h"
 #include "libreplica/shape.h"
 #include "libreplica/txn.h"
@@ -83,6 +84,8 @@ static int taken_but_moved_on(struct replica__pulling *p, struct judged *j, repl
     s->server_seq = j->number;
     s->rounds = 0;
     s->todo = REPLICA__TODO_NOW;
+    if (j->verdict->verdict == REPLICA_VERDICT_TAKEN)
+        s->version = j->row->coll->version;
     return replica__state_put(p->repl->db, s, err);
 }
 
@@ -96,10 +99,7 @@ static int taken_and_risen(struct replica__pulling *p, struct judged *j, replica
 
     if (r < 0 || j->verdict->verdict == REPLICA_VERDICT_TAKEN)
         return r;
-    s->lost_seq = j->seq;
-    s->clean_seq = 0;
-    s->version = coll->version - 1;
-    s->todo = REPLICA__TODO_NOW;
+    replica__state_bring(s, coll, j->seq);
     return replica__state_put(p->repl->db, s, err);
 }
 

@@ -220,7 +220,7 @@ void replica__unsettled_free(struct replica__unsettled *u, size_t n)
 
 struct settling {
     struct replica__pulling *p;
-    const struct replica__settled *answer;
+    struct replica__settled *answer;
     struct replica__state s;
     const struct replica__row *row;
     int64_t real_seq; /* the server's */
@@ -291,10 +291,8 @@ static int clean(struct settling *t, int64_t seq, replica_error *err)
         r = replica__state_clean(t->p, &t->s, coll, seq, t->real_seq, err);
     if (r < 0 || !t->bring)
         return r;
-    t->s.lost_seq = seq; /* as a state that the new version's endpoint did not show: migrate.h */
-    t->s.clean_seq = 0;
-    t->s.version = coll->version - 1;
-    t->s.todo = REPLICA__TODO_NOW;
+    replica__state_bring(&t->s, coll, seq);
+    t->answer->push = true;
     return replica__state_put(db, &t->s, err);
 }
 
@@ -323,6 +321,7 @@ static int rebase(struct settling *t, replica_error *err)
     t->s.clean_seq = t->s.aside_seq = t->s.lost_seq = 0;
     t->s.incarnation = t->real_seq ? t->p->incarnation : 0;
     t->s.server_seq = t->real_seq;
+    t->s.version = t->answer->of->coll->version - t->bring;
     t->s.todo = REPLICA__TODO_NOW;
     return replica__state_put(db, &t->s, err);
 }
@@ -451,7 +450,7 @@ static int next_text(struct settling *t, sqlite3_stmt **stmt, struct replica__sl
 static int answer_it(struct settling *t, replica_error *err)
 {
     replica_db *db = t->p->repl->db;
-    const struct replica__settled *given = t->answer;
+    struct replica__settled *given = t->answer;
     struct replica__settled refused = *given;
     replica_error why = { .offset = -1 };
     struct replica__slice text;
@@ -486,7 +485,7 @@ static int settle_one(struct replica__pulling *p, struct replica__settled *answe
     struct replica__kept kept;
     int r = replica__row_by_number(db, answer->of->doc, &stmt, &row, err);
 
-    answer->done = false;
+    answer->done = answer->push = false;
     if (r <= 0)
         return r;
     r = replica__state_get(db, answer->of->doc, p->repl->number, &t.s, err);

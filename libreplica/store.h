@@ -304,6 +304,7 @@ struct replica__settled {
     int code;
     const char *reason;
     bool done;             /* out: false: the document moved on, and is met again */
+    bool push;             /* out: the real state is to be pushed, in the collection's version */
 };
 /* Up to n documents that can be settled now (not under way), after the document number `after`.
  * Returns how many. */

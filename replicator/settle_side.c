@@ -114,8 +114,8 @@ static bool write_answers(struct replica__session *s, struct batch *b)
             continue;
         }
         tell_settled(s, &b->answers[i]);
-        s->dirty |= b->answers[i].how != REPLICA__SETTLE_REAL &&
-                    b->answers[i].how != REPLICA__SETTLE_CLEAN;
+        s->dirty |= b->answers[i].push || (b->answers[i].how != REPLICA__SETTLE_REAL &&
+                                           b->answers[i].how != REPLICA__SETTLE_CLEAN);
     }
     replica__session_touch(s);
     return true;

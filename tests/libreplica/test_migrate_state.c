@@ -469,6 +469,28 @@ TEST(a_document_whose_step_fails_is_not_sent_and_others_are)
     CHECK_STR(page.rows[0].json, "{\"id\":\"a\",\"n\":1}");
 }
 
+TEST(what_is_gone_back_to_rises_and_is_brought)
+{
+    STORE s = at_0();
+    PAGE page = { 0 };
+    QUESTION u = { 0 };
+
+    store_clean(&s, "{\"id\":\"a\"}", 5);
+    store_put(&s, "{\"id\":\"a\",\"n\":1}");
+    CHECK_INT(store_pull_one(&s, "{\"id\":\"a\",\"n\":2}", 9), REPLICA__PULLED_UNSETTLED);
+    u = store_question(&s);
+    CHECK(store_settle(&s, &u, REPLICA__SETTLE_ASIDE, NULL, NULL));
+    rise_to(&s, 1);
+    CHECK_RC(replica_rejected_discard(s.db, 1, &test_err), 1);
+    rise_finish(&s);
+    reach_head(&s);
+    CHECK_STR(store_json(&s, "a"), "{\"id\":\"a\",\"n\":2,\"v1\":0}");
+    CHECK_INT(store_state(&s, "a"), REPLICA_DOC_DIRTY);
+    CHECK_INT(store_push_again(&s, &page), 1);
+    CHECK_INT(page.rows[0].assumed_sequence, 9);
+    store_sound(&s);
+}
+
 TEST(what_is_restored_from_the_log_rises)
 {
     STORE s = at_0();
