@@ -46,8 +46,10 @@ REPLICA_INTERNAL int replica__poller_watch_fd(struct replica__poller *p, int fd,
 REPLICA_INTERNAL unsigned replica__poller_wait(struct replica__poller *p, int timeout_ms);
 
 /* Locks on single bytes of a file, which may lie behind its end.  The file is made if it is not
- * there, and stays.  The system gives them back when they are closed and when the process ends. */
-REPLICA_INTERNAL int replica__os_locks_open(const char *path, int *ret_locks, replica_error *err);
+ * there, with the permissions of the one beside it, and stays.  The system gives them back when
+ * they are closed and when the process ends. */
+REPLICA_INTERNAL int replica__os_locks_open(const char *path, const char *beside, int *ret_locks,
+                                            replica_error *err);
 REPLICA_INTERNAL void replica__os_locks_close(int locks); /* -1 is fine */
 /* 1: it is ours; 0: another opening has it.  REPLICA_EIO: errno says why. */
 REPLICA_INTERNAL int replica__os_lock(int locks, int64_t at);

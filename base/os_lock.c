@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #ifdef F_OFD_SETLK
@@ -18,10 +19,17 @@
 #define GET F_GETLK
 #endif
 
-int replica__os_locks_open(const char *path, int *ret_locks, replica_error *err)
+int replica__os_locks_open(const char *path, const char *beside, int *ret_locks,
+                           replica_error *err)
 {
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    struct stat about;
+    mode_t mode = stat(beside, &about) == 0 ? about.st_mode & 0666 : 0600;
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 
+    if (fd >= 0)
+        (void)!fchmod(fd, mode); /* whatever the umask says: who may write there may lock here */
+    else if (errno == EEXIST)
+        fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, mode);
     if (fd < 0)
         return replica__error_set(err, REPLICA_EIO, errno, "cannot open %s: error %d", path, errno);
     *ret_locks = fd;

@@ -42,7 +42,7 @@ int replica__lease_open(struct replica__replication *repl, replica_error *err)
     name = sqlite3_mprintf("%s-lease", path); /* links are followed: one file, one lease */
     if (!name)
         return replica__enomem(err);
-    r = replica__os_locks_open(name, &repl->lease.locks, err);
+    r = replica__os_locks_open(name, path, &repl->lease.locks, err);
     sqlite3_free(name);
     return r;
 }

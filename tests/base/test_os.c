@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void close_poller(struct replica__poller **p)
@@ -203,7 +204,7 @@ static int open_locks(void)
 {
     int locks = -1;
 
-    CHECK_RC(replica__os_locks_open(tmp_path("locks"), &locks, &test_err), 0);
+    CHECK_RC(replica__os_locks_open(tmp_path("locks"), tmp_path("file"), &locks, &test_err), 0);
     return locks;
 }
 
@@ -245,11 +246,25 @@ TEST(a_lock_shows_where_it_is_to_others_only)
     replica__os_locks_close(-1);
 }
 
+TEST(who_may_write_to_a_file_may_lock_beside_it)
+{
+    struct stat about;
+    mode_t before = umask(077);
+    int locks;
+
+    CHECK(chmod(tmp_write("file", "x", 1), 0664) == 0);
+    locks = open_locks();
+    umask(before);
+    CHECK(fstat(locks, &about) == 0);
+    CHECK_INT(about.st_mode & 0777, 0664);
+    replica__os_locks_close(locks);
+}
+
 TEST(a_file_for_locks_that_cannot_be_made_is_an_error_with_its_name)
 {
     int locks = 5;
 
-    CHECK_RC(replica__os_locks_open("/nowhere/at/all", &locks, &test_err), REPLICA_EIO);
+    CHECK_RC(replica__os_locks_open("/nowhere/at/all", "/", &locks, &test_err), REPLICA_EIO);
     CHECK_INT(locks, 5);
     CHECK(strstr(test_err.message, "/nowhere/at/all"));
 }
