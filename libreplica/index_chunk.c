@@ -226,7 +226,7 @@ static int read_changed(struct replica__chunk *c, replica_error *err)
     return r;
 }
 
-static bool is_changed(const struct replica__chunk *c, int64_t doc)
+bool replica__chunk_is_changed(const struct replica__chunk *c, int64_t doc)
 {
     return c->changed_count > 0 &&
            bsearch(&doc, c->changed, c->changed_count, sizeof *c->changed, by_number);
@@ -288,7 +288,7 @@ static int put_key(struct replica__chunk *c, sqlite3_stmt *add,
     int rc = SQLITE_OK;
     int r = 0;
 
-    if (c->index->flags & REPLICA_INDEX_UNIQUE && key->fields_len)
+    if (key->fields_len)
         r = check_unique(c, key, err);
     if (r < 0)
         return r;
@@ -303,12 +303,16 @@ static int put_key(struct replica__chunk *c, sqlite3_stmt *add,
 static int put_keys(struct replica__chunk *c, int64_t until_ms, replica_error *err)
 {
     REPLICA_STMT add = NULL;
-    int r = replica__sql_get(c->db, REPLICA__SQL_ENTRY_ADD, &add, err);
+    int r;
 
+    c->until_ms = until_ms;
+    if (!(c->index->flags & REPLICA_INDEX_UNIQUE))
+        return replica__chunk_put_all(c, err);
+    r = replica__sql_get(c->db, REPLICA__SQL_ENTRY_ADD, &add, err);
     for (int i = 1; r >= 0 && c->next < c->n; i++) {
         const struct replica__chunk_key *key = &c->keys[c->next];
 
-        if (!is_changed(c, key->doc))
+        if (!replica__chunk_is_changed(c, key->doc))
             r = put_key(c, add, key, err);
         if (r >= 0)
             c->next++;

@@ -25,6 +25,8 @@ struct replica__chunk {
     size_t n, room, next;
     int64_t *changed;
     size_t changed_count, changed_room;
+    int64_t until_ms; /* of a slice */
+    bool late;
 };
 
 /* Of this index: 1; 0: it is gone. */
@@ -32,5 +34,10 @@ int replica__chunk_begin(struct replica__chunk *c, int64_t index, replica_error 
 /* A slice of the work: reading first, then, in a transaction each, putting in. */
 int replica__chunk_go_on(struct replica__chunk *c, int64_t until_ms, replica_error *err);
 void replica__chunk_drop(struct replica__chunk *c);
+
+/* Was the document written since the chunk was begun? */
+bool replica__chunk_is_changed(const struct replica__chunk *c, int64_t doc);
+/* index_rows.c: put in keys until the time is up. */
+int replica__chunk_put_all(struct replica__chunk *c, replica_error *err);
 
 #endif
