@@ -52,6 +52,23 @@ static int count_rows(replica_db *db, int64_t replication, struct replica__backl
     return 0;
 }
 
+/* What has not risen yet, and is not counted behind a mark. */
+static int count_low(replica_db *db, int64_t replication, struct replica__backlog *b,
+                     replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(db, REPLICA__SQL_MIGRATE_DIRTY, &stmt, err);
+
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, replication, &rc);
+    r = replica__sql_step(db, stmt, rc, err);
+    if (r > 0)
+        b->dirty += sqlite3_column_int64(stmt, 0);
+    return r;
+}
+
 static int count(replica_db *db, int64_t replication, struct replica__backlog *ret,
                  replica_error *err)
 {
@@ -73,6 +90,8 @@ static int count(replica_db *db, int64_t replication, struct replica__backlog *r
         if (r < 0)
             return r;
     }
+    if (r >= 0)
+        r = count_low(db, replication, &b, err);
     if (r >= 0)
         r = count_rows(db, replication, &b, err);
     if (r < 0)

@@ -98,6 +98,21 @@ static int raise_stored(replica_db *db, int version, struct replica__stored_vers
     return r < 0 ? r : replica__txn_commit(&txn, err);
 }
 
+/* What could not be migrated is tried again by each opening: its steps may be better ones. */
+static int retry_failed(replica_db *db, struct replica__stored_version *stored,
+                        replica_error *err)
+{
+    REPLICA_TXN txn = NULL;
+    int r = replica__txn_begin(db, &txn, err);
+
+    if (r >= 0)
+        r = replica__sql_run(db, REPLICA__SQL_MIGRATE_RETRY, err, 2, stored->number,
+                             (int64_t)REPLICA_ASIDE_MIGRATION);
+    if (r >= 0)
+        r = read_stored(db, stored->number, stored, err);
+    return r < 0 ? r : replica__txn_commit(&txn, err);
+}
+
 int replica__migrate_raise(replica_db *db, const char *name, int version,
                            const struct replica__steps *steps,
                            struct replica__stored_version *stored, replica_error *err)
@@ -115,6 +130,9 @@ int replica__migrate_raise(replica_db *db, const char *name, int version,
             replica__db_log(db, REPLICA_LOG_INFO, "migration", "'%s' is raised to version %d",
                             name, version);
     }
+    if (r >= 0 && db->set_aside && steps && stored->version == version &&
+        !(db->flags & REPLICA_DB_READ_ONLY))
+        r = retry_failed(db, stored, err);
     if (r >= 0 && stored->version > version)
         r = replica__error_set(err, REPLICA_EVERSION, stored->version,
                                "'%s' is stored with schema version %d, higher than %d", name,

@@ -291,6 +291,13 @@ static const char *const texts[] = {
     [REPLICA__SQL_MIGRATE_LEFT] =
         "SELECT count(*) FROM doc WHERE coll = ?1 AND number > ?2 AND version < ?3"
         " AND flags & 1 = 0",
+    /* Dirty documents that a feed's mark may have passed, for they go out when they have risen. */
+    [REPLICA__SQL_MIGRATE_DIRTY] =
+        "SELECT count(*) FROM replication_collection rc JOIN collection c ON c.id = rc.coll"
+        " JOIN doc d ON d.coll = c.id LEFT JOIN state s ON s.doc = d.number"
+        " AND s.replication = rc.replication WHERE rc.replication = ?1 AND c.unmigrated IS NOT NULL"
+        " AND NOT " RISEN("c.version") " AND d.seq <= ifnull((SELECT min(mark) FROM feed f"
+        "  WHERE f.replication = rc.replication AND f.coll IN (0, c.id)), 0) AND " PUSHABLE,
     [REPLICA__SQL_MIGRATE_FAILED] =
         "SELECT count(*) FROM aside WHERE coll = ?1 AND replication = 0 AND kind = ?2",
     [REPLICA__SQL_MIGRATE_WHY] =
@@ -302,6 +309,11 @@ static const char *const texts[] = {
         "SELECT 1 FROM doc WHERE number > ?2 AND coll = ?1 AND version < collection.version)",
     [REPLICA__SQL_MIGRATE_AGAIN] =
         "UPDATE collection SET unmigrated = min(ifnull(unmigrated, ?2 - 1), ?2 - 1) WHERE id = ?1",
+    [REPLICA__SQL_MIGRATE_RETRY] =
+        "UPDATE collection SET unmigrated = min(ifnull(unmigrated, low - 1), low - 1)"
+        " FROM (SELECT min(d.number) AS low FROM aside a JOIN doc d ON d.coll = a.coll"
+        "  AND d.id = a.doc WHERE a.coll = ?1 AND a.replication = 0 AND a.kind = ?2)"
+        " WHERE id = ?1 AND low IS NOT NULL",
     [REPLICA__SQL_MIGRATE_MARK] = "UPDATE doc SET version = ?2 WHERE number = ?1",
     [REPLICA__SQL_MIGRATE_SENT] =
         "SELECT s.replication, s.sent FROM state s JOIN kept k ON k.id = s.sent"

@@ -98,11 +98,13 @@ def the_store_by_itself(t):
 @test
 def a_program_comes_back_as_its_next_version(t):
     t.same(example(t, 'migration', '1', t.db), '4 notes of version 1\n')
+    t.same(b'migrate' in t.ok('status', '--db', t.db), False)
     milk, tea = ('{"id":"%s","text":"%s it","done":false}' % x for x in (('milk', 'buy'),
                                                                          ('tea', 'make')))
     odd = "set aside: 'odd' cannot be migrated to version 2: this is no note"
     t.same(example(t, 'migration', '2', t.db).splitlines(), ['4 to migrate', tea, milk, tea, odd])
-    t.same(example(t, 'migration', '2', t.db).splitlines(), ['0 to migrate', tea, milk, tea, odd])
+    t.same(example(t, 'migration', '2', t.db).splitlines(), ['1 to migrate', tea, milk, tea, odd])
+    t.same(b'0 of them to migrate, 1 that could not' in t.ok('status', '--db', t.db), True)
     refused = subprocess.run([os.path.join(EXAMPLES, 'migration'), '1', t.db],
                              capture_output=True, text=True, check=False)
     t.same(refused.returncode, 1)

@@ -324,6 +324,33 @@ TEST(a_migration_that_failed_is_tried_again)
     CHECK_INT(progress(&s).failed, 1);
 }
 
+static int better_step(void *ctx, replica_doc *doc, replica_text *out)
+{
+    replica_text_add(out, "{\"id\":\"a\",\"mended\":1}", REPLICA_NUL);
+    return REPLICA_MIGRATE_PUT;
+}
+
+TEST(a_program_with_a_better_step_mends_what_failed)
+{
+    STORE s = at_0("{\"id\":\"a\",\"fail\":1}");
+    const replica_migration better = { .to = 1, .up = better_step };
+    const replica_collection_options opts = { .size = sizeof opts,
+                                              .version = 1,
+                                              .migrations = &better,
+                                              .migration_count = 1 };
+
+    rise_to(&s, 1);
+    rise_finish(&s);
+    CHECK_INT(progress(&s).failed, 1);
+    store_close(&s);
+    CHECK_RC(replica_db_open(s.path, NULL, &s.db, &test_err), 0);
+    CHECK_RC(replica_db_collection(s.db, "notes", &opts, &s.coll, &test_err), 0);
+    rise_finish(&s);
+    CHECK_STR(store_json(&s, "a"), "{\"id\":\"a\",\"mended\":1}");
+    CHECK_INT(progress(&s).failed, 0);
+    CHECK_INT(rejected(&s), 0);
+}
+
 /* ---- reading and writing ----------------------------------------------------------- */
 
 static int list(struct store *s, bool feed, char *ret, size_t room)

@@ -206,6 +206,26 @@ TEST(an_edit_from_before_rises_and_its_base_stays_what_the_server_had)
     store_sound(&s);
 }
 
+TEST(edits_that_have_not_risen_are_counted_as_waiting)
+{
+    STORE s = at_0();
+    PAGE page = { 0 };
+    struct replica__backlog b = { 0 };
+
+    store_clean(&s, "{\"id\":\"a\"}", 5);
+    store_put(&s, "{\"id\":\"a\",\"n\":1}");
+    store_put(&s, "{\"id\":\"b\"}");
+    rise_to(&s, 1);
+    CHECK_RC(replica__replication_backlog(s.repl, &b, &test_err), 0);
+    CHECK_INT(b.dirty, 2);
+    CHECK_INT(store_push_again(&s, &page), 0); /* the mark passes them */
+    CHECK_RC(replica__replication_backlog(s.repl, &b, &test_err), 0);
+    CHECK_INT(b.dirty, 2);
+    rise_finish(&s);
+    CHECK_RC(replica__replication_backlog(s.repl, &b, &test_err), 0);
+    CHECK_INT(b.dirty, 2);
+}
+
 TEST(an_edit_that_needs_no_new_text_is_still_sent)
 {
     STORE s = at_0();

@@ -16,6 +16,8 @@ static const char *kind_name(int kind)
         return "unapplied";
     case REPLICA_ASIDE_HANDLER:
         return "handler";
+    case REPLICA_ASIDE_MIGRATION:
+        return "migration";
     default:
         return "?";
     }

@@ -12,6 +12,7 @@ struct summary {
 static int add_collection(void *ctx, const char *name)
 {
     struct summary *s = ctx;
+    replica_migration_progress progress;
     replica_collection *coll = NULL;
     int64_t count = 0;
     int r;
@@ -19,18 +20,27 @@ static int add_collection(void *ctx, const char *name)
     r = replica_db_collection(s->db, name, NULL, &coll, s->err);
     if (r >= 0)
         r = replica_collection_count(coll, &count, s->err);
+    if (r >= 0)
+        r = replica_migration_state(coll, &progress, s->err);
     if (r < 0)
         return r;
     s->documents += count;
     if (!s->json) {
         printf("  %-24s %10lld documents, key '%s', version %d\n", name, (long long)count,
                replica_collection_key(coll), replica_collection_version(coll));
+        if (progress.left > 0 || progress.failed > 0)
+            printf("  %-24s %10lld of them to migrate, %lld that could not\n", "",
+                   (long long)progress.left, (long long)progress.failed);
         return 0;
     }
     printf("%s{\"collection\":\"%s\"", s->first ? "" : ",", name);
     cli_print_member("key", replica_collection_key(coll));
     cli_print_number("version", replica_collection_version(coll));
     cli_print_number("documents", count);
+    if (progress.left > 0 || progress.failed > 0) {
+        cli_print_number("unmigrated", progress.left);
+        cli_print_number("failed", progress.failed);
+    }
     putchar('}');
     s->first = false;
     return 0;
