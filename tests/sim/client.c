@@ -176,13 +176,19 @@ static void migrate(struct sim *sim, void *arg)
     client_told_changed(c);
 }
 
+void client_migrates_soon(struct client *c)
+{
+    if (c->version)
+        sim_after(c->sim, (int64_t)sim_roll(c->sim, 40 * SECOND), migrate, c);
+}
+
 void client_rise(struct client *c)
 {
     sim_trace(c->sim, "client %d: its next version comes", c->number);
     client_close(c);
     c->version = 1;
     client_open(c);
-    sim_after(c->sim, (int64_t)sim_roll(c->sim, 40 * SECOND), migrate, c);
+    client_migrates_soon(c);
 }
 
 void client_start(struct sim *sim, int number)
@@ -249,8 +255,7 @@ static void open_again(struct sim *sim, void *arg)
 
     if (!c->session)
         client_open(c);
-    if (c->version)
-        sim_after(sim, (int64_t)sim_roll(sim, 40 * SECOND), migrate, c);
+    client_migrates_soon(c);
 }
 
 /* The file is closed: make a copy of it, or put an older one in its place. */

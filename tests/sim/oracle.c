@@ -384,7 +384,7 @@ static void check_document(struct client *c, int coll, int key, replica_doc *doc
     }
     if (c->discarded[coll][key] && deleted)
         return;
-    if (!doc && h->n > 0 && h->states[least].version < c->version)
+    if (deleted && h->n > 0 && h->states[least].version < c->version)
         return; /* it waited for one who could bring it up */
     if (h->n == 0 ? deleted : !doc && (h->states[0].sequence > head || c->sim->plan.rxdb))
         return;

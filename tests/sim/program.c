@@ -287,6 +287,7 @@ bool program_takes_up_rejected(struct client *c, bool discard)
             handlers_forget_asked(&c->sim->clients[i]);
     }
     client_told_changed(c);
+    client_migrates_soon(c); /* what was gone back to may be of the version before */
     return true;
 }
 

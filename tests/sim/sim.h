@@ -131,6 +131,7 @@ void client_crash(struct client *c);
 void client_close(struct client *c);
 /* It comes back as the program's next version. */
 void client_rise(struct client *c);
+void client_migrates_soon(struct client *c);
 void client_turn_soon(struct client *c, int64_t ms);
 void client_told_changed(struct client *c); /* the program committed */
 bool client_in_sync(const struct client *c);
