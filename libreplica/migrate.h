@@ -107,8 +107,18 @@ int replica__migrate_docs(replica_collection *coll, replica_doc **docs, size_t n
  * migration: it names the revision that it replaces.) */
 void replica__migrate_stored(replica_collection *coll, replica_doc **stored);
 /* Before a query: all that is left, so that the query sees texts of one version only.
- * REPLICA_EREADONLY: there is something left, and this handle cannot write. */
+ * REPLICA_EREADONLY: there is something left, and this handle cannot write.  REPLICA_EVERSION:
+ * another program has raised the collection. */
 int replica__migrate_before_query(replica_collection *coll, replica_error *err);
+/* Behind it, for each row: 1, it is for the program; 0: it is set aside, and left out.
+ * REPLICA_EVERSION as above, where that has come between. */
+int replica__migrate_shows(const replica_collection *coll, const struct replica__row *row,
+                           replica_error *err);
+/* Does it show every live document, as of the last replica__txn_know()? */
+static inline bool replica__migrate_shows_all(const replica_collection *coll)
+{
+    return coll->stored_version <= coll->version && !(coll->steps && coll->db->set_aside);
+}
 
 /* In the write path: may this handle write texts of its version?  REPLICA_EVERSION: another program
  * has raised the collection. */
@@ -139,8 +149,9 @@ int replica__state_follow_sent(replica_db *db, int64_t doc, int64_t version,
  * collection.  What a server has not goes to the conflict log. */
 int replica__state_drop(replica_db *db, const struct replica__row *old, int64_t seq,
                         replica_error *err);
-/* The document at `seq` is in step with what a server had, and is to be brought to it in this version,
- * as one that the endpoint did not show.  Its base is let go of already; the caller puts the row. */
+/* The document at `seq` is in step with what a server had, and is to be brought to it in this
+ * version, as one that the endpoint did not show.  Its base is let go of already; the caller puts
+ * the row. */
 void replica__state_bring(struct replica__state *s, const replica_collection *coll, int64_t seq);
 /* Is there a replication that does not have the document as it is stored?  1, 0. */
 int replica__state_needed(replica_db *db, const struct replica__row *row, replica_error *err);

@@ -1,8 +1,8 @@
 /* Two versions of "notes" and the way from one to the next, for tests of migrations.
  *
  * A step puts a member in at the end: {"id":"a"} becomes {"id":"a","v2":0}.  What a document says
- * of itself is obeyed: "keep", "drop", "fail", "key" (the step gives another primary key), "bad" (no
- * JSON). */
+ * of itself is obeyed: "keep", "drop", "fail", "key" (the step gives another primary key), "bad"
+ * (no JSON). */
 #ifndef TESTS_SUPPORT_RISE_H
 #define TESTS_SUPPORT_RISE_H
 
