@@ -17,6 +17,7 @@ import traceback
 
 REPLICA = os.environ['REPLICA']
 TIMEOUT = 40
+RUN_TIMEOUT = 25  # of one program; before that of the whole test, which would not say which
 _tests = []
 
 
@@ -51,9 +52,16 @@ class Test:
         return path
 
     def run(self, *args, stdin=b''):
-        done = subprocess.run([REPLICA, *args], input=stdin, cwd=self.folder, timeout=TIMEOUT,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
-        return Result(done.returncode, done.stdout, done.stderr.decode())
+        process = subprocess.Popen([REPLICA, *args], cwd=self.folder, stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.started.append(process)
+        try:
+            out, err = process.communicate(stdin, timeout=RUN_TIMEOUT)
+        except subprocess.TimeoutExpired:  # sync says how far it came when it is interrupted
+            late = self.stop(process)
+            raise Failure(f'{" ".join(args)}: not done after {RUN_TIMEOUT} s; said {late.out!r},'
+                          f' {late.err!r}') from None
+        return Result(process.returncode, out, err.decode())
 
     def ok(self, *args, stdin=b''):
         """Run, expect exit 0 and a silent standard error; the output."""
