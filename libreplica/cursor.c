@@ -153,23 +153,6 @@ struct listing {
     char *after;   /* else: the last key read */
 };
 
-/* Where the next batch begins. */
-static int remember_place(struct listing *l, replica_doc *last, replica_error *err)
-{
-    char *after;
-
-    if (l->feed) {
-        l->since = replica_doc_sequence(last);
-        return 0;
-    }
-    after = replica__strdup(replica_doc_id(last));
-    if (!after)
-        return replica__enomem(err);
-    replica__free(l->after);
-    l->after = after;
-    return 0;
-}
-
 static int list(struct listing *l, replica_cursor *cursor, replica_doc **ret_last,
                 replica_error *err)
 {
@@ -205,7 +188,8 @@ static int list(struct listing *l, replica_cursor *cursor, replica_doc **ret_las
 }
 
 /* Documents of lower versions rise before they are handed out.  Those that were dropped or cannot
- * rise are left out; so is, in the feed, what was written by that: it comes later in the feed (1). */
+ * rise are left out; so is, in the feed, what was written by that: it comes later in the feed
+ * (1). */
 static int migrate(const struct listing *l, replica_cursor *cursor, int64_t last,
                    replica_error *err)
 {
@@ -227,27 +211,37 @@ static int migrate(const struct listing *l, replica_cursor *cursor, int64_t last
     return r < 0 ? r : later;
 }
 
+/* A batch.  The next one begins behind it, unless something fails. */
+static int fill_batch(struct listing *l, replica_cursor *cursor, replica_error *err)
+{
+    replica_doc *last = NULL;
+    REPLICA_FREE char *id = NULL;
+    int64_t sequence;
+    int more = list(l, cursor, &last, err);
+    int r;
+
+    if (more < 0 || !last)
+        return more;
+    sequence = replica_doc_sequence(last);
+    id = replica__strdup(replica_doc_id(last)); /* it may be dropped */
+    r = id ? migrate(l, cursor, sequence, err) : replica__enomem(err);
+    if (r < 0)
+        return r;
+    replica__free(l->after);
+    l->after = id;
+    id = NULL;
+    l->since = sequence;
+    return more | r;
+}
+
 static int fill_listing(struct replica__source *self, replica_cursor *cursor, replica_error *err)
 {
     struct listing *l = (struct listing *)self;
-    int more = 1;
+    int more;
 
-    while (more > 0 && cursor->n == 0) {
-        replica_doc *last = NULL;
-        int64_t sequence = 0;
-        int r;
-
-        more = list(l, cursor, &last, err);
-        if (more < 0 || !last)
-            return more;
-        sequence = replica_doc_sequence(last);
-        r = remember_place(l, last, err);
-        if (r >= 0)
-            r = migrate(l, cursor, sequence, err);
-        if (r < 0)
-            return r;
-        more |= r;
-    }
+    do
+        more = fill_batch(l, cursor, err);
+    while (more > 0 && cursor->n == 0);
     return more;
 }
 

@@ -114,6 +114,11 @@ int replica__migrate_before_query(replica_collection *coll, replica_error *err);
  * REPLICA_EVERSION as above, where that has come between. */
 int replica__migrate_shows(const replica_collection *coll, const struct replica__row *row,
                            replica_error *err);
+/* The same as a version: documents of lower ones are left out. */
+static inline int replica__migrate_lowest(const replica_collection *coll)
+{
+    return coll->steps ? coll->version : 0;
+}
 /* Does it show every live document, as of the last replica__txn_know()? */
 static inline bool replica__migrate_shows_all(const replica_collection *coll)
 {

@@ -89,8 +89,9 @@ static int taken_but_moved_on(struct replica__pulling *p, struct judged *j, repl
     return replica__state_put(p->repl->db, s, err);
 }
 
-/* What is stored is what was sent, in a newer version.  The server has that one too, if it has taken
- * it now; else it is brought there, unless the server has another state by now (migrate.h). */
+/* What is stored is what was sent, in a newer version.  The server has that one too, if it has
+ * taken it now; else it is brought there, unless the server has another state by now
+ * (migrate.h). */
 static int taken_and_risen(struct replica__pulling *p, struct judged *j, replica_error *err)
 {
     const replica_collection *coll = j->row->coll;

@@ -34,7 +34,8 @@ typedef struct replica_schema_options {
 
 /* REPLICA_EJSON: no JSON.  REPLICA_ESCHEMA: no schema, a reference that leads nowhere, a pattern
  * that is none; where: the path in the schema.  REPLICA_ENOTSUP: a draft or a vocabulary that is
- * not known; a keyword that is not, in the schema of a collection.  REPLICA_ELIMIT: too large, too deep. */
+ * not known; a keyword that is not, in the schema of a collection.  REPLICA_ELIMIT: too large, too
+ * deep. */
 REPLICA_API int replica_schema_compile(const char *json, size_t len,
                                        const replica_schema_options *opts,
                                        replica_schema **ret_schema, replica_error *err);

@@ -118,7 +118,8 @@ static const char *const texts[] = {
                                " ?14)",
     [REPLICA__SQL_STATE_TODO] =
         "SELECT s.doc FROM state s JOIN doc d ON d.number = s.doc"
-        " JOIN collection c ON c.id = d.coll WHERE s.replication = ?1 AND s.doc > ?2 AND s.todo IS NOT NULL AND " RISEN("c.version")
+        " JOIN collection c ON c.id = d.coll"
+        " WHERE s.replication = ?1 AND s.doc > ?2 AND s.todo IS NOT NULL AND " RISEN("c.version")
         " ORDER BY s.doc LIMIT ?3",
     [REPLICA__SQL_STATE_UNSETTLED] =
         "SELECT s.doc FROM state s JOIN doc d ON d.number = s.doc"
@@ -358,7 +359,8 @@ static const char *const texts[] = {
     [REPLICA__SQL_PURGE_DOC] = "DELETE FROM doc WHERE number = ?1",
     [REPLICA__SQL_SERVES] = "SELECT EXISTS(SELECT 1 FROM token WHERE begin IS NOT NULL)",
     [REPLICA__SQL_COLL_PURGED] =
-        "UPDATE collection SET purged = 1 WHERE id = ?1 AND purged IS NULL",
+        "UPDATE collection SET purged = max(ifnull(purged, 0), ?2) WHERE id = ?1",
+    [REPLICA__SQL_COLL_PURGED_TO] = "SELECT purged FROM collection WHERE id = ?1",
 };
 _Static_assert(sizeof texts / sizeof texts[0] == REPLICA__SQL_COUNT, "a statement has no text");
 

@@ -300,8 +300,10 @@ static int check_circles(struct compile *c)
         struct schema_node *node = c->queue[i];
 
         while (node->kind == NODE_REF && node->walk == 0) {
+            const char *place = node->logic->ref->value.text.data;
+
             node->walk = (uint32_t)i + 1;
-            node = replica__map_get(&c->nodes, replica__map_place(node->logic->ref->value.text.data));
+            node = replica__map_get(&c->nodes, replica__map_place(place));
         }
         if (node->kind == NODE_REF && node->walk == i + 1) {
             replica__error_set(c->err, REPLICA_ESCHEMA, 0,

@@ -1,4 +1,4 @@
-/* A schema from outside: options, counting, what it says of a collection, and failed allocations. */
+/* A schema from outside: options, counting, what it says of a collection, failed allocations. */
 #include "tests/schema/schema_help.h"
 #include "tests/support/fault.h"
 

@@ -298,7 +298,7 @@ static int64_t checkpoint_of(struct client *c)
     return number;
 }
 
-/* A client whose checkpoint is n knows every state that the server has up to n, or has purged it. */
+/* A client whose checkpoint is n knows every state that the server has up to n, or purged it. */
 void oracle_check_checkpoint(struct client *c)
 {
     int64_t known[MAX_COLLS][MAX_KEYS] = { { 0 } };
