@@ -1,8 +1,8 @@
 /* kill -9 while indexes are created, built, kept in step, and dropped.
  *
  * A child process writes documents and lets dispatch build; it is killed in the middle, and the
- * file is opened again: each index has what the documents say, whether it was built or not, and goes on
- * from there. */
+ * file is opened again: each index has what the documents say, whether it was built or not, and
+ * goes on from there. */
 #include "libreplica/query.h"
 #include "tests/support/clock.h"
 #include "tests/support/store.h"
