@@ -1,5 +1,6 @@
 /* How many match, and how that is found out. */
 #include "libreplica/find.h"
+#include "libreplica/migrate.h"
 #include "libreplica/txn.h"
 
 #include <string.h>
@@ -19,7 +20,7 @@ struct counting {
 static int take(void *ctx, const struct replica__row *row, replica_error *err)
 {
     struct counting *c = ctx;
-    int r = c->matches ? replica__asked_match(c->asked, row, err) : 1;
+    int r = replica__asked_match(c->asked, c->matches, row, err);
 
     c->count += r > 0;
     return r < 0 ? r : c->count >= c->most;
@@ -59,9 +60,11 @@ static int count(const struct replica__asked *asked, int64_t *ret_count, replica
         r = replica__plan_make(asked->coll, asked->query, asked->text, asked->len, &plan, err);
     if (r < 0)
         return r;
-    if (!plan.matches && !plan.dedupes && plan.kind == REPLICA__SCAN_ENTRIES)
+    bool unseen = !plan.matches && replica__migrate_shows_all(asked->coll);
+
+    if (unseen && !plan.dedupes && plan.kind == REPLICA__SCAN_ENTRIES)
         r = replica__scan_count(reader, &plan, ret_count, err);
-    else if (!plan.matches && plan.all)
+    else if (unseen && plan.all)
         r = replica_collection_count(asked->coll, ret_count, err);
     else
         r = count_matches(reader, asked, &plan, ret_count, err);

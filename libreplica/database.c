@@ -9,6 +9,7 @@
 #include "libreplica/index.h"
 #include "libreplica/migrate.h"
 #include "libreplica/reader.h"
+#include "libreplica/shelf.h"
 #include "libreplica/txn.h"
 
 #include <stdarg.h>
@@ -105,6 +106,7 @@ static void db_free(replica_db *db)
         return;
     replica__index_build_end(db);
     replica__readers_end(db);
+    replica__shelf_free(db);
     replica__collections_free(db);
     replica__migrate_end(db);
     replica__sql_finish(db);

@@ -85,6 +85,7 @@ struct replica_db {
     struct replica__builder *builder; /* NULL until there is something to build */
     struct replica__reader *reader;   /* on this connection; NULL until the first query */
     struct replica__reader *idle_readers;
+    struct replica__shelf *shelf; /* of documents; NULL until one stands there */
     int idle_count, reader_count;     /* connections of their own: unused, all */
 
     bool keeps_texts; /* replica__db_keep_texts() */

@@ -6,7 +6,9 @@
 #include "libreplica/find.h"
 
 #include "libreplica/cursor.h"
+#include "libreplica/document.h"
 #include "libreplica/migrate.h"
+#include "libreplica/shelf.h"
 #include "libreplica/txn.h"
 
 #include <string.h>
@@ -60,11 +62,14 @@ void replica__asked_free(struct replica__asked *asked)
     memset(asked, 0, sizeof *asked);
 }
 
-int replica__asked_match(const struct replica__asked *asked, const struct replica__row *row,
-                         replica_error *err)
+int replica__asked_match(const struct replica__asked *asked, bool matches,
+                         const struct replica__row *row, replica_error *err)
 {
-    int r = replica__selector_match(asked->query->selector, row->body, row->len);
+    int r = replica__migrate_shows(asked->coll, row, err);
 
+    if (r <= 0 || !matches)
+        return r;
+    r = replica__selector_match(asked->query->selector, row->body, row->len);
     if (r == REPLICA_ELIMIT) {
         replica__error_set(err, r, 0, "a regular expression of the query takes too long on '%s'",
                            row->id);
@@ -100,24 +105,46 @@ static void rewind_finding(struct finding *f)
     f->passed = f->given = 0;
 }
 
+/* A document that is at hand is shared. */
+static int give_whole(struct finding *f, replica_cursor *cursor, const struct replica__row *row,
+                      replica_error *err)
+{
+    replica_db *db = f->asked.coll->db;
+    replica_doc *doc = replica_doc_ref(row->doc);
+    int r;
+
+    if (!doc) {
+        r = replica__row_doc(db, f->asked.coll->name, row, &doc, err);
+        if (r < 0)
+            return r;
+        replica__shelf_keep(db, row->number, doc);
+    }
+    return replica__cursor_add(cursor, doc, err);
+}
+
 static int give(struct finding *f, replica_cursor *cursor, const struct replica__row *row,
                 replica_error *err)
 {
     const struct replica__query *q = f->asked.query;
     struct replica__row shown = *row;
     replica_doc *doc = NULL;
-    int r;
+    int r = 0;
 
-    if (q->field_count) {
-        replica__buf_clear(&f->text);
-        replica__query_project(q, f->asked.coll->key, row->body, row->len, &f->text);
-        if (f->text.r < 0)
-            return replica__enomem(err);
-        shown.body = f->text.data;
-        shown.len = f->text.len;
-    }
-    r = replica__row_doc(f->asked.coll->db, f->asked.coll->name, &shown, &doc, err);
-    return r < 0 ? r : replica__cursor_add(cursor, doc, err);
+    if (!q->field_count)
+        return give_whole(f, cursor, row, err);
+    replica__buf_clear(&f->text);
+    replica__query_project(q, f->asked.coll->key, row->body, row->len, &f->text);
+    if (f->text.r < 0)
+        return replica__enomem(err);
+    shown.body = f->text.data;
+    shown.len = f->text.len;
+    if (row->doc)
+        doc = replica__doc_with_text(row->doc, shown.body, shown.len, row->version);
+    else
+        r = replica__row_doc(f->asked.coll->db, f->asked.coll->name, &shown, &doc, err);
+    if (r < 0 || !doc)
+        return r < 0 ? r : replica__enomem(err);
+    return replica__cursor_add(cursor, doc, err);
 }
 
 static bool is_done(const struct finding *f)
@@ -152,7 +179,7 @@ static int take_in_order(void *ctx, const struct replica__row *row, replica_erro
 
     if (f->plan.kind == REPLICA__SCAN_IDS && !replica__scan_id_is_plain(row->id, row->id_len))
         return AS_SORTED;
-    r = f->plan.matches ? replica__asked_match(&f->asked, row, err) : 1;
+    r = replica__asked_match(&f->asked, f->plan.matches, row, err);
     if (r <= 0)
         return r;
     if (f->passed++ < f->asked.query->skip)
@@ -178,7 +205,7 @@ static int give_in_order(struct finding *f, replica_cursor *cursor, replica_erro
 static int take_sorted(void *ctx, const struct replica__row *row, replica_error *err)
 {
     struct finding *f = ctx;
-    int r = f->plan.matches ? replica__asked_match(&f->asked, row, err) : 1;
+    int r = replica__asked_match(&f->asked, f->plan.matches, row, err);
 
     return r > 0 ? replica__finds_add(&f->finds, f->asked.query, row, err) : r;
 }

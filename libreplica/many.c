@@ -36,7 +36,7 @@ static void many_free(struct many *m)
 static int take(void *ctx, const struct replica__row *row, replica_error *err)
 {
     struct many *m = ctx;
-    int r = m->matches ? replica__asked_match(&m->asked, row, err) : 1;
+    int r = replica__asked_match(&m->asked, m->matches, row, err);
 
     return r > 0 ? replica__finds_add(&m->finds, m->asked.query, row, err) : r;
 }
@@ -131,7 +131,7 @@ static int write_one(struct many *m, const struct replica__found *found, replica
     if (r <= 0 || row.coll != coll->number || row.flags & REPLICA__FLAG_DELETED)
         return r < 0 ? r : 0;
     if (row.seq != found->seq) {
-        r = replica__asked_match(&m->asked, &row, err);
+        r = replica__asked_match(&m->asked, true, &row, err);
         if (r <= 0)
             return r;
     }

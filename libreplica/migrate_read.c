@@ -40,6 +40,14 @@ static int higher(const replica_collection *coll, const struct replica__row *row
     return replica__error_where(err, "%s/%s", coll->name, row->id);
 }
 
+int replica__migrate_shows(const replica_collection *coll, const struct replica__row *row,
+                           replica_error *err)
+{
+    if (!replica__migrate_is_due(coll, row))
+        return 1;
+    return row->version > coll->version ? higher(coll, row, err) : 0;
+}
+
 /* What is stored: 1; 0: absent or deleted.  *ret_number: it is to be migrated. */
 static int look(replica_collection *coll, const char *id, size_t id_len, replica_doc **ret_doc,
                 int64_t *ret_number, replica_error *err)

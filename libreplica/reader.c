@@ -1,5 +1,7 @@
 #include "libreplica/reader.h"
 
+#include "libreplica/shelf.h"
+
 #include "libreplica/functions.h"
 
 #include <assert.h>
@@ -11,7 +13,7 @@
 /* Only what an answer needs: each column of each row costs. */
 #define DOC_COLUMNS \
     "d.number, d.id, d.seq, d.height, d.opening, d.stamp, d.writer, d.wseq, d.version, d.body"
-#define TAKE "replica_take(" DOC_COLUMNS ")"
+#define TAKE "ifnull(replica_known(d.number, d.seq), replica_take(" DOC_COLUMNS "))"
 /* The function must not see a tombstone, in whatever order SQLite asks. */
 #define TAKE_LIVE "CASE WHEN d.flags & 1 = 0 THEN " TAKE " END"
 
@@ -21,7 +23,8 @@ static const char *const texts[] = {
         " WHERE e.idx = ?1 AND e.key >= ?2 AND e.key < ?3 AND " TAKE " ORDER BY e.key",
     [REPLICA__FIND_ENTRIES_DOWN] = "SELECT 1 FROM entry e CROSS JOIN doc d ON d.number = e.doc"
                                    " WHERE e.idx = ?1 AND e.key >= ?2 AND e.key < ?3"
-                                   " AND replica_take(" DOC_COLUMNS ", e.key) ORDER BY e.key DESC",
+                                   " AND ifnull(replica_known(d.number, d.seq, e.key), replica_take(" DOC_COLUMNS ", e.key))"
+        " ORDER BY e.key DESC",
     [REPLICA__FIND_ENTRY_DOCS] = "SELECT doc FROM entry WHERE idx = ?1 AND key >= ?2 AND key < ?3",
     [REPLICA__FIND_ENTRY_COUNT] =
         "SELECT count(*) FROM entry WHERE idx = ?1 AND key >= ?2 AND key < ?3",
@@ -39,6 +42,34 @@ static const char *const texts[] = {
     [REPLICA__FIND_END] = "COMMIT",
 };
 _Static_assert(sizeof texts / sizeof texts[0] == REPLICA__FIND_COUNT, "a statement has no text");
+
+static struct replica__slice key_of(sqlite3_value *value)
+{
+    const char *data = sqlite3_value_blob(value);
+
+    return (struct replica__slice){ data, (size_t)sqlite3_value_bytes(value) };
+}
+
+/* NULL: it is not at hand, and must be read. */
+static void take_known(sqlite3_context *sql, int argc, sqlite3_value **argv)
+{
+    struct replica__reader *reader = sqlite3_user_data(sql);
+    int64_t number = sqlite3_value_int64(argv[0]), seq = sqlite3_value_int64(argv[1]);
+    replica_doc *doc = replica__shelf_find(reader->db, number, seq, reader->version);
+    struct replica__slice key = { NULL, 0 };
+    struct replica__row row = { .number = number, .seq = seq, .doc = doc };
+
+    if (!doc)
+        return;
+    row.version = reader->version;
+    row.id = replica_doc_id(doc);
+    row.id_len = strlen(row.id);
+    row.body = replica_doc_json(doc, &row.len);
+    if (argc == 3)
+        key = key_of(argv[2]);
+    reader->r = reader->fn(reader->ctx, &row, &key, reader->err);
+    sqlite3_result_int(sql, reader->r != 0);
+}
 
 static void take(sqlite3_context *sql, int argc, sqlite3_value **argv)
 {
@@ -59,10 +90,8 @@ static void take(sqlite3_context *sql, int argc, sqlite3_value **argv)
     };
     struct replica__slice key = { NULL, 0 };
 
-    if (argc == 11) {
-        key.data = sqlite3_value_blob(argv[10]);
-        key.len = (size_t)sqlite3_value_bytes(argv[10]);
-    }
+    if (argc == 11)
+        key = key_of(argv[10]);
     if (!row.id || !row.body) /* both are NOT NULL */
         reader->r = replica__enomem(reader->err);
     else
@@ -70,11 +99,15 @@ static void take(sqlite3_context *sql, int argc, sqlite3_value **argv)
     sqlite3_result_int(sql, reader->r != 0);
 }
 
-static int add_function(struct replica__reader *reader)
+static int add_functions(struct replica__reader *reader)
 {
-    return sqlite3_create_function_v2(reader->sqlite, "replica_take", -1,
-                                      SQLITE_UTF8 | SQLITE_DIRECTONLY, reader, take, NULL, NULL,
-                                      NULL);
+    const int flags = SQLITE_UTF8 | SQLITE_DIRECTONLY;
+    int rc = sqlite3_create_function_v2(reader->sqlite, "replica_take", -1, flags, reader, take,
+                                        NULL, NULL, NULL);
+
+    return rc == SQLITE_OK ? sqlite3_create_function_v2(reader->sqlite, "replica_known", -1, flags,
+                                                        reader, take_known, NULL, NULL, NULL)
+                           : rc;
 }
 
 static void reader_free(struct replica__reader *reader)
@@ -104,7 +137,7 @@ int replica__reader_main(replica_db *db, struct replica__reader **ret, replica_e
             return replica__enomem(err);
         reader->db = db;
         reader->sqlite = db->sqlite;
-        rc = add_function(reader);
+        rc = add_functions(reader);
         if (rc != SQLITE_OK)
             return replica__sql_error(db, rc, err);
         db->reader = reader;
@@ -135,7 +168,7 @@ static int connect(replica_db *db, struct replica__reader **ret, replica_error *
     if (rc == SQLITE_OK)
         rc = replica__functions_add(reader->sqlite); /* the views of full text use them */
     if (rc == SQLITE_OK)
-        rc = add_function(reader);
+        rc = add_functions(reader);
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(reader->sqlite, "PRAGMA query_only = 1", NULL, NULL, NULL);
     if (rc != SQLITE_OK)

@@ -2,7 +2,8 @@
  * moment of its own, for cursors that stay open.  Of those a few are kept for the next cursor.
  *
  * Statements of documents hand them to a function of ours, row by row, while they run: a row costs
- * half of what it costs when SQLite hands it out.  They give a row of their own only to stop. */
+ * half of what it costs when SQLite hands it out.  They give a row of their own only to stop.  Of a
+ * document that is at hand (shelf.h) nothing is read but its sequence number. */
 #ifndef LIBREPLICA_READER_H
 #define LIBREPLICA_READER_H
 
@@ -38,6 +39,7 @@ struct replica__reader {
     void *ctx;
     replica_error *err;
     int r;              /* what it said */
+    int64_t version;    /* of the collection that is read: what is at hand must have it */
     struct replica__reader *next;
 };
 

@@ -7,6 +7,7 @@ void replica__scan_begin(struct replica__scan *scan, struct replica__reader *rea
                          replica_collection *coll, const struct replica__plan *plan)
 {
     *scan = (struct replica__scan){ .reader = reader, .coll = coll, .plan = plan };
+    reader->version = coll->version;
 }
 
 void replica__scan_end(struct replica__scan *scan)

@@ -14,6 +14,8 @@ enum { LARGE = 0x4c52 }; /* of our own: the statement stops for us */
 
 void replica__held_free(struct replica__held *held)
 {
+    while (held->n > 0)
+        replica_doc_unref(held->rows[--held->n].row.doc);
     replica__buf_free(&held->bytes);
     replica__free(held->rows);
     memset(held, 0, sizeof *held);
@@ -21,8 +23,9 @@ void replica__held_free(struct replica__held *held)
 
 static void empty(struct replica__held *held)
 {
+    while (held->n > 0)
+        replica_doc_unref(held->rows[--held->n].row.doc);
     replica__buf_clear(&held->bytes);
-    held->n = 0;
 }
 
 static int hold(struct replica__held *held, const struct replica__row *row, replica_error *err)
@@ -38,9 +41,12 @@ static int hold(struct replica__held *held, const struct replica__row *row, repl
         held->rows = grown;
         held->room = room;
     }
-    replica__buf_add(&held->bytes, row->id, row->id_len + 1);
-    kept.body = held->bytes.len;
-    replica__buf_add(&held->bytes, row->body, row->len);
+    if (!row->doc) {
+        replica__buf_add(&held->bytes, row->id, row->id_len + 1);
+        kept.body = held->bytes.len;
+        replica__buf_add(&held->bytes, row->body, row->len);
+    }
+    replica_doc_ref(row->doc);
     held->rows[held->n++] = kept;
     return held->bytes.r < 0 ? replica__enomem(err) : 0;
 }
@@ -54,9 +60,12 @@ static int give_ready(struct replica__scan *scan, replica_error *err)
     while (r == 0 && ready->n > 0) {
         struct replica__held_row *held = &ready->rows[--ready->n];
 
-        held->row.id = ready->bytes.data + held->id;
-        held->row.body = ready->bytes.data + held->body;
+        if (!held->row.doc) {
+            held->row.id = ready->bytes.data + held->id;
+            held->row.body = ready->bytes.data + held->body;
+        }
         r = scan->take(scan->ctx, &held->row, err);
+        replica_doc_unref(held->row.doc);
     }
     return r;
 }
