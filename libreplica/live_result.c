@@ -1,6 +1,7 @@
 #include "libreplica/live_result.h"
 
 #include "libreplica/document.h"
+#include "libreplica/migrate.h"
 
 #include <limits.h>
 #include <string.h>
@@ -155,6 +156,9 @@ static int belongs(struct replica__live_result *result, const struct replica__ro
 
     if (row->flags & REPLICA__FLAG_DELETED)
         return 0;
+    r = replica__migrate_shows(result->coll, row, err);
+    if (r <= 0)
+        return r;
     r = replica__selector_match(result->query->selector, row->body, row->len);
     if (r < 0)
         replica__error_set(err, r, 0, r == REPLICA_ELIMIT ? "a regular expression took too long"

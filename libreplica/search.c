@@ -171,8 +171,9 @@ static int begin(struct search *s, replica_error *err)
                    sqlite3_mprintf("SELECT " DOC_COLUMNS ", text_%lld.rank,"
                                    " snippet(text_%lld, -1, char(2), char(3), '\xE2\x80\xA6', %d)"
                                    " FROM text_%lld CROSS JOIN doc d ON d.number = text_%lld.rowid"
-                                   " WHERE text_%lld MATCH ?1 ORDER BY text_%lld.rank LIMIT ?2",
-                                   n, n, SNIPPET, n, n, n, n),
+                                   " WHERE text_%lld MATCH ?1 AND d.version >= %d"
+                                   " ORDER BY text_%lld.rank LIMIT ?2",
+                                   n, n, SNIPPET, n, n, n, replica__migrate_lowest(s->coll), n),
                    s, &s->stmt, err);
 }
 
@@ -214,6 +215,8 @@ static int add_hit(struct search *s, replica_cursor *cursor, replica_error *err)
     struct hit *hit;
     int r = replica__row_read(s->coll->db, s->stmt, &row, err);
 
+    if (r >= 0)
+        r = replica__migrate_shows(s->coll, &row, err);
     if (r < 0)
         return r;
     /* FTS5 always has both, the rank below zero, unless it had no memory for them. */
@@ -273,6 +276,8 @@ static int fill(struct replica__source *self, replica_cursor *cursor, replica_er
         return r;
     }
     s->given = s->at;
+    if (r == 0) /* its moment is no longer needed */
+        end(s);
     return r;
 }
 

@@ -9,6 +9,7 @@
  * statement can call what it defines as it likes, but not that. */
 #include "libreplica/query.h"
 
+#include "libreplica/collection.h"
 #include "libreplica/db.h"
 #include "libreplica/functions.h"
 #include "libreplica/migrate.h"
@@ -18,6 +19,7 @@
 #define HIDDEN 32
 
 struct views {
+    replica_db *db;
     sqlite3 *sqlite;
     sqlite3_stmt *stmt;
     char hidden[HIDDEN]; /* how the hidden views' names begin */
@@ -87,14 +89,17 @@ static const char collections[] =
 
 static void add_view(struct views *v, int64_t number, const char *name, sqlite3_str *script)
 {
+    const replica_collection *coll = replica__collection_by_number(v->db, number);
+
     sqlite3_str_appendf(
         script,
         "CREATE TEMP VIEW \"%w%lld\" AS SELECT id, height || '-'"
         " || (SELECT text FROM main.token WHERE token.id = doc.opening) || '.' || seq AS rev,"
-        " body AS doc, seq FROM main.doc WHERE coll = %lld AND flags & %d = 0;"
+        " body AS doc, seq FROM main.doc WHERE coll = %lld AND flags & %d = 0"
+        " AND version >= %d;"
         "CREATE TEMP VIEW \"%w\" AS SELECT id, rev, doc, seq FROM temp.\"%w%lld\";",
-        v->hidden, (long long)number, (long long)number, REPLICA__FLAG_DELETED, name, v->hidden,
-        (long long)number);
+        v->hidden, (long long)number, (long long)number, REPLICA__FLAG_DELETED,
+        coll ? replica__migrate_lowest(coll) : 0, name, v->hidden, (long long)number);
 }
 
 static int add_views(struct views *v, replica_error *err)
@@ -343,7 +348,7 @@ int replica_sql(replica_db *db, const char *statement, const char *const *params
                           const replica_sql_value *values),
                 void *ctx, replica_error *err)
 {
-    VIEWS v = { 0 };
+    VIEWS v = { .db = db };
     int r;
 
     if (!db || !statement || !fn || (param_count > 0 && !params))
