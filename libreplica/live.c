@@ -198,6 +198,33 @@ static bool same_bundle(const struct replica__row *row, struct bundle *last)
     return same;
 }
 
+/* Tombstones that went before they were read here: whoever may have their documents in the result
+ * asks anew, and then knows all up to that. */
+static int look_for_purged(replica_collection *coll, int64_t read, replica_error *err)
+{
+    struct replica__lives *all = coll->lives;
+    REPLICA_STMT stmt = NULL;
+    int64_t purged;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(coll->db, REPLICA__SQL_COLL_PURGED_TO, &stmt, err);
+
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, coll->number, &rc);
+    r = replica__sql_step(coll->db, stmt, rc, err);
+    purged = r > 0 ? sqlite3_column_int64(stmt, 0) : 0;
+    if (r < 0 || purged <= read)
+        return r < 0 ? r : 0;
+    for (replica_live *live = all->first; live; live = live->next) {
+        live->failed = false;
+        if (!live->cancelled)
+            live->result->stale = true;
+    }
+    if (all->read < purged)
+        all->read = purged;
+    return 0;
+}
+
 /* Read what is new.  1: time is up, and there may be more. */
 static int read_feed(replica_collection *coll, int64_t until_ms, replica_error *err)
 {
@@ -261,10 +288,12 @@ static void tell(replica_live *live)
 static int round_of(replica_collection *coll, int64_t until_ms, replica_error *err)
 {
     struct replica__lives *all = coll->lives;
+    int64_t read = all->read;
     int r = read_feed(coll, until_ms, err);
+    int purged = r < 0 ? r : look_for_purged(coll, read, err);
 
-    if (r < 0)
-        return r;
+    if (purged < 0)
+        return purged;
     all->in_round++;
     for (replica_live *live = all->first; live && !coll->db->pump.close_wanted; live = live->next) {
         if (!live->cancelled)

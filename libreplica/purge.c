@@ -8,7 +8,8 @@
  *   that is absent here with that number or a lower one is old (the feed's checkpoint lies behind
  *   it, so that no page tells of it as news);
  *   without them, an event about a document that is absent here is only a sign to ask, once
- *   `collection.purged` says that there was a purge.
+ *   `collection.purged` says that there was a purge (up to which of our own numbers: live queries
+ *   that have not read so far yet ask anew).
  *
  * The newest write of the file stays, for the head is read from it, and so does the highest number
  * of a document, which SQLite would give to another one. */
@@ -30,6 +31,7 @@ struct purging {
     int64_t before;  /* stamp: older ones go */
     int64_t since;   /* replications that were seen after this count */
     int64_t highest; /* number of a document, in this transaction */
+    int64_t last;    /* sequence number of what went */
     int64_t count;
     replica_error *err;
 };
@@ -192,6 +194,7 @@ static int purge_one(struct purging *p, int64_t number)
     }
     if (r <= 0)
         return r;
+    p->last = row.seq > p->last ? row.seq : p->last;
     replica__sql_reset(&stmt); /* its row goes */
     r = drop(p, number);
     return r < 0 ? r : 1;
@@ -205,12 +208,13 @@ static int purge_some(struct purging *p, const int64_t *numbers, size_t n)
 
     if (r >= 0)
         r = query_int(p->db, REPLICA__SQL_DOC_HIGHEST, &p->highest, p->err);
+    p->last = 0;
     for (size_t i = 0; r >= 0 && i < n; i++) {
         r = purge_one(p, numbers[i]);
         count += r > 0;
     }
     if (r >= 0 && count > 0)
-        r = replica__sql_run(p->db, REPLICA__SQL_COLL_PURGED, p->err, 1, p->coll->number);
+        r = replica__sql_run(p->db, REPLICA__SQL_COLL_PURGED, p->err, 2, p->coll->number, p->last);
     if (r >= 0)
         r = replica__txn_commit(&txn, p->err);
     if (r >= 0)

@@ -267,6 +267,24 @@ TEST(commits_of_another_handle_and_of_a_replication_are_told)
     end(&seen);
 }
 
+TEST(what_was_deleted_and_purged_before_a_dispatch_is_told)
+{
+    STORE s = store_with("{\"id\":\"a\"}");
+    struct seen seen = { 0 };
+    int64_t n = 0;
+
+    store_put(&s, "{\"id\":\"b\"}");
+    start_as(&s, "{}", tell, &seen);
+    CHECK_STR(run(&s, &seen), "+a@0 +b@1 (2) ");
+    store_delete(&s, "a");
+    store_put(&s, "{\"id\":\"b\",\"n\":1}");
+    while (n == 0) /* it must be older than now */
+        CHECK_RC(replica_purge(s.db, s.coll, 0, 0, &n, &test_err), 0);
+    CHECK_INT(n, 1);
+    CHECK_STR(run(&s, &seen), "=b@1 -a@0 (1) ");
+    end(&seen);
+}
+
 TEST(other_collections_are_not_told)
 {
     STORE s = store_memory();
