@@ -48,7 +48,8 @@ static int compare(const struct replica__index_keys *a, size_t i,
     return order ? order : (a_len > b_len) - (a_len < b_len);
 }
 
-/* Both are sorted: walk along them. */
+/* Both are sorted: walk along them.  While the index is built, what stays may not be in it yet, and
+ * the builder passes what was written since it read. */
 static int exchange(replica_db *db, const struct replica__index *index, int64_t doc,
                     const struct replica__index_keys *old, size_t old_n,
                     const struct replica__index_keys *new, size_t new_n, replica_error *err)
@@ -62,7 +63,7 @@ static int exchange(replica_db *db, const struct replica__index *index, int64_t 
         if (order < 0)
             r = entry(db, REPLICA__SQL_ENTRY_DROP, index->number, replica__index_key_at(old, i),
                       old->keys[i].len, doc, err);
-        else if (order > 0)
+        else if (order > 0 || index->built != INT64_MAX)
             r = entry(db, REPLICA__SQL_ENTRY_ADD, index->number, replica__index_key_at(new, k),
                       new->keys[k].len, doc, err);
         i += order <= 0;

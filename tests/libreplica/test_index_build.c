@@ -131,6 +131,23 @@ TEST(writes_between_the_slices_are_the_writers_own)
     store_sound(&s);
 }
 
+/* The write path touches what is different: here nothing is, and the entry is not there yet. */
+TEST(a_write_between_the_slices_that_changes_no_key_has_its_entry)
+{
+    STORE s = store_empty();
+
+    put_range(&s, 0, 100, 0);
+    create(&s, "n", 0);
+    CHECK_INT(slice(&s), 1); /* what is there is read */
+    store_put(&s, "{\"id\":\"k00007\",\"n\":433,\"more\":true}");
+    store_put(&s, "{\"id\":\"k00008\",\"n\":[1,2]}");
+    store_put(&s, "{\"id\":\"k00008\",\"n\":[2,3]}");
+    while (slice(&s))
+        continue;
+    CHECK(is_ready(&s));
+    store_sound(&s);
+}
+
 TEST(what_is_half_built_is_built_on_after_opening_again)
 {
     STORE s = store_empty();
