@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "libreplica/index.h"
+#include "libreplica/path.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -94,6 +95,19 @@ struct part {
     size_t first, n, now; /* values */
 };
 
+/* Is anything at the path?  Where arrays are on the way, the values may be one that the way made. */
+static bool is_there(const struct replica__path *path, const char *json, size_t len,
+                     const struct part *part, const struct replica__index_keys *ret)
+{
+    const struct replica__index_key *v = &ret->value[part->first];
+
+    if (part->n == 1 && (unsigned char)ret->values.data[v->at] ==
+                            replica__key_class(REPLICA_JSON_NONE))
+        return false;
+    return path->n == 1 || replica__path_is_number(path->parts[path->n - 1]) ||
+           replica__path_exists(path, 0, replica__json_value(json, len));
+}
+
 static int collect(const struct replica__index *index, const char *json, size_t len,
                    struct part *parts, struct replica__index_keys *ret)
 {
@@ -113,11 +127,11 @@ static int collect(const struct replica__index *index, const char *json, size_t 
             r = add_value(ret, none);
         if (r < 0)
             return r;
-        if (!array && v.type == REPLICA_JSON_NONE)
-            ret->whole = false;
         parts[i].n = sort_once(ret->value + parts[i].first, ret->value_count - parts[i].first,
                                ret->values.data);
         ret->value_count = parts[i].first + parts[i].n;
+        if (!is_there(&index->fields[i], json, len, &parts[i], ret))
+            ret->whole = false;
     }
     return 0;
 }

@@ -211,6 +211,12 @@ int replica__write_conflict(replica_collection *coll, const char *id,
     return r;
 }
 
+/* Another document has its place in a unique index. */
+static bool is_taken(const replica_db *db, int r)
+{
+    return r == REPLICA_ECONFLICT && db->taken;
+}
+
 int replica__write_checked(replica_db *db, const struct replica__write *w, const char *base_rev,
                            struct replica__written *ret, replica_doc **ret_stored,
                            replica_error *err)
@@ -221,7 +227,7 @@ int replica__write_checked(replica_db *db, const struct replica__write *w, const
 
     if (!base_rev && !w->deleted) { /* what is new mostly is, so try before looking */
         r = replica__write_new(db, w, ret, err);
-        if (r != 0)
+        if (r != 0 && !is_taken(db, r)) /* then it may not even be new */
             return r;
     }
     found = replica__row_find(w->coll, w->id, w->id_len, &stmt, &old, err);
@@ -247,6 +253,8 @@ int replica__write_checked(replica_db *db, const struct replica__write *w, const
         r = found ? replica__shape_check_final(w->coll, &old, w->json, w->len, err) : 0;
         if (r >= 0)
             r = replica__write(db, w, found ? &old : NULL, ret, err);
+        if (is_taken(db, r) && ret_stored) /* what is stored is what base_rev says */
+            *ret_stored = NULL;
     }
     return r < 0 ? r : 1;
 }

@@ -181,6 +181,46 @@ TEST(a_unique_index_refuses_a_second_document_with_its_values)
     store_sound(&s);
 }
 
+TEST(arrays_that_have_nothing_at_the_path_do_not_count_for_a_unique_index)
+{
+    STORE s = store_with("{\"id\":\"a\",\"tags\":[{}]}");
+
+    index_on(&s, "tags.name", NULL, REPLICA_INDEX_UNIQUE);
+    store_put(&s, "{\"id\":\"b\",\"tags\":[{}]}");
+    store_put(&s, "{\"id\":\"c\",\"tags\":[]}");
+    store_put(&s, "{\"id\":\"d\",\"tags\":[]}");
+    store_put(&s, "{\"id\":\"e\",\"tags\":[1,{\"name\":\"x\"}]}");
+    store_put(&s, "{\"id\":\"f\",\"tags\":[2,{\"name\":\"y\"}]}");
+    store_sound(&s);
+}
+
+TEST(a_new_document_that_is_not_unique_gets_the_stored_one_of_its_key)
+{
+    STORE s = store_with("{\"id\":\"a\",\"n\":1}");
+    replica_doc *stored = s.shown;
+
+    store_put(&s, "{\"id\":\"b\",\"n\":2}");
+    index_on(&s, "n", NULL, REPLICA_INDEX_UNIQUE);
+    CHECK_RC(replica_put(s.coll, "{\"id\":\"a\",\"n\":2}", REPLICA_NUL, NULL, NULL, &stored,
+                         &test_err),
+             REPLICA_ECONFLICT);
+    CHECK(stored);
+    CHECK_STR(replica_doc_json(stored, NULL), "{\"id\":\"a\",\"n\":1}");
+    replica_doc_unref(stored);
+}
+
+TEST(where_a_unique_index_stands_in_the_way_there_is_no_stored_document)
+{
+    STORE s = store_with("{\"id\":\"a\",\"n\":1}");
+    replica_doc *stored = (replica_doc *)&s; /* nothing that may be looked at */
+
+    index_on(&s, "n", NULL, REPLICA_INDEX_UNIQUE);
+    CHECK_RC(replica_put(s.coll, "{\"id\":\"b\",\"n\":1}", REPLICA_NUL, NULL, NULL, &stored,
+                         &test_err),
+             REPLICA_ECONFLICT);
+    CHECK(!stored);
+}
+
 TEST(a_row_of_many_that_is_not_unique_is_refused_alone)
 {
     STORE s = store_empty();
