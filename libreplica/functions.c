@@ -250,10 +250,10 @@ static void match(sqlite3_context *context, int n, sqlite3_value **args)
     if (!selector || !is_json(context, json, (size_t)sqlite3_value_bytes(args[1])))
         return;
     r = replica__selector_match(selector, json, (size_t)sqlite3_value_bytes(args[1]));
-    if (r < 0)
+    if (r < 0 && r != REPLICA_ELIMIT) /* what cannot be matched in time is in no index */
         fail(context, r, NULL);
     else
-        sqlite3_result_int(context, r);
+        sqlite3_result_int(context, r > 0);
 }
 
 int replica__functions_add(sqlite3 *sqlite)

@@ -166,9 +166,10 @@ static int words_of(const struct replica__index *index, const char *json, size_t
     REPLICA_BUF field = REPLICA_BUF_INIT;
     int r = index->partial ? replica__selector_match(index->partial, json, len) : 1;
 
+    if (r == REPLICA_ELIMIT) /* a query would not find it either */
+        return 0;
     if (r < 0)
-        return replica__error_set(err, r, 0, "index '%s': its condition cannot be tried",
-                                  index->name);
+        return replica__enomem(err);
     replica__buf_str(&ret->text, "");
     for (size_t i = 0; r > 0 && i < index->n; i++) {
         replica__buf_clear(&field);
@@ -364,8 +365,9 @@ static void disconnect(sqlite3 **sqlite)
     sqlite3_close(*sqlite);
 }
 
-/* FTS5 is asked by what looks like a write, and changes nothing: a handle that only reads has a
- * connection that may write do it.  A file that cannot be written to is not looked at. */
+/* FTS5 is asked by what looks like a write, and changes nothing: a handle that only reads, or is
+ * reading and may not write since others have, has a connection that may write do it.  A file that
+ * cannot be written to is not looked at. */
 static int check_beside(replica_db *db, const struct replica__index *index, replica_error *err)
 {
     __attribute__((cleanup(disconnect))) sqlite3 *sqlite = NULL;
@@ -386,7 +388,5 @@ static int check_beside(replica_db *db, const struct replica__index *index, repl
 int replica__index_text_check(replica_db *db, const struct replica__index *index,
                               replica_error *err)
 {
-    if (db->flags & REPLICA_DB_READ_ONLY)
-        return check_beside(db, index, err);
-    return check_on(db->sqlite, index, err);
+    return db->memory ? check_on(db->sqlite, index, err) : check_beside(db, index, err);
 }
