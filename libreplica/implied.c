@@ -1,6 +1,7 @@
 /* Does a query's selector say all that a partial index asks?  Both are looked at as texts: what is
  * written in other words counts as something else, and the index is not used. */
 #include "libreplica/plan.h"
+#include "libreplica/selector.h"
 
 #include <string.h>
 
@@ -13,7 +14,7 @@ static bool is_operators(struct replica__json_value v)
     if (v.type != REPLICA_JSON_OBJECT)
         return false;
     it = replica__json_iter(v);
-    return replica__json_next(&it) && it.name.len > 0 && it.name.data[0] == '$';
+    return replica__json_next(&it) && replica__selector_is_operator(it.name);
 }
 
 static bool same(struct replica__json_value a, struct replica__json_value b)
@@ -91,7 +92,7 @@ static bool has_condition(struct replica__json_value query, struct replica__slic
     static const struct replica__slice eq = { "$eq", 3 }, none = { "", 0 };
     struct replica__json_iter it;
 
-    if (name.len > 0 && name.data[0] == '$') /* $or, $nor: as it stands */
+    if (replica__selector_is_operator(name)) /* $or, $nor: as it stands */
         return has(query, name, none, condition, MAX_DEPTH);
     if (!is_operators(condition))
         return has(query, name, eq, condition, MAX_DEPTH);

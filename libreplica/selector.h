@@ -106,6 +106,8 @@ extern const struct replica__json_limits replica__query_limits;
 /* Parse v, a part of text, from which offsets count. */
 int replica__selector_parse_part(const char *text, struct replica__json_value v,
                                  struct replica__selector **ret, replica_error *err);
+/* Is the name that of an operator, known or not? */
+bool replica__selector_is_operator(struct replica__slice name);
 /* selector_conditions.c: 0 or REPLICA_ENOMEM. */
 int replica__selector_find_conditions(struct replica__selector *s);
 

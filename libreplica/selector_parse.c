@@ -18,7 +18,7 @@ static int parse_tests(struct replica__parser *p, struct replica__json_value v,
 
 /* ---- names ----------------------------------------------------------------------- */
 
-static bool is_operator(struct replica__slice name)
+bool replica__selector_is_operator(struct replica__slice name)
 {
     if (name.len < 2 || name.data[0] != '$')
         return false;
@@ -53,7 +53,7 @@ static int asks(struct replica__parser *p, struct replica__json_value v)
 
         if (r < 0)
             return r;
-        if (is_operator(name))
+        if (replica__selector_is_operator(name))
             return 1;
     }
     return 0;
@@ -72,7 +72,7 @@ static int asks_itself(struct replica__parser *p, struct replica__json_value v)
 
         if (r < 0)
             return r;
-        if (!is_operator(name) || is_logical(name))
+        if (!replica__selector_is_operator(name) || is_logical(name))
             return 0;
     }
     return 1;
@@ -273,7 +273,7 @@ static int parse_term(struct replica__parser *p, struct replica__slice spelled,
         return r;
     if (is_logical(name))
         return parse_logical(p, name, v, t);
-    if (!is_operator(name))
+    if (!replica__selector_is_operator(name))
         return parse_path(p, name, v, t);
     if (!p->path.data)
         p->path = name;
