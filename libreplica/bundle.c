@@ -6,6 +6,7 @@
 
 #include "libreplica/accept.h"
 #include "libreplica/document.h"
+#include "libreplica/migrate.h"
 #include "libreplica/txn.h"
 #include "libreplica/write.h"
 
@@ -141,6 +142,17 @@ static int write_members(replica_bundle *bundle, replica_doc **ret_stored, repli
     return 0;
 }
 
+/* The document that is in the way is shown in its collection's version. */
+static void migrate_stored(const replica_bundle *bundle, replica_doc **stored)
+{
+    for (size_t i = 0; stored && *stored && i < bundle->n; i++) {
+        const struct member *m = &bundle->members[i];
+
+        if (strcmp(m->coll->name, replica_doc_collection(*stored)) == 0)
+            replica__migrate_stored(m->coll, stored);
+    }
+}
+
 int replica_bundle_commit(replica_bundle *bundle, replica_doc **ret_stored, replica_error *err)
 {
     REPLICA_TXN txn = NULL;
@@ -157,6 +169,10 @@ int replica_bundle_commit(replica_bundle *bundle, replica_doc **ret_stored, repl
         r = write_members(bundle, ret_stored, err);
     if (r >= 0)
         r = replica__txn_commit(&txn, err);
+    if (r == REPLICA_ECONFLICT) {
+        replica__txn_rollback(&txn);
+        migrate_stored(bundle, ret_stored);
+    }
     replica_bundle_cancel(bundle);
     return r;
 }

@@ -1,5 +1,6 @@
 #include "libreplica/lease.h"
 
+#include "libreplica/migrate.h"
 #include "libreplica/replication.h"
 #include "libreplica/txn.h"
 
@@ -238,6 +239,9 @@ int replica__lease_begin(struct replica__replication *repl, replica_db **ret_txn
 
     if (r >= 0)
         r = replica__lease_check(repl, err);
+    /* What has risen is not for the endpoint of the version before. */
+    for (size_t i = 0; r >= 0 && i < repl->n; i++)
+        r = replica__migrate_may_write(repl->colls[i], err);
     if (r < 0)
         return r;
     *ret_txn = txn;

@@ -445,6 +445,20 @@ TEST(a_put_that_conflicts_shows_what_has_risen)
     replica_doc_unref(stored);
 }
 
+TEST(a_bundle_that_conflicts_shows_what_has_risen)
+{
+    STORE s = at_0("{\"id\":\"a\"}");
+    replica_bundle *bundle = NULL;
+    replica_doc *stored = NULL;
+
+    rise_to(&s, 1);
+    CHECK_RC(replica_bundle_begin(s.db, &bundle, &test_err), 0);
+    CHECK_RC(replica_bundle_put(bundle, s.coll, "{\"id\":\"a\"}", REPLICA_NUL, NULL, &test_err), 0);
+    CHECK_RC(replica_bundle_commit(bundle, &stored, &test_err), REPLICA_ECONFLICT);
+    CHECK_STR(replica_doc_json(stored, NULL), "{\"id\":\"a\",\"v1\":0}");
+    replica_doc_unref(stored);
+}
+
 TEST(a_put_over_a_revision_that_has_not_risen_takes_its_place)
 {
     STORE s = at_0("{\"id\":\"a\"}");

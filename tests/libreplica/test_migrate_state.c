@@ -527,6 +527,19 @@ TEST(what_is_restored_from_the_log_rises)
     CHECK_INT(rise_count(&s, 1), 1);
 }
 
+TEST(an_older_program_that_still_runs_sends_nothing_that_has_risen)
+{
+    STORE s = at_0();
+    PAGE page = { 0 };
+    struct store newer;
+
+    store_put(&s, "{\"id\":\"a\"}");
+    newer = rise_open(s.path, 0, 1);
+    rise_finish(&newer);
+    CHECK_RC(store_push_again(&s, &page), REPLICA_EVERSION);
+    store_close(&newer);
+}
+
 TEST(a_replication_waits_for_the_program_that_has_the_steps)
 {
     STORE s = at_0();
