@@ -123,8 +123,9 @@ static const char *const texts[] = {
         " ORDER BY s.doc LIMIT ?3",
     [REPLICA__SQL_STATE_UNSETTLED] =
         "SELECT s.doc FROM state s JOIN doc d ON d.number = s.doc"
+        " JOIN collection c ON c.id = d.coll"
         " WHERE s.replication = ?1 AND s.doc > ?2 AND s.unsettled IS NOT NULL"
-        " AND (s.aside_seq IS NULL OR s.aside_seq <> d.seq) ORDER BY s.doc LIMIT ?3",
+        " AND " RISEN("c.version") " AND (s.aside_seq IS NULL OR s.aside_seq <> d.seq) ORDER BY s.doc LIMIT ?3",
     [REPLICA__SQL_STATE_LOST] =
         "SELECT s.doc FROM state s JOIN doc d ON d.number = s.doc"
         " LEFT JOIN kept k ON k.id = s.unsettled"

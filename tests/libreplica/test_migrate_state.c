@@ -489,6 +489,23 @@ TEST(a_document_whose_step_fails_is_not_sent_and_others_are)
     CHECK_STR(page.rows[0].json, "{\"id\":\"a\",\"n\":1}");
 }
 
+TEST(a_conflict_of_a_document_that_cannot_rise_holds_nothing_up)
+{
+    STORE s = at_0();
+    QUESTION u = { 0 };
+
+    store_clean(&s, "{\"id\":\"a\"}", 5);
+    store_put(&s, "{\"id\":\"a\",\"fail\":1}");
+    CHECK_INT(store_pull_one(&s, "{\"id\":\"a\",\"n\":2}", 9), REPLICA__PULLED_UNSETTLED);
+    raise_all(&s);
+    reach_head(&s);
+    CHECK_INT(pending(&s), 0);
+    CHECK_RC(replica__unsettled_next(s.repl, -1, &u, 1, &test_err), 0);
+    store_put(&s, "{\"id\":\"a\",\"n\":3}"); /* a state that is of the version */
+    CHECK_INT(pending(&s), 1);
+    u = store_question(&s);
+}
+
 TEST(what_is_gone_back_to_rises_and_is_brought)
 {
     STORE s = at_0();
