@@ -338,3 +338,121 @@ TEST(a_failure_while_finding_is_said_and_the_next_query_answers)
         fail_each(&s, queries[i], expected[i], fail_read, 1);
     }
 }
+
+/* The ids of the answer; each call that begins behind a batch fails first, in each of its
+ * allocations, as far as fails says. */
+static void walk_failing(struct store *s, const char *query, int fails, struct replica__buf *ids)
+{
+    replica_cursor *cursor = NULL;
+    replica_doc *doc;
+    int n = 0, failures = 0, r;
+
+    replica__buf_clear(ids);
+    CHECK_RC(replica_find(s->coll, query, REPLICA_NUL, &cursor, &test_err), 0);
+    do {
+        fault_alloc(n % 128 == 0 && failures < fails ? failures : 1000000);
+        r = replica_cursor_next(cursor, &doc, &test_err);
+        fault_stop();
+        if (r < 0)
+            CHECK_RC(r, REPLICA_ENOMEM);
+        failures = r < 0 ? failures + 1 : 0;
+        n += r > 0;
+        if (r > 0)
+            replica__buf_printf(ids, "%s ", replica_doc_id(doc));
+    } while (r != 0);
+    replica_cursor_close(cursor);
+}
+
+TEST(a_cursor_goes_on_after_a_failure_and_misses_none)
+{
+    static const char *const queries[] = {
+        "{\"skip\":3}",
+        "{\"selector\":{\"n\":{\"$gte\":0}},\"sort\":[{\"n\":\"desc\"}],\"limit\":290}",
+        "{\"sort\":[{\"v\":\"asc\"},{\"n\":\"asc\"}],\"skip\":1,\"limit\":270}",
+    };
+    STORE s = store_empty();
+    REPLICA_BUF want = REPLICA_BUF_INIT, is = REPLICA_BUF_INIT;
+
+    put_many(&s, 300, 1);
+    store_put(&s, "{\"id\":\"k0150\xEE\x80\x80\",\"n\":1,\"v\":1}"); /* ids are sorted from here on */
+    index_on(&s, "n", NULL, NULL, 0);
+    for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {
+        walk_failing(&s, queries[i], 0, &want);
+        walk_failing(&s, queries[i], 200, &is);
+        CHECK_STR(is.data, want.data);
+    }
+}
+
+/* ---- documents at hand ----------------------------------------------------------- */
+
+static const char *first_of(struct store *s, const char *query)
+{
+    static char text[200];
+    replica_cursor *cursor = NULL;
+    replica_doc *doc;
+
+    CHECK_RC(replica_find(s->coll, query, REPLICA_NUL, &cursor, &test_err), 0);
+    CHECK_RC(replica_cursor_next(cursor, &doc, &test_err), 1);
+    CHECK(strlen(replica_doc_json(doc, NULL)) < 100);
+    sqlite3_snprintf(sizeof text, text, "%s %s", replica_doc_rev(doc), replica_doc_json(doc, NULL));
+    replica_cursor_close(cursor);
+    return text;
+}
+
+static const char *as_stored(struct store *s, const char *id)
+{
+    static char text[200];
+    int len;
+
+    sqlite3_snprintf(sizeof text, text, "%s ", store_rev(s, id));
+    len = (int)strlen(text);
+    sqlite3_snprintf((int)sizeof text - len, text + len, "%s", store_json(s, id));
+    return text;
+}
+
+/* Written by this handle, by another one, deleted and there again: never an old state. */
+TEST(a_document_that_was_given_before_comes_as_it_is_now)
+{
+    STORE s = store_empty();
+    STORE other = store_open(s.path, NULL);
+    static const char query[] = "{\"selector\":{\"n\":{\"$gt\":0}},\"sort\":[{\"n\":\"desc\"}]}";
+
+    store_put(&s, "{\"id\":\"a\",\"n\":1}");
+    index_on(&s, "n", NULL, NULL, 0);
+    for (int i = 0; i < 3; i++)
+        CHECK_STR(first_of(&s, query), as_stored(&s, "a"));
+    store_put(&s, "{\"id\":\"a\",\"n\":2}");
+    CHECK_STR(first_of(&s, query), as_stored(&s, "a"));
+    store_put(&other, "{\"id\":\"a\",\"n\":3}");
+    CHECK_STR(first_of(&s, query), as_stored(&s, "a"));
+    store_delete(&other, "a");
+    CHECK_STR(ask(&s, query), "");
+    store_put(&s, "{\"id\":\"a\",\"n\":3}");
+    CHECK_STR(first_of(&s, query), as_stored(&s, "a"));
+    CHECK(
+        strstr(first_of(&s, "{\"selector\":{\"n\":3},\"fields\":[\"none\"]}"), store_rev(&s, "a")));
+}
+
+TEST(documents_at_hand_belong_to_who_got_them)
+{
+    STORE s = store_empty();
+    replica_cursor *cursor = NULL;
+    replica_doc *kept[150], *doc;
+    int n = 0;
+
+    put_many(&s, 150, 1);
+    index_on(&s, "n", NULL, NULL, 0);
+    for (int round = 0; round < 3; round++) {
+        CHECK_RC(
+            replica_find(s.coll, "{\"sort\":[{\"n\":\"desc\"}]}", REPLICA_NUL, &cursor, &test_err),
+            0);
+        for (n = 0; replica_cursor_next(cursor, &doc, &test_err) > 0; n++)
+            kept[n] = replica_doc_ref(doc);
+        replica_cursor_close(cursor);
+        CHECK_INT(n, 150);
+        for (int i = 0; i < n; i++) {
+            CHECK(strstr(replica_doc_json(kept[i], NULL), "\"v\":1"));
+            replica_doc_unref(kept[i]);
+        }
+    }
+}
