@@ -92,17 +92,25 @@ struct finding {
     size_t at;      /* in finds */
     int64_t passed; /* matches, of which the first are skipped */
     int64_t given;
+    int64_t kept;   /* of what was given: in batches that the cursor has; the rest failed */
     struct replica__buf text; /* of what is cut to its fields */
 };
 
-/* From the beginning. */
+/* To the beginning, behind what the cursor has. */
 static void rewind_finding(struct finding *f)
 {
     replica__scan_end(&f->scan);
     replica__finds_free(&f->finds);
     f->running = f->sorted = false;
     f->at = 0;
-    f->passed = f->given = 0;
+    f->passed = 0;
+    f->given = f->kept;
+}
+
+static void begin_scan(struct finding *f, struct replica__reader *reader)
+{
+    replica__scan_begin(&f->scan, reader, f->asked.coll, &f->plan);
+    f->running = true;
 }
 
 /* A document that is at hand is shared. */
@@ -175,6 +183,7 @@ static int take_in_order(void *ctx, const struct replica__row *row, replica_erro
 {
     struct filling *filling = ctx;
     struct finding *f = filling->f;
+    int64_t skip = f->asked.query->skip, passed;
     int r;
 
     if (f->plan.kind == REPLICA__SCAN_IDS && !replica__scan_id_is_plain(row->id, row->id_len))
@@ -182,7 +191,8 @@ static int take_in_order(void *ctx, const struct replica__row *row, replica_erro
     r = replica__asked_match(&f->asked, f->plan.matches, row, err);
     if (r <= 0)
         return r;
-    if (f->passed++ < f->asked.query->skip)
+    passed = f->passed++;
+    if (passed < skip || passed - skip < f->kept)
         return 0;
     r = give(f, filling->cursor, row, err);
     if (r < 0)
@@ -222,6 +232,7 @@ static int find_all(struct finding *f, replica_error *err)
         r = replica__finds_sort(&f->finds, err);
     f->sorted = r >= 0;
     f->at = q->skip < (int64_t)f->finds.n ? (size_t)q->skip : f->finds.n;
+    f->at += (size_t)f->given < f->finds.n - f->at ? (size_t)f->given : f->finds.n - f->at;
     return r;
 }
 
@@ -264,37 +275,37 @@ static int give_sorted(struct finding *f, replica_cursor *cursor, replica_error 
 
 /* ---- on one connection or the other ---------------------------------------------- */
 
+static int plan(struct finding *f, bool sorted, replica_error *err)
+{
+    const struct replica__asked *a = &f->asked;
+    struct replica__plan made = { 0 };
+    int r = sorted ? replica__plan_sorted(a->query, &made, err)
+                   : replica__plan_make(a->coll, a->query, a->text, a->len, &made, err);
+
+    if (r < 0)
+        return r;
+    replica__plan_free(&f->plan);
+    f->plan = made;
+    return 0;
+}
+
 static int go_on(struct finding *f, replica_cursor *cursor, replica_error *err)
 {
+    struct replica__reader *reader = f->scan.reader;
+    int64_t given;
     int r = f->plan.order == REPLICA__ORDER_NONE ? give_sorted(f, cursor, err)
                                                  : give_in_order(f, cursor, err);
 
     if (r != AS_SORTED)
         return r;
-    /* What was given so far are the first ones in either order. */
-    int64_t given = f->given;
-    struct replica__reader *reader = f->scan.reader;
-
+    given = f->given; /* they are the first ones in either order */
     rewind_finding(f);
-    replica__plan_free(&f->plan);
-    r = replica__plan_sorted(f->asked.query, &f->plan, err);
-    if (r < 0)
-        return r;
-    replica__scan_begin(&f->scan, reader, f->asked.coll, &f->plan);
-    f->running = true;
-    r = find_all(f, err);
-    if (r < 0)
-        return r;
     f->given = given;
-    f->at += (size_t)given < f->finds.n - f->at ? (size_t)given : f->finds.n - f->at;
+    r = plan(f, true, err);
+    if (r < 0)
+        return r;
+    begin_scan(f, reader);
     return give_sorted(f, cursor, err);
-}
-
-static int plan(struct finding *f, replica_error *err)
-{
-    replica__plan_free(&f->plan);
-    return replica__plan_make(f->asked.coll, f->asked.query, f->asked.text, f->asked.len, &f->plan,
-                              err);
 }
 
 /* All in one moment of the handle's connection.  1: that was not all, and nothing was given. */
@@ -310,10 +321,10 @@ static int fill_here(struct finding *f, replica_cursor *cursor, replica_error *e
     if (r >= 0)
         r = replica__txn_know(db, err);
     if (r >= 0)
-        r = plan(f, err);
+        r = plan(f, false, err);
     if (r < 0)
         return r;
-    replica__scan_begin(&f->scan, reader, f->asked.coll, &f->plan);
+    begin_scan(f, reader);
     r = go_on(f, cursor, err);
     rewind_finding(f);
     if (r > 0)
@@ -327,12 +338,8 @@ static int begin_there(struct finding *f, bool last_try, replica_error *err)
     replica_db *db = f->asked.coll->db;
     int r = replica__txn_know(db, err);
 
-    if (r >= 0 && last_try) {
-        replica__plan_free(&f->plan);
-        r = replica__plan_sorted(f->asked.query, &f->plan, err);
-    } else if (r >= 0) {
-        r = plan(f, err);
-    }
+    if (r >= 0)
+        r = plan(f, last_try, err);
     if (r >= 0)
         r = replica__reader_open(db, &f->own, err);
     if (r >= 0)
@@ -342,17 +349,16 @@ static int begin_there(struct finding *f, bool last_try, replica_error *err)
         f->own = NULL;
         return r;
     }
-    replica__scan_begin(&f->scan, f->own, f->asked.coll, &f->plan);
-    f->running = true;
     return 1;
 }
 
+/* After a failure it begins anew at the same moment, behind what was given. */
 static int fill(struct replica__source *self, replica_cursor *cursor, replica_error *err)
 {
     struct finding *f = (struct finding *)self;
     int r = 0;
 
-    if (!f->running) {
+    if (!f->own) {
         r = fill_here(f, cursor, err);
         if (r <= 0)
             return r;
@@ -362,9 +368,14 @@ static int fill(struct replica__source *self, replica_cursor *cursor, replica_er
         if (r < 0)
             return r;
     }
+    if (!f->running)
+        begin_scan(f, f->own);
     r = go_on(f, cursor, err);
-    if (r == 0) { /* its moment is no longer needed */
+    if (r > 0)
+        f->kept = f->given;
+    else
         rewind_finding(f);
+    if (r == 0) { /* its moment is no longer needed */
         replica__reader_close(f->own);
         f->own = NULL;
     }

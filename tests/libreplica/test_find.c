@@ -374,7 +374,8 @@ TEST(a_cursor_goes_on_after_a_failure_and_misses_none)
     REPLICA_BUF want = REPLICA_BUF_INIT, is = REPLICA_BUF_INIT;
 
     put_many(&s, 300, 1);
-    store_put(&s, "{\"id\":\"k0150\xEE\x80\x80\",\"n\":1,\"v\":1}"); /* ids are sorted from here on */
+    /* Behind this one ids are sorted. */
+    store_put(&s, "{\"id\":\"k0150\xEE\x80\x80\",\"n\":1,\"v\":1}");
     index_on(&s, "n", NULL, NULL, 0);
     for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {
         walk_failing(&s, queries[i], 0, &want);
