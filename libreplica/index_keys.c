@@ -95,7 +95,7 @@ struct part {
     size_t first, n, now; /* values */
 };
 
-/* Is anything at the path?  Where arrays are on the way, the values may be one that the way made. */
+/* Is anything at the path?  With arrays on the way, the values may be one that the way made. */
 static bool is_there(const struct replica__path *path, const char *json, size_t len,
                      const struct part *part, const struct replica__index_keys *ret)
 {

@@ -223,7 +223,8 @@ TEST(a_condition_that_takes_too_long_does_not_want_the_document)
 {
     STORE s = store_empty();
     replica_bulk_row rows[2] = {
-        { .json = "{\"id\":\"x\",\"title\":\"fox\",\"s\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!\"}",
+        { .json = "{\"id\":\"x\",\"title\":\"fox\","
+                  "\"s\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!\"}",
           .len = REPLICA_NUL },
         { .json = "{\"id\":\"y\",\"title\":\"fox\",\"s\":\"a\"}", .len = REPLICA_NUL }
     };
@@ -333,6 +334,27 @@ TEST(a_damaged_text_index_is_found)
     store_sql(&s, sql);
     store_reopen(&s);
     CHECK(replica_check(s.db, NULL, NULL, &test_err) > 0);
+}
+
+static void write_beside(void *ctx, const char *where, const char *what)
+{
+    (void)where;
+    (void)what;
+    store_put(ctx, "{\"id\":\"late\",\"title\":\"late\"}");
+}
+
+TEST(a_check_reads_on_while_another_handle_writes)
+{
+    STORE s = store_with(FOX);
+    STORE other = store_open(s.path, NULL);
+    const char *field = "n";
+    const replica_index_options o = { .size = sizeof o, .name = "a", .fields = &field, .n = 1 };
+
+    with_index(&s);
+    CHECK_RC(replica_index_create(s.coll, &o, &test_err), 1);
+    CHECK_RC(replica_index_wait(s.coll, &test_err), 0);
+    store_sql(&s, "DELETE FROM entry");
+    CHECK_INT(replica_check(s.db, write_beside, &other, &test_err), 1);
 }
 
 TEST(random_writes_leave_a_sound_index)
