@@ -192,7 +192,7 @@ TEST(definitions_that_nobody_refers_to_must_be_right_too)
 /* Nothing recurses along references, however long they are. */
 TEST(a_chain_of_references_may_be_long)
 {
-    enum { LINKS = 20000 };
+    enum { LINKS = 3000 }; /* more than schemas may be applied within each other */
     size_t room = (size_t)LINKS * 40 + 100;
     char *text = malloc(room);
     replica_schema *schema = NULL;
@@ -208,7 +208,7 @@ TEST(a_chain_of_references_may_be_long)
     CHECK_RC(compile_with(text, NULL, 0, &schema), 0);
     CHECK_RC(validate_text(schema, "null"), 0);
     CHECK_RC(validate_text(schema, "1"), REPLICA_ESCHEMA);
-    CHECK_STR(test_err.message, "type: is a number, which is not allowed (at /$defs/20000/type)");
+    CHECK_STR(test_err.message, "type: is a number, which is not allowed (at /$defs/3000/type)");
     replica_schema_unref(schema);
     free(text);
 }
