@@ -17,8 +17,8 @@ int replica__ask(replica_collection *coll, const char *query, size_t len,
 void replica__asked_free(struct replica__asked *asked);
 #define REPLICA_ASKED __attribute__((cleanup(replica__asked_free))) struct replica__asked
 
-/* Is this row meant?  1, 0; matches: the plan leaves that to the selector.  REPLICA_ELIMIT names the
- * document. */
+/* Is this row meant?  1, 0; matches: the plan leaves that to the selector.  REPLICA_ELIMIT names
+ * the document. */
 int replica__asked_match(const struct replica__asked *asked, bool matches,
                          const struct replica__row *row, replica_error *err);
 

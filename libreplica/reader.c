@@ -14,6 +14,8 @@
 #define DOC_COLUMNS \
     "d.number, d.id, d.seq, d.height, d.opening, d.stamp, d.writer, d.wseq, d.version, d.body"
 #define TAKE "ifnull(replica_known(d.number, d.seq), replica_take(" DOC_COLUMNS "))"
+#define TAKE_WITH_KEY \
+    "ifnull(replica_known(d.number, d.seq, e.key), replica_take(" DOC_COLUMNS ", e.key))"
 /* The function must not see a tombstone, in whatever order SQLite asks. */
 #define TAKE_LIVE "CASE WHEN d.flags & 1 = 0 THEN " TAKE " END"
 
@@ -21,9 +23,9 @@ static const char *const texts[] = {
     [REPLICA__FIND_ENTRIES] =
         "SELECT 1 FROM entry e CROSS JOIN doc d ON d.number = e.doc"
         " WHERE e.idx = ?1 AND e.key >= ?2 AND e.key < ?3 AND " TAKE " ORDER BY e.key",
-    [REPLICA__FIND_ENTRIES_DOWN] = "SELECT 1 FROM entry e CROSS JOIN doc d ON d.number = e.doc"
-                                   " WHERE e.idx = ?1 AND e.key >= ?2 AND e.key < ?3"
-                                   " AND ifnull(replica_known(d.number, d.seq, e.key), replica_take(" DOC_COLUMNS ", e.key))"
+    [REPLICA__FIND_ENTRIES_DOWN] =
+        "SELECT 1 FROM entry e CROSS JOIN doc d ON d.number = e.doc"
+        " WHERE e.idx = ?1 AND e.key >= ?2 AND e.key < ?3 AND " TAKE_WITH_KEY
         " ORDER BY e.key DESC",
     [REPLICA__FIND_ENTRY_DOCS] = "SELECT doc FROM entry WHERE idx = ?1 AND key >= ?2 AND key < ?3",
     [REPLICA__FIND_ENTRY_COUNT] =

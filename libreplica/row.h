@@ -20,7 +20,7 @@ struct replica__row {
     int64_t version;
     const char *body;
     size_t len;
-    replica_doc *doc; /* of a query: the document itself, if it is at hand; borrowed like the rest */
+    replica_doc *doc; /* of a query: the document itself, if it is at hand; borrowed, too */
 };
 
 /* Read the row a statement with the columns of a document stands on.  REPLICA_ENOMEM,
