@@ -225,9 +225,9 @@ static const char *const texts[] = {
     [REPLICA__SQL_FEED_DIRTY] =
         "SELECT d.seq, d.number FROM doc d"
         " LEFT JOIN state s ON s.doc = d.number AND s.replication = ?1"
-        " WHERE d.coll = ?2 AND d.seq > ?3"
-        " AND " RISEN("(SELECT version FROM collection WHERE id = ?2)")
-        " AND " PUSHABLE " ORDER BY d.seq LIMIT ?4",
+        " WHERE d.coll = ?2 AND d.seq > ?3 AND CASE WHEN " PUSHABLE /* the index has all for this */
+        " THEN " RISEN("(SELECT version FROM collection WHERE id = ?2)") " END"
+        " ORDER BY d.seq LIMIT ?4",
     [REPLICA__SQL_FEED_DIRTY_COUNT] =
         "SELECT count(*), ifnull(sum(d.seq > ?4 AND d.seq <= ?5), 0) FROM doc d"
         " LEFT JOIN state s ON s.doc = d.number AND s.replication = ?1"
