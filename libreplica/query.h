@@ -24,7 +24,9 @@ typedef struct replica_live replica_live; /* a query that is kept up to date */
 
 /* The matching documents, in order.  The cursor sees the database as it was at the first
  * replica_cursor_next(), whatever is written meanwhile, and keeps no writer waiting; an open one
- * lets the WAL file grow.  With "fields" a document's text is those fields and its key. */
+ * lets the WAL file grow.  With "fields" a document's text is those fields and its key.
+ * replica_cursor_next(): REPLICA_ELIMIT: 64 cursors are in the middle of long answers, or a regular
+ * expression took too long.  REPLICA_EBUSY: the index that "index" names is not built. */
 REPLICA_API int replica_find(replica_collection *coll, const char *query, size_t len,
                              replica_cursor **ret_cursor, replica_error *err);
 /* How many match; "skip" and "limit" count, "sort" and "fields" do not. */
@@ -69,8 +71,8 @@ typedef struct replica_index_options {
 
 /* Create it; it is kept in step from now on, and built in the background: in dispatch, or by
  * replica_index_wait().  Queries use it once it is built.  1: created; 0: there is one of that name
- * that is the same.  REPLICA_EINVAL: the same name, but not the same index.  An index of the
- * collection's schema comes and goes with the schema. */
+ * that is the same.  REPLICA_EINVAL: the same name, but not the same index.  REPLICA_ELIMIT: the
+ * collection has 64.  An index of the collection's schema comes and goes with the schema. */
 REPLICA_API int replica_index_create(replica_collection *coll, const replica_index_options *opts,
                                      replica_error *err);
 REPLICA_API int replica_index_drop(replica_collection *coll, const char *name,
