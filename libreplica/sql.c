@@ -125,7 +125,8 @@ static const char *const texts[] = {
         "SELECT s.doc FROM state s JOIN doc d ON d.number = s.doc"
         " JOIN collection c ON c.id = d.coll"
         " WHERE s.replication = ?1 AND s.doc > ?2 AND s.unsettled IS NOT NULL"
-        " AND " RISEN("c.version") " AND (s.aside_seq IS NULL OR s.aside_seq <> d.seq) ORDER BY s.doc LIMIT ?3",
+        " AND " RISEN("c.version") " AND (s.aside_seq IS NULL OR s.aside_seq <> d.seq)"
+        " ORDER BY s.doc LIMIT ?3",
     [REPLICA__SQL_STATE_LOST] =
         "SELECT s.doc FROM state s JOIN doc d ON d.number = s.doc"
         " LEFT JOIN kept k ON k.id = s.unsettled"
@@ -160,7 +161,6 @@ static const char *const texts[] = {
     [REPLICA__SQL_INDEX_DOCS] =
         "SELECT number, flags, id, body FROM doc WHERE number > ?1 AND number <= ?2 AND +coll = ?3"
         " ORDER BY number",
-    [REPLICA__SQL_INDEX_LAST_DOC] = "SELECT max(number) FROM doc",
     [REPLICA__SQL_INDEX_CHANGED] = "SELECT number FROM doc WHERE coll = ?1 AND seq > ?2",
     [REPLICA__SQL_ENTRY_ADD] = "INSERT OR IGNORE INTO entry(idx, key, doc) VALUES(?1, ?2, ?3)",
     [REPLICA__SQL_ENTRY_DROP] = "DELETE FROM entry WHERE idx = ?1 AND key = ?2 AND doc = ?3",
@@ -440,6 +440,19 @@ int replica__sql_run(replica_db *db, enum replica__sql which, replica_error *err
         replica__bind_int(stmt, i, va_arg(values, int64_t), &rc);
     va_end(values);
     return replica__sql_step(db, stmt, rc, err);
+}
+
+int replica__sql_int(replica_db *db, enum replica__sql which, int64_t *ret, replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    int r = replica__sql_get(db, which, &stmt, err);
+
+    if (r >= 0)
+        r = replica__sql_step(db, stmt, SQLITE_OK, err);
+    if (r < 0)
+        return r;
+    *ret = r > 0 ? sqlite3_column_int64(stmt, 0) : 0;
+    return 0;
 }
 
 int replica__sql_script(replica_db *db, const char *script, replica_error *err)

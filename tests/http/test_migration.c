@@ -58,6 +58,14 @@ static void in_sync(struct client *c)
     CHECK_RC(replica_sync_wait_in_sync(c->sync, 10000, &test_err), 1);
 }
 
+/* "In sync" is said as of some head: wait for this document. */
+static void wait_for(struct client *c, const char *id)
+{
+    for (int i = 0; i < 1000 && !store_json(&c->s, id); i++)
+        replica_db_wait(c->s.db, 10, NULL);
+    CHECK(store_json(&c->s, id) != NULL);
+}
+
 /* The server is configured with version 1: its documents stay as they are. */
 static int raise_server(void *ctx)
 {
@@ -88,6 +96,8 @@ static void nothing_is_lost(unsigned flags)
     store_put(&a.s, "{\"id\":\"both\"}");
     store_put(&a.s, "{\"id\":\"edited\",\"n\":0}");
     in_sync(&a);
+    wait_for(&b, "both");
+    wait_for(&b, "edited");
     in_sync(&b);
     replica_sync_cancel(b.sync);
     b.sync = NULL;
@@ -106,9 +116,7 @@ static void nothing_is_lost(unsigned flags)
     upgrade(&a);
     in_sync(&a);
     in_sync(&b);
-    replica_sync_now(b.sync, NULL);
-    for (int i = 0; i < 1000 && !store_json(&b.s, "last"); i++)
-        replica_db_wait(b.s.db, 10, NULL);
+    wait_for(&b, "last");
     for (int i = 0; i < 2; i++) {
         struct store *of = i ? &a.s : &b.s;
 
@@ -139,6 +147,7 @@ TEST(a_state_of_the_old_version_that_nobody_has_seen_is_a_conflict_and_not_overw
 
     store_put(&a.s, "{\"id\":\"x\",\"n\":0}");
     in_sync(&a);
+    wait_for(&b, "x");
     in_sync(&b);
     replica_sync_cancel(b.sync);
     b.sync = NULL;
