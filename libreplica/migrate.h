@@ -42,7 +42,8 @@ struct replica__steps {
     size_t n;
     replica_migration step[];
 };
-/* REPLICA_EINVAL: a step without a function, or two to the same version. */
+/* REPLICA_EINVAL: a step without a function, or two to the same version.  REPLICA_ENOTSUP: a way
+ * back. */
 int replica__steps_copy(const replica_migration *steps, size_t n, struct replica__steps **ret_steps,
                         replica_error *err);
 /* Is there one for each version from `from` to `to`?  REPLICA_EINVAL names the missing one. */

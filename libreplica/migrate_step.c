@@ -23,6 +23,9 @@ int replica__steps_copy(const replica_migration *steps, size_t n, struct replica
             return replica__error_set(err, REPLICA_EINVAL, 0,
                                       "migration %zu has no function, or leads to version %d", i,
                                       steps[i].to);
+        if (steps[i].down)
+            return replica__error_set(err, REPLICA_ENOTSUP, 0,
+                                      "migration %zu: a way back is not supported yet", i);
         for (size_t j = 0; j < i; j++) {
             if (steps[i].to == steps[j].to)
                 return replica__error_set(err, REPLICA_EINVAL, 0,

@@ -78,7 +78,8 @@ typedef int (*replica_migrate_fn)(void *ctx, replica_doc *doc, replica_text *out
 typedef struct replica_migration {
     int to;                  /* from to - 1 */
     replica_migrate_fn up;
-    replica_migrate_fn down; /* the way back; reserved: nothing asks it yet.  NULL */
+    replica_migrate_fn down; /* the way back, for servers of the version before: not supported
+                              * yet (REPLICA_ENOTSUP).  NULL */
     void *ctx;
 } replica_migration;
 
