@@ -88,6 +88,8 @@ struct replica__json_iter {
 };
 REPLICA_INTERNAL struct replica__json_iter replica__json_iter(struct replica__json_value v);
 REPLICA_INTERNAL bool replica__json_next(struct replica__json_iter *it);
+/* How many there are: of anything else, none. */
+REPLICA_INTERNAL size_t replica__json_count(struct replica__json_value v);
 
 /* The member called name (unescaped UTF-8, len may be REPLICA_NUL); type NONE if there is none. */
 REPLICA_INTERNAL struct replica__json_value replica__json_member(struct replica__json_value v,

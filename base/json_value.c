@@ -119,6 +119,16 @@ bool replica__json_next(struct replica__json_iter *it)
     return true;
 }
 
+size_t replica__json_count(struct replica__json_value v)
+{
+    struct replica__json_iter it = replica__json_iter(v);
+    size_t n = 0;
+
+    while (replica__json_next(&it))
+        n++;
+    return n;
+}
+
 struct replica__json_value replica__json_member(struct replica__json_value v, const char *name,
                                                 size_t len)
 {

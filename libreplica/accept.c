@@ -70,28 +70,6 @@ static int scan(const replica_collection *coll, const char *json, size_t len,
     return ret->reserved ? replica__accept_no_reserved(json, len, err) : 0;
 }
 
-int replica__accept(const replica_collection *coll, const char *json, size_t len,
-                    struct replica__accepted *ret, replica_error *err)
-{
-    struct replica__accepted a = { 0 };
-    struct replica__json_doc doc;
-    int r;
-
-    if (len == REPLICA_NUL)
-        len = strlen(json);
-    r = scan(coll, json, len, &doc, err);
-    if (r >= 0)
-        r = accept_id(coll, &doc, json, &a, err);
-    if (r < 0) {
-        replica__accepted_free(&a);
-        return r;
-    }
-    a.json = doc.text.data;
-    a.len = doc.text.len;
-    *ret = a;
-    return 0;
-}
-
 /* Scan; then fill in what a document that may be new lacks, and scan that. */
 static int scan_filled(const replica_collection *coll, const char *json, size_t len, bool fill,
                        struct replica__buf *filled, struct replica__json_doc *ret,

@@ -18,12 +18,9 @@ struct replica__accepted {
 #define REPLICA_ACCEPTED \
     __attribute__((cleanup(replica__accepted_free))) struct replica__accepted
 
-/* REPLICA_EJSON, REPLICA_ELIMIT. */
-int replica__accept(const replica_collection *coll, const char *json, size_t len,
-                    struct replica__accepted *ret, replica_error *err);
-/* What the program writes, from base_rev on: besides that, filled with defaults and the composite
- * key where it may be new (base_rev NULL or REPLICA_ANY_REV), and checked against the schema. id:
- * the key that it must have, or NULL.  REPLICA_ESCHEMA; where is named. */
+/* What the program writes, from base_rev on: filled with defaults and the composite key where it
+ * may be new (base_rev NULL or REPLICA_ANY_REV), and checked against the schema.  id: the key that
+ * it must have, or NULL.  REPLICA_EJSON, REPLICA_ELIMIT, REPLICA_ESCHEMA; where is named. */
 int replica__accept_write(const replica_collection *coll, const char *id, const char *json,
                           size_t len, const char *base_rev, struct replica__accepted *ret,
                           replica_error *err);

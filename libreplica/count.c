@@ -46,22 +46,15 @@ static int count_matches(struct replica__reader *reader, const struct replica__a
 
 static int count(const struct replica__asked *asked, int64_t *ret_count, replica_error *err)
 {
-    replica_db *db = asked->coll->db;
     struct replica__reader *reader = NULL;
     struct replica__plan plan = { 0 };
     REPLICA_READ read = NULL;
-    int r = replica__reader_main(db, &reader, err);
+    bool unseen;
+    int r = replica__asked_plan(asked, &reader, &read, &plan, err);
 
-    if (r >= 0)
-        r = replica__read_begin(db, &read, err);
-    if (r >= 0)
-        r = replica__txn_know(db, err);
-    if (r >= 0)
-        r = replica__plan_make(asked->coll, asked->query, asked->text, asked->len, &plan, err);
     if (r < 0)
         return r;
-    bool unseen = !plan.matches && replica__migrate_shows_all(asked->coll);
-
+    unseen = !plan.matches && replica__migrate_shows_all(asked->coll);
     if (unseen && !plan.dedupes && plan.kind == REPLICA__SCAN_ENTRIES)
         r = replica__scan_count(reader, &plan, ret_count, err);
     else if (unseen && plan.all)
@@ -94,6 +87,7 @@ int replica_explain(replica_collection *coll, const char *query, size_t len, rep
                     replica_error *err)
 {
     REPLICA_ASKED asked = { 0 };
+    struct replica__reader *reader = NULL;
     struct replica__plan plan = { 0 };
     REPLICA_READ read = NULL;
     int r;
@@ -102,11 +96,7 @@ int replica_explain(replica_collection *coll, const char *query, size_t len, rep
         return replica__error_set(err, REPLICA_EINVAL, 0, "no place for the plan");
     r = replica__ask(coll, query, len, &asked, err);
     if (r >= 0)
-        r = replica__read_begin(coll->db, &read, err);
-    if (r >= 0)
-        r = replica__txn_know(coll->db, err);
-    if (r >= 0)
-        r = replica__plan_make(coll, asked.query, asked.text, asked.len, &plan, err);
+        r = replica__asked_plan(&asked, &reader, &read, &plan, err);
     if (r < 0)
         return r;
     replica__plan_show(&plan, coll, asked.query, ret_plan);

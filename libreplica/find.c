@@ -78,6 +78,21 @@ int replica__asked_match(const struct replica__asked *asked, bool matches,
     return r < 0 ? replica__enomem(err) : r;
 }
 
+int replica__asked_plan(const struct replica__asked *asked, struct replica__reader **ret_reader,
+                        replica_db **ret_read, struct replica__plan *ret_plan, replica_error *err)
+{
+    replica_db *db = asked->coll->db;
+    int r = replica__reader_main(db, ret_reader, err);
+
+    if (r >= 0)
+        r = replica__read_begin(db, ret_read, err);
+    if (r >= 0)
+        r = replica__txn_know(db, err);
+    if (r >= 0)
+        r = replica__plan_make(asked->coll, asked->query, asked->text, asked->len, ret_plan, err);
+    return r;
+}
+
 /* ---- a cursor's source ----------------------------------------------------------- */
 
 struct finding {
@@ -311,17 +326,13 @@ static int go_on(struct finding *f, replica_cursor *cursor, replica_error *err)
 /* All in one moment of the handle's connection.  1: that was not all, and nothing was given. */
 static int fill_here(struct finding *f, replica_cursor *cursor, replica_error *err)
 {
-    replica_db *db = f->asked.coll->db;
     struct replica__reader *reader = NULL;
+    struct replica__plan made = { 0 };
     REPLICA_READ read = NULL;
-    int r = replica__reader_main(db, &reader, err);
+    int r = replica__asked_plan(&f->asked, &reader, &read, &made, err);
 
-    if (r >= 0)
-        r = replica__read_begin(db, &read, err);
-    if (r >= 0)
-        r = replica__txn_know(db, err);
-    if (r >= 0)
-        r = plan(f, false, err);
+    replica__plan_free(&f->plan);
+    f->plan = made;
     if (r < 0)
         return r;
     begin_scan(f, reader);

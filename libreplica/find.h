@@ -17,6 +17,10 @@ int replica__ask(replica_collection *coll, const char *query, size_t len,
 void replica__asked_free(struct replica__asked *asked);
 #define REPLICA_ASKED __attribute__((cleanup(replica__asked_free))) struct replica__asked
 
+/* Its plan, in a moment of the handle's own connection that lasts as long as ret_read. */
+int replica__asked_plan(const struct replica__asked *asked, struct replica__reader **ret_reader,
+                        replica_db **ret_read, struct replica__plan *ret_plan, replica_error *err);
+
 /* Is this row meant?  1, 0; matches: the plan leaves that to the selector.  REPLICA_ELIMIT names
  * the document. */
 int replica__asked_match(const struct replica__asked *asked, bool matches,

@@ -17,10 +17,7 @@ void replica__finds_free(struct replica__finds *finds)
 static int by_place(const void *a, const void *b)
 {
     const struct replica__found *x = a, *y = b;
-    size_t len = x->len < y->len ? x->len : y->len;
-    int order = memcmp(x->place, y->place, len);
-
-    return order ? order : (x->len > y->len) - (x->len < y->len);
+    return replica__key_order(x->place, x->len, y->place, y->len);
 }
 
 /* The places of those that are left, moved together. */

@@ -72,10 +72,6 @@ int replica__index_write(replica_collection *coll, int64_t doc, const char *id, 
 /* The document's row goes altogether (a purge). */
 int replica__index_purge(replica_db *db, replica_collection *coll, const struct replica__row *old,
                          replica_error *err);
-/* Mark it, if the keys say so, in the file and here. */
-struct replica__index_keys;
-int replica__index_mark(replica_db *db, struct replica__index *index,
-                        const struct replica__index_keys *keys, replica_error *err);
 
 /* Make the indexes of the schema (NULL: none) be those of the collection: what is missing is
  * created, what came from a schema and is no longer in it is dropped.  In no transaction; when all

@@ -107,18 +107,6 @@ static int take_row(struct replica__chunk *c, sqlite3_stmt *stmt, replica_error 
     return r > 0 ? take_keys(c, c->upto, err) : r;
 }
 
-static int last_document(replica_db *db, int64_t *ret, replica_error *err)
-{
-    REPLICA_STMT stmt = NULL;
-    int r = replica__sql_get(db, REPLICA__SQL_INDEX_LAST_DOC, &stmt, err);
-
-    if (r >= 0)
-        r = replica__sql_step(db, stmt, SQLITE_OK, err);
-    if (r > 0)
-        *ret = sqlite3_column_int64(stmt, 0);
-    return r;
-}
-
 static bool is_full(const struct replica__chunk *c)
 {
     return c->n >= CHUNK_KEYS || c->bytes.len >= CHUNK_BYTES;
@@ -149,26 +137,19 @@ static int read_window(struct replica__chunk *c, int64_t until_ms, replica_error
     return r < 0 ? r : 1;
 }
 
-static int compare(const char *a, size_t a_len, const char *b, size_t b_len)
-{
-    int order = memcmp(a, b, a_len < b_len ? a_len : b_len);
-
-    return order ? order : (a_len > b_len) - (a_len < b_len);
-}
-
 static int by_key(const void *a, const void *b)
 {
     const struct replica__chunk_key *x = a, *y = b;
 
     if (x->head != y->head)
         return x->head < y->head ? -1 : 1;
-    return compare(x->bytes, x->len, y->bytes, y->len);
+    return replica__key_order(x->bytes, x->len, y->bytes, y->len);
 }
 
 static int read_some(struct replica__chunk *c, int64_t until_ms, replica_error *err)
 {
     int64_t last = 0;
-    int r = last_document(c->db, &last, err);
+    int r = replica__sql_int(c->db, REPLICA__SQL_DOC_HIGHEST, &last, err);
 
     while (r >= 0 && !c->end && !is_full(c)) {
         if (c->upto >= last) {

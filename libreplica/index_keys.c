@@ -60,18 +60,11 @@ static int add_value(void *ctx, struct replica__json_value v)
     return ret->values.r;
 }
 
-static int compare(const char *a, size_t a_len, const char *b, size_t b_len)
-{
-    int order = memcmp(a, b, a_len < b_len ? a_len : b_len);
-
-    return order ? order : (a_len > b_len) - (a_len < b_len);
-}
-
 static int by_bytes(const void *a, const void *b)
 {
     const struct replica__index_key *x = a, *y = b;
 
-    return compare(x->bytes, x->len, y->bytes, y->len);
+    return replica__key_order(x->bytes, x->len, y->bytes, y->len);
 }
 
 static size_t sort_once(struct replica__index_key *keys, size_t n, const char *data)

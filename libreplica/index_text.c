@@ -254,18 +254,6 @@ static int put_row(replica_db *db, struct replica__index *index, sqlite3_stmt *d
     return r <= 0 ? r : put_words(db, index, sqlite3_column_int64(docs, 0), &words, false, err);
 }
 
-static int last_document(replica_db *db, int64_t *ret, replica_error *err)
-{
-    REPLICA_STMT stmt = NULL;
-    int r = replica__sql_get(db, REPLICA__SQL_INDEX_LAST_DOC, &stmt, err);
-
-    if (r >= 0)
-        r = replica__sql_step(db, stmt, SQLITE_OK, err);
-    if (r > 0)
-        *ret = sqlite3_column_int64(stmt, 0);
-    return r;
-}
-
 /* Documents that are looked at before the clock is; numbers, of other collections too, that one
  * transaction passes. */
 #define BATCH 16
@@ -278,7 +266,7 @@ static int put_rows(replica_db *db, int64_t coll, struct replica__index *index, 
     REPLICA_STMT docs = NULL;
     int64_t last = 0, to = index->built + WINDOW;
     int rc = SQLITE_OK, n = 0;
-    int r = last_document(db, &last, err);
+    int r = replica__sql_int(db, REPLICA__SQL_DOC_HIGHEST, &last, err);
 
     if (r >= 0)
         r = replica__sql_get(db, REPLICA__SQL_INDEX_DOCS, &docs, err);

@@ -23,8 +23,9 @@ static int entry(replica_db *db, enum replica__sql which, int64_t index, const c
     return replica__sql_step(db, stmt, rc, err);
 }
 
-int replica__index_mark(replica_db *db, struct replica__index *index,
-                        const struct replica__index_keys *keys, replica_error *err)
+/* Mark it, if the keys say so, in the file and here. */
+static int mark(replica_db *db, struct replica__index *index,
+                const struct replica__index_keys *keys, replica_error *err)
 {
     unsigned marks =
         (keys->multikey ? REPLICA__INDEX_MULTIKEY : 0) | (keys->wide ? REPLICA__INDEX_WIDE : 0);
@@ -41,11 +42,8 @@ int replica__index_mark(replica_db *db, struct replica__index *index,
 static int compare(const struct replica__index_keys *a, size_t i,
                    const struct replica__index_keys *b, size_t k)
 {
-    size_t a_len = a->keys[i].len, b_len = b->keys[k].len;
-    int order = memcmp(replica__index_key_at(a, i), replica__index_key_at(b, k),
-                       a_len < b_len ? a_len : b_len);
-
-    return order ? order : (a_len > b_len) - (a_len < b_len);
+    return replica__key_order(replica__index_key_at(a, i), a->keys[i].len,
+                              replica__index_key_at(b, k), b->keys[k].len);
 }
 
 /* Both are sorted: walk along them.  While the index is built, what stays may not be in it yet, and
@@ -85,7 +83,7 @@ static int write_one(replica_db *db, struct replica__index *index, int64_t doc, 
     if (had < 0 || has < 0)
         return had < 0 ? had : has;
     if (has) {
-        int r = replica__index_mark(db, index, &db->keys[1], err);
+        int r = mark(db, index, &db->keys[1], err);
 
         if (r < 0)
             return r;

@@ -127,10 +127,7 @@ static int compare_pieces(const void *a, const void *b)
 {
     const struct piece *x = a;
     const struct piece *y = b;
-    size_t len = x->len < y->len ? x->len : y->len;
-    int order = memcmp(x->bytes, y->bytes, len);
-
-    return order ? order : (x->len > y->len) - (x->len < y->len);
+    return replica__key_order(x->bytes, x->len, y->bytes, y->len);
 }
 
 /* The inner forms of an array's elements, or the names of an object's members, in order. */

@@ -16,6 +16,7 @@
 #include "base/json.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 /* Append the key of v (type NONE: missing). */
 void replica__key_add(struct replica__buf *out, struct replica__json_value v);
@@ -26,6 +27,15 @@ void replica__key_add_text(struct replica__buf *out, const char *text, size_t le
 unsigned char replica__key_class(enum replica__json_type type);
 /* Turn the order of out's bytes from `from` on around: for descending sorts. */
 void replica__key_invert(struct replica__buf *out, size_t from);
+
+/* The order of keys, or of whatever is made of them: < 0, 0, > 0. */
+static inline int replica__key_order(const void *a, size_t a_len, const void *b, size_t b_len)
+{
+    size_t len = a_len < b_len ? a_len : b_len;
+    int order = len ? memcmp(a, b, len) : 0;
+
+    return order ? order : (a_len > b_len) - (a_len < b_len);
+}
 
 /* ---- paths ----------------------------------------------------------------------- */
 

@@ -151,8 +151,7 @@ static int belongs(struct replica__live_result *result, const struct replica__ro
                    replica_error *err)
 {
     struct replica__buf *key = &result->key;
-    size_t common;
-    int order, r;
+    int r;
 
     if (row->flags & REPLICA__FLAG_DELETED)
         return 0;
@@ -171,9 +170,7 @@ static int belongs(struct replica__live_result *result, const struct replica__ro
         return replica__enomem(err);
     if (result->all)
         return 1;
-    common = key->len < result->bound.len ? key->len : result->bound.len;
-    order = memcmp(key->data, result->bound.data, common);
-    return order < 0 || (order == 0 && key->len <= result->bound.len);
+    return replica__key_order(key->data, key->len, result->bound.data, result->bound.len) <= 0;
 }
 
 /* The row as it stands in the result, with the place that result->key says. */

@@ -1,6 +1,7 @@
 #include "libreplica/live_set.h"
 
 #include "base/alloc.h"
+#include "libreplica/key.h"
 
 #include <string.h>
 
@@ -28,9 +29,7 @@ void replica__placed_free(struct replica__placed *p)
 
 int replica__place_compare(const struct replica__placed *p, const void *key, size_t len)
 {
-    int order = memcmp(p->key, key, p->len < len ? p->len : len);
-
-    return order ? order : (p->len > len) - (p->len < len);
+    return replica__key_order(p->key, p->len, key, len);
 }
 
 /* ---- by id ----------------------------------------------------------------------- */

@@ -57,18 +57,11 @@ static int collect(struct many *m, struct replica__reader *reader, const struct 
 static int find(struct many *m, replica_error *err)
 {
     const struct replica__query *q = m->asked.query;
-    replica_db *db = m->asked.coll->db;
     struct replica__reader *reader = NULL;
     struct replica__plan plan = { 0 };
     REPLICA_READ read = NULL;
-    int r = replica__reader_main(db, &reader, err);
+    int r = replica__asked_plan(&m->asked, &reader, &read, &plan, err);
 
-    if (r >= 0)
-        r = replica__read_begin(db, &read, err);
-    if (r >= 0)
-        r = replica__txn_know(db, err);
-    if (r >= 0)
-        r = replica__plan_make(m->asked.coll, q, m->asked.text, m->asked.len, &plan, err);
     if (r >= 0)
         r = collect(m, reader, &plan, err);
     replica__plan_free(&plan);

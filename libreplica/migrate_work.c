@@ -29,18 +29,6 @@ static void batch_free(struct batch *b)
         replica__job_free(&b->jobs[i]);
 }
 
-static int highest(replica_db *db, int64_t *ret, replica_error *err)
-{
-    REPLICA_STMT stmt = NULL;
-    int r = replica__sql_get(db, REPLICA__SQL_DOC_HIGHEST, &stmt, err);
-
-    if (r >= 0)
-        r = replica__sql_step(db, stmt, SQLITE_OK, err);
-    if (r > 0)
-        *ret = sqlite3_column_int64(stmt, 0);
-    return r;
-}
-
 static int find(replica_collection *coll, struct batch *b, int64_t *numbers, size_t *ret_n,
                 replica_error *err)
 {
@@ -66,7 +54,7 @@ static int read_batch(replica_collection *coll, struct batch *b, replica_error *
 {
     int64_t numbers[BATCH], top = 0;
     size_t n, bytes = 0, len, i;
-    int r = highest(coll->db, &top, err);
+    int r = replica__sql_int(coll->db, REPLICA__SQL_DOC_HIGHEST, &top, err);
 
     b->from = coll->unmigrated;
     b->last = top < b->from + SPAN ? top : b->from + SPAN;

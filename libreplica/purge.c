@@ -36,18 +36,6 @@ struct purging {
     replica_error *err;
 };
 
-static int query_int(replica_db *db, enum replica__sql which, int64_t *ret, replica_error *err)
-{
-    REPLICA_STMT stmt = NULL;
-    int r = replica__sql_get(db, which, &stmt, err);
-
-    if (r >= 0)
-        r = replica__sql_step(db, stmt, SQLITE_OK, err);
-    if (r > 0)
-        *ret = sqlite3_column_int64(stmt, 0);
-    return r < 0 ? r : 0;
-}
-
 /* Tombstones behind *after that look as if they could go; moves *after behind the last one. */
 static int find(struct purging *p, int64_t *after, int64_t *numbers, size_t *ret_n)
 {
@@ -207,7 +195,7 @@ static int purge_some(struct purging *p, const int64_t *numbers, size_t n)
     int r = replica__txn_begin(p->db, &txn, p->err);
 
     if (r >= 0)
-        r = query_int(p->db, REPLICA__SQL_DOC_HIGHEST, &p->highest, p->err);
+        r = replica__sql_int(p->db, REPLICA__SQL_DOC_HIGHEST, &p->highest, p->err);
     p->last = 0;
     for (size_t i = 0; r >= 0 && i < n; i++) {
         r = purge_one(p, numbers[i]);
@@ -256,7 +244,7 @@ int replica_purge(replica_db *db, replica_collection *coll, int64_t older_ms, in
                                   "no database, another one's collection, or a time below zero");
     if (db->flags & REPLICA_DB_READ_ONLY)
         return replica__error_set(err, REPLICA_EREADONLY, 0, "the database is open read-only");
-    r = query_int(db, REPLICA__SQL_SERVES, &serves, err);
+    r = replica__sql_int(db, REPLICA__SQL_SERVES, &serves, err);
     if (r < 0)
         return r;
     if (serves)

@@ -20,16 +20,6 @@ static int refuse(struct parser *p, const char *part, struct replica__slice at, 
     return REPLICA_EINVAL;
 }
 
-static size_t count(struct replica__json_value v)
-{
-    struct replica__json_iter it = replica__json_iter(v);
-    size_t n = 0;
-
-    while (replica__json_next(&it))
-        n++;
-    return n;
-}
-
 /* spelled: between its quotes. */
 static int parse_path(struct parser *p, const char *part, struct replica__slice spelled,
                       struct replica__path *ret)
@@ -75,7 +65,7 @@ static int parse_sort(struct parser *p, struct replica__json_value v)
 
     if (v.type != REPLICA_JSON_ARRAY)
         return refuse(p, "sort", v.text, "sort is an array: [{\"name\": \"asc\"}]");
-    p->q->sort = replica__alloc_zero(count(v), sizeof(*p->q->sort));
+    p->q->sort = replica__alloc_zero(replica__json_count(v), sizeof(*p->q->sort));
     if (!p->q->sort)
         return replica__enomem(p->err);
     while (replica__json_next(&it)) {
@@ -83,7 +73,7 @@ static int parse_sort(struct parser *p, struct replica__json_value v)
         struct replica__json_iter field = replica__json_iter(it.value);
         int r;
 
-        if (it.value.type != REPLICA_JSON_OBJECT || count(it.value) != 1)
+        if (it.value.type != REPLICA_JSON_OBJECT || replica__json_count(it.value) != 1)
             return refuse(p, "sort", it.value.text, "sort has one field in each object");
         replica__json_next(&field);
         r = parse_path(p, "sort", field.name, &sort->path);
@@ -117,9 +107,9 @@ static int parse_fields(struct parser *p, struct replica__json_value v)
 
     if (v.type != REPLICA_JSON_ARRAY)
         return refuse(p, "fields", v.text, "fields is an array of paths");
-    if (count(v) > REPLICA__FIELDS_MAX)
+    if (replica__json_count(v) > REPLICA__FIELDS_MAX)
         return refuse(p, "fields", v.text, "too many fields");
-    q->fields = replica__alloc_zero(count(v), sizeof(*q->fields));
+    q->fields = replica__alloc_zero(replica__json_count(v), sizeof(*q->fields));
     if (!q->fields)
         return replica__enomem(p->err);
     while (replica__json_next(&it)) {
@@ -155,7 +145,7 @@ static int parse_index(struct parser *p, struct replica__json_value v)
     struct replica__json_iter it = replica__json_iter(v);
     int r = 0;
 
-    p->q->hint = replica__alloc_zero(count(v) + 1, sizeof(*p->q->hint));
+    p->q->hint = replica__alloc_zero(replica__json_count(v) + 1, sizeof(*p->q->hint));
     if (!p->q->hint)
         return replica__enomem(p->err);
     if (v.type != REPLICA_JSON_ARRAY)

@@ -18,7 +18,7 @@ static int compare_listed(const void *a, const void *b)
 static int parse_list(struct replica__parser *p, struct replica__test *t)
 {
     struct replica__json_iter it = replica__json_iter(t->value);
-    size_t n = replica__parser_count(t->value);
+    size_t n = replica__json_count(t->value);
 
     if (t->value.type != REPLICA_JSON_ARRAY)
         return replica__parser_refuse(p, t->value.text, "$in and $nin take an array");

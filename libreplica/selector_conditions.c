@@ -34,19 +34,12 @@ static const struct replica__range_of_keys everything = { "", "\xFF", 0, 1 };
 
 /* ---- ranges ---------------------------------------------------------------------- */
 
-static int compare_bytes(const char *a, size_t a_len, const char *b, size_t b_len)
-{
-    int order = memcmp(a, b, a_len < b_len ? a_len : b_len);
-
-    return order ? order : (a_len > b_len) - (a_len < b_len);
-}
-
 static int compare_ranges(const void *a, const void *b)
 {
     const struct replica__range_of_keys *x = a;
     const struct replica__range_of_keys *y = b;
 
-    return compare_bytes(x->low, x->low_len, y->low, y->low_len);
+    return replica__key_order(x->low, x->low_len, y->low, y->low_len);
 }
 
 static const char *keep(struct finder *f, const struct replica__buf *b)
@@ -73,7 +66,7 @@ static void add_range(struct finder *f, struct set *set, const struct replica__b
 {
     struct replica__range_of_keys range = { keep(f, low), keep(f, high), low->len, high->len };
 
-    if (f->r == 0 && compare_bytes(range.low, range.low_len, range.high, range.high_len) < 0)
+    if (f->r == 0 && replica__key_order(range.low, range.low_len, range.high, range.high_len) < 0)
         set->ranges[set->n++] = range;
 }
 
@@ -120,18 +113,18 @@ static struct set intersection(struct finder *f, const struct set *a, const stru
         struct replica__range_of_keys x = a->ranges[i];
         const struct replica__range_of_keys *y = &b->ranges[k];
 
-        if (compare_bytes(x.high, x.high_len, y->high, y->high_len) <= 0) {
+        if (replica__key_order(x.high, x.high_len, y->high, y->high_len) <= 0) {
             i++;
         } else {
             x.high = y->high;
             x.high_len = y->high_len;
             k++;
         }
-        if (compare_bytes(x.low, x.low_len, y->low, y->low_len) < 0) {
+        if (replica__key_order(x.low, x.low_len, y->low, y->low_len) < 0) {
             x.low = y->low;
             x.low_len = y->low_len;
         }
-        if (compare_bytes(x.low, x.low_len, x.high, x.high_len) < 0)
+        if (replica__key_order(x.low, x.low_len, x.high, x.high_len) < 0)
             both.ranges[both.n++] = x;
     }
     return both;

@@ -86,7 +86,7 @@ static int parse_elem(struct replica__parser *p, struct replica__json_value v,
     t->op = TEST_ELEM;
     if (v.type != REPLICA_JSON_OBJECT)
         return replica__parser_refuse(p, v.text, "$elemMatch takes an object");
-    if (replica__parser_count(v) == 0)
+    if (replica__json_count(v) == 0)
         return 0;
     r = asks_itself(p, v);
     if (r < 0)
@@ -100,7 +100,7 @@ static int parse_elem(struct replica__parser *p, struct replica__json_value v,
 static int parse_all(struct replica__parser *p, struct replica__test *t)
 {
     struct replica__json_iter it = replica__json_iter(t->value);
-    size_t n = replica__parser_count(t->value);
+    size_t n = replica__json_count(t->value);
     int r = 0;
 
     if (t->value.type != REPLICA_JSON_ARRAY)
@@ -196,7 +196,7 @@ static int parse_tests(struct replica__parser *p, struct replica__json_value v,
 
     if (r < 0)
         return r;
-    *ret = replica__arena_zero(p->s->arena, r > 0 ? replica__parser_count(v) : 1, sizeof(**ret));
+    *ret = replica__arena_zero(p->s->arena, r > 0 ? replica__json_count(v) : 1, sizeof(**ret));
     if (!*ret)
         return replica__parser_no_memory(p);
     if (r > 0)
@@ -255,7 +255,7 @@ static int parse_logical(struct replica__parser *p, struct replica__slice name,
         return replica__parser_refuse(p, v.text, "%.*s takes an array of selectors", (int)name.len,
                                       name.data);
     t->kind = is(name, "$and") ? TERM_AND : is(name, "$or") ? TERM_OR : TERM_NOR;
-    t->groups = replica__arena_zero(p->s->arena, replica__parser_count(v), sizeof(*t->groups));
+    t->groups = replica__arena_zero(p->s->arena, replica__json_count(v), sizeof(*t->groups));
     if (!t->groups)
         return replica__parser_no_memory(p);
     while (r == 0 && replica__json_next(&it))
@@ -289,7 +289,7 @@ static int parse_group(struct replica__parser *p, struct replica__json_value v,
 
     if (v.type != REPLICA_JSON_OBJECT)
         return replica__parser_refuse(p, v.text, "a selector is an object");
-    ret->terms = replica__arena_zero(p->s->arena, replica__parser_count(v), sizeof(*ret->terms));
+    ret->terms = replica__arena_zero(p->s->arena, replica__json_count(v), sizeof(*ret->terms));
     if (!ret->terms)
         return replica__parser_no_memory(p);
     while (r == 0 && replica__json_next(&it))

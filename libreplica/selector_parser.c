@@ -55,16 +55,6 @@ int replica__parser_meaning_of(struct replica__parser *p, struct replica__json_v
                                    ret);
 }
 
-size_t replica__parser_count(struct replica__json_value v)
-{
-    struct replica__json_iter it = replica__json_iter(v);
-    size_t n = 0;
-
-    while (replica__json_next(&it))
-        n++;
-    return n;
-}
-
 struct owned *replica__parser_own(struct replica__parser *p)
 {
     struct owned *o = replica__arena_zero(p->s->arena, 1, sizeof(*o));

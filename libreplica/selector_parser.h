@@ -23,8 +23,6 @@ int replica__parser_meaning(struct replica__parser *p, struct replica__slice spe
                             struct replica__slice *ret);
 int replica__parser_meaning_of(struct replica__parser *p, struct replica__json_value v,
                                struct replica__slice *ret);
-/* Of members or elements. */
-size_t replica__parser_count(struct replica__json_value v);
 /* Something that ends with the selector; NULL: no memory. */
 struct owned *replica__parser_own(struct replica__parser *p);
 

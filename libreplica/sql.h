@@ -75,7 +75,6 @@ enum replica__sql {
     REPLICA__SQL_INDEX_DROP,
     REPLICA__SQL_INDEX_GONE,
     REPLICA__SQL_INDEX_DOCS,
-    REPLICA__SQL_INDEX_LAST_DOC,
     REPLICA__SQL_INDEX_CHANGED,
     REPLICA__SQL_ENTRY_ADD,
     REPLICA__SQL_ENTRY_DROP,
@@ -162,6 +161,8 @@ int replica__sql_get(replica_db *db, enum replica__sql which, sqlite3_stmt **ret
 int replica__sql_step(replica_db *db, sqlite3_stmt *stmt, int rc, replica_error *err);
 /* Get, bind the integers, run to the end.  For statements without a result. */
 int replica__sql_run(replica_db *db, enum replica__sql which, replica_error *err, int n, ...);
+/* Get, and run for one integer; 0 where there is none. */
+int replica__sql_int(replica_db *db, enum replica__sql which, int64_t *ret, replica_error *err);
 /* Run a fixed script, without parameters. */
 int replica__sql_script(replica_db *db, const char *script, replica_error *err);
 /* Word what SQLite says: its code, and ours for it. */

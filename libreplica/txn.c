@@ -41,31 +41,18 @@ static int read_ranges(replica_db *db, replica_error *err)
     return 0;
 }
 
-static int query_int(replica_db *db, enum replica__sql which, int64_t *ret, replica_error *err)
-{
-    REPLICA_STMT stmt = NULL;
-    int r = replica__sql_get(db, which, &stmt, err);
-
-    if (r >= 0)
-        r = replica__sql_step(db, stmt, SQLITE_OK, err);
-    if (r < 0)
-        return r;
-    *ret = r > 0 ? sqlite3_column_int64(stmt, 0) : 0;
-    return 0;
-}
-
 int replica__txn_know(replica_db *db, replica_error *err)
 {
     int64_t version = 0, any = 0;
-    int r = query_int(db, REPLICA__SQL_DATA_VERSION, &version, err);
+    int r = replica__sql_int(db, REPLICA__SQL_DATA_VERSION, &version, err);
 
     if (r < 0)
         return r;
     if (db->known && version == db->data_version)
         return 0;
-    r = query_int(db, REPLICA__SQL_HEAD, &db->head, err);
+    r = replica__sql_int(db, REPLICA__SQL_HEAD, &db->head, err);
     if (r >= 0)
-        r = query_int(db, REPLICA__SQL_ANY, &any, err);
+        r = replica__sql_int(db, REPLICA__SQL_ANY, &any, err);
     if (r >= 0)
         r = read_ranges(db, err);
     if (r >= 0)

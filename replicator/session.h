@@ -73,7 +73,5 @@ void replica__session_resync(struct replica__session *s); /* from the beginning 
 bool replica__session_busy(const struct replica__session *s);
 /* The status as it was last told; retry_ms is the moment of the next attempt, monotonic. */
 void replica__session_status(const struct replica__session *s, replica_sync_status *ret);
-/* The collection of this name, or NULL. */
-replica_collection *replica__session_collection(const struct replica__session *s, const char *name);
 
 #endif

@@ -80,15 +80,6 @@ void replica__session_status(const struct replica__session *s, replica_sync_stat
     *ret = s->status;
 }
 
-replica_collection *replica__session_collection(const struct replica__session *s, const char *name)
-{
-    for (size_t i = 0; i < s->o.count; i++) {
-        if (strcmp(s->named[i].name, name) == 0)
-            return s->colls[i];
-    }
-    return NULL;
-}
-
 /* ---- hello ----------------------------------------------------------------------- */
 
 static void free_feeds(struct replica__session *s)

@@ -87,16 +87,6 @@ static bool is_true(struct replica__json_value schema, const char *keyword)
     return replica__json_member(schema, keyword, REPLICA_NUL).type == REPLICA_JSON_TRUE;
 }
 
-static size_t count(struct replica__json_value v)
-{
-    struct replica__json_iter it = replica__json_iter(v);
-    size_t n = 0;
-
-    while (replica__json_next(&it))
-        n++;
-    return n;
-}
-
 static int read_default(struct reader *r, const char *name, struct replica__json_value v)
 {
     struct replica__default *d = &r->s->defaults[r->s->default_count];
@@ -117,7 +107,7 @@ static int read_properties(struct reader *r)
 
     if (r->properties.type != REPLICA_JSON_OBJECT)
         return complain(r, REPLICA_ESCHEMA, "/properties", "a collection's schema has properties");
-    n = count(r->properties);
+    n = replica__json_count(r->properties);
     r->s->final = replica__arena_zero(r->arena, n + 1, sizeof(*r->s->final));
     r->s->defaults = replica__arena_zero(r->arena, n + 1, sizeof(*r->s->defaults));
     if (!r->s->final || !r->s->defaults)
@@ -167,9 +157,9 @@ static int read_fields(struct reader *r, struct replica__json_value v, const cha
     struct replica__json_iter it;
     size_t n = 0;
 
-    if (v.type != REPLICA_JSON_ARRAY || count(v) == 0 || count(v) > MAX_FIELDS)
+    if (v.type != REPLICA_JSON_ARRAY || replica__json_count(v) == 0 || replica__json_count(v) > MAX_FIELDS)
         return complain(r, REPLICA_ESCHEMA, where, "not a list of fields");
-    *ret_fields = replica__arena_zero(r->arena, count(v), sizeof(**ret_fields));
+    *ret_fields = replica__arena_zero(r->arena, replica__json_count(v), sizeof(**ret_fields));
     if (!*ret_fields)
         return replica__enomem(r->err);
     it = replica__json_iter(v);
@@ -269,7 +259,7 @@ static int read_indexes(struct reader *r)
         return 0;
     if (v.type != REPLICA_JSON_ARRAY)
         return complain(r, REPLICA_ESCHEMA, "/indexes", "not a list of indexes");
-    r->s->indexes = replica__arena_zero(r->arena, count(v) + 1, sizeof(*r->s->indexes));
+    r->s->indexes = replica__arena_zero(r->arena, replica__json_count(v) + 1, sizeof(*r->s->indexes));
     if (!r->s->indexes)
         return replica__enomem(r->err);
     it = replica__json_iter(v);
