@@ -157,7 +157,8 @@ static int read_fields(struct reader *r, struct replica__json_value v, const cha
     struct replica__json_iter it;
     size_t n = 0;
 
-    if (v.type != REPLICA_JSON_ARRAY || replica__json_count(v) == 0 || replica__json_count(v) > MAX_FIELDS)
+    if (v.type != REPLICA_JSON_ARRAY || replica__json_count(v) == 0 ||
+        replica__json_count(v) > MAX_FIELDS)
         return complain(r, REPLICA_ESCHEMA, where, "not a list of fields");
     *ret_fields = replica__arena_zero(r->arena, replica__json_count(v), sizeof(**ret_fields));
     if (!*ret_fields)
@@ -259,7 +260,8 @@ static int read_indexes(struct reader *r)
         return 0;
     if (v.type != REPLICA_JSON_ARRAY)
         return complain(r, REPLICA_ESCHEMA, "/indexes", "not a list of indexes");
-    r->s->indexes = replica__arena_zero(r->arena, replica__json_count(v) + 1, sizeof(*r->s->indexes));
+    r->s->indexes =
+        replica__arena_zero(r->arena, replica__json_count(v) + 1, sizeof(*r->s->indexes));
     if (!r->s->indexes)
         return replica__enomem(r->err);
     it = replica__json_iter(v);
