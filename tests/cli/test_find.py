@@ -83,9 +83,23 @@ def indexes_are_created_listed_and_dropped(t):
     t.ok('index', 'drop', *t.notes, 'country', 'name')
     t.ok('index', 'drop', *t.notes, '--name', 'seen')
     t.same(t.ok('index', 'ls', *t.notes), b'')
-    t.fails(1, 'no index', 'index', 'drop', *t.notes, 'country')
+    t.fails(1, 'no such index', 'index', 'drop', *t.notes, 'country')
+    t.fails(1, 'no such', 'index', 'drop', *t.notes, '--name', 'seen')
+    t.fails(2, 'fields', 'index', 'drop', *t.notes, '--name', 'seen', 'visits')
     t.fails(2, 'fields', 'index', 'create', *t.notes)
     t.fails(2, 'action', 'index', 'make', *t.notes, 'x')
+
+
+@test
+def an_index_with_a_name_is_dropped_by_its_fields_where_there_is_one(t):
+    fill(t)
+    t.ok('index', 'create', *t.notes, '--name', 'first', '--where', '{"visits":\n1}', 'name')
+    t.same(len(t.lines('index', 'ls', *t.notes, '--json')), 1)
+    t.ok('index', 'create', *t.notes, '--name', 'second', 'name')
+    t.fails(2, 'several', 'index', 'drop', *t.notes, 'name')
+    t.ok('index', 'drop', *t.notes, '--name', 'first')
+    t.ok('index', 'drop', *t.notes, 'name')
+    t.same(t.ok('index', 'ls', *t.notes), b'')
 
 
 @test

@@ -1,4 +1,5 @@
-/* What queries see of documents that could not rise, and where the file is further than the program. */
+/* What queries see of documents that could not rise, and of a file that is further than the
+ * program. */
 #include "tests/support/rise.h"
 #include "tests/support/test.h"
 #include "tests/support/tmp.h"

@@ -138,6 +138,7 @@ int cli_file(const char *path, struct replica__buf *buf, const char **ret_text);
  * other byte is kept. */
 void cli_print_line(const char *json, size_t len);
 /* A JSON string, an object's member; the text of a document as a member (null without one). */
+void cli_print_json(const char *json); /* within a line */
 void cli_print_string(const char *text);
 void cli_print_member(const char *name, const char *text); /* ,"name":"text" */
 void cli_print_doc(const char *name, replica_doc *doc);    /* ,"name":{...} */

@@ -1,4 +1,5 @@
 /* replica index: create, drop and list indexes. */
+#include "base/error.h"
 #include "libreplica/query.h"
 #include "tools/cli/cli.h"
 
@@ -24,8 +25,10 @@ static void print_json(const replica_index_entry *e)
         cli_print_string(e->fields[i]);
     }
     printf("]");
-    if (e->where)
-        printf(",\"where\":%s", e->where);
+    if (e->where) {
+        printf(",\"where\":");
+        cli_print_json(e->where);
+    }
     printf(",\"unique\":%s,\"text\":%s,\"schema\":%s,\"ready\":%s}\n",
            e->flags & REPLICA_INDEX_UNIQUE ? "true" : "false",
            e->flags & REPLICA_INDEX_TEXT ? "true" : "false", e->from_schema ? "true" : "false",
@@ -46,8 +49,10 @@ static int print_entry(void *ctx, const replica_index_entry *e)
     printf("\t%s%s%s%s", e->flags & REPLICA_INDEX_UNIQUE ? "unique " : "",
            e->flags & REPLICA_INDEX_TEXT ? "text " : "", e->from_schema ? "schema " : "",
            e->ready ? "ready" : "unbuilt");
-    if (e->where)
-        printf("\twhere %s", e->where);
+    if (e->where) {
+        printf("\twhere ");
+        cli_print_json(e->where);
+    }
     putchar('\n');
     return 0;
 }
@@ -84,26 +89,42 @@ static int create(struct cli_store *store, const struct settings *s, int n, char
     return r < 0 ? r : replica_index_wait(store->coll, err);
 }
 
-/* By its name, which is its fields with a comma between where none was chosen. */
+struct meant {
+    const char *name; /* NULL: the one on these fields */
+    int n;
+    char **fields;
+    int found;
+    struct replica__buf text; /* the name of the first that was found */
+};
+
+static int is_meant(void *ctx, const replica_index_entry *e)
+{
+    struct meant *m = ctx;
+    bool same = m->name ? strcmp(m->name, e->name) == 0 : e->n == (size_t)m->n;
+
+    for (int i = 0; same && !m->name && i < m->n; i++)
+        same = strcmp(m->fields[i], e->fields[i]) == 0;
+    if (!same)
+        return 0;
+    m->found++;
+    if (m->found == 1)
+        replica__buf_str(&m->text, e->name);
+    return 0;
+}
+
 static int drop(struct cli_store *store, const struct settings *s, int n, char **fields,
                 replica_error *err)
 {
-    REPLICA_BUF name = REPLICA_BUF_INIT;
-    int r;
+    struct meant m = { .name = s->name, .n = n, .fields = fields, .text = REPLICA_BUF_INIT };
+    int r = replica_indexes(store->coll, is_meant, &m, err);
 
-    for (int i = 0; i < n; i++) {
-        if (i > 0)
-            replica__buf_char(&name, ',');
-        replica__buf_str(&name, fields[i]);
-    }
-    if (name.r < 0) {
-        cli_complain("out of memory");
-        return CLI_STORAGE;
-    }
-    r = replica_index_drop(store->coll, s->name ? s->name : name.data, err);
-    if (r == 0) {
-        cli_complain("there is no index '%s'", s->name ? s->name : name.data);
-        return CLI_NO;
+    if (r >= 0 && m.found == 1)
+        r = m.text.r ? replica__enomem(err) : replica_index_drop(store->coll, m.text.data, err);
+    replica__buf_free(&m.text);
+    if (r >= 0 && m.found != 1) {
+        cli_complain(m.found ? "there are several indexes on these fields: --name says which"
+                             : "there is no such index");
+        return m.found ? CLI_USAGE : CLI_NO;
     }
     /* Its entries go in slices, which a program's dispatch would do: here is the time for it. */
     while (r >= 0 && replica_db_timeout(store->db) == 0)
@@ -156,7 +177,8 @@ int cmd_index(int argc, char **argv)
         return n > 1 ? change(db, collection, &s, true, n - 1, argv + 2)
                      : cli_usage("create takes the index's fields");
     if (strcmp(argv[1], "drop") == 0)
-        return n > 1 || s.name ? change(db, collection, &s, false, n - 1, argv + 2)
-                               : cli_usage("drop takes the index's fields, or --name");
+        return (n > 1) != (s.name != NULL)
+                   ? change(db, collection, &s, false, n - 1, argv + 2)
+                   : cli_usage("drop takes the index's fields, or --name");
     return cli_usage("there is no action '%s'", argv[1]);
 }

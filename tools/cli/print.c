@@ -45,6 +45,11 @@ void cli_print_line(const char *json, size_t len)
     putchar('\n');
 }
 
+void cli_print_json(const char *json)
+{
+    print_without_breaks(json, strlen(json));
+}
+
 void cli_print_string(const char *text)
 {
     REPLICA_BUF out = REPLICA_BUF_INIT;
