@@ -398,6 +398,7 @@ static int apply(struct replica__pulling *p, struct replica__pulled *doc, replic
         r = replica__row_find(doc->coll, a.id, a.id_len, &stmt, &row, err);
         if (r > 0)
             return apply_known(p, doc, &a, &row, err);
+        replica__sql_reset(&stmt);
         if (r == 0 && is_purged(p, doc))
             return 0;
         if (r == 0)

@@ -58,6 +58,12 @@ static void bind_state(sqlite3_stmt *stmt, int at, const struct replica__write *
     replica__bind_text(stmt, at + 9, w->json, w->len, rc);
 }
 
+/* Another document has its place in a unique index. */
+static bool is_taken(const replica_db *db, int r)
+{
+    return r == REPLICA_ECONFLICT && db->taken;
+}
+
 /* Before the first change: what is refused here has written nothing. */
 static int check_unique(replica_db *db, const struct replica__write *w, replica_error *err)
 {
@@ -75,8 +81,9 @@ static int write_indexes(replica_db *db, const struct replica__write *w, int64_t
                                 w->len, err);
 }
 
-int replica__write_new(replica_db *db, const struct replica__write *w, struct replica__written *ret,
-                       replica_error *err)
+/* 1; 0: there is a row of that key. */
+static int insert(replica_db *db, const struct replica__write *w, struct replica__written *ret,
+                  replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
     struct replica__written next;
@@ -108,6 +115,24 @@ int replica__write_new(replica_db *db, const struct replica__write *w, struct re
     db->head = next.seq;
     *ret = next;
     return 1;
+}
+
+/* What is known already is no new document that is refused. */
+int replica__write_new(replica_db *db, const struct replica__write *w, struct replica__written *ret,
+                       replica_error *err)
+{
+    int r = insert(db, w, ret, err);
+
+    if (is_taken(db, r)) {
+        REPLICA_STMT stmt = NULL;
+        struct replica__row row;
+        int known = replica__row_find(w->coll, w->id, w->id_len, &stmt, &row, err);
+
+        db->taken = known == 0;
+        if (known != 0)
+            return known < 0 ? known : 0;
+    }
+    return r;
 }
 
 static int replace(replica_db *db, const struct replica__write *w, const struct replica__row *old,
@@ -158,7 +183,7 @@ int replica__write(replica_db *db, const struct replica__write *w, const struct 
 
     assert(db->in_txn);
     if (!old) {
-        r = replica__write_new(db, w, ret, err);
+        r = insert(db, w, ret, err);
         return r < 0 ? r : 0;
     }
     r = replica__migrate_may_write(w->coll, err);
@@ -211,12 +236,6 @@ int replica__write_conflict(replica_collection *coll, const char *id,
     return r;
 }
 
-/* Another document has its place in a unique index. */
-static bool is_taken(const replica_db *db, int r)
-{
-    return r == REPLICA_ECONFLICT && db->taken;
-}
-
 int replica__write_checked(replica_db *db, const struct replica__write *w, const char *base_rev,
                            struct replica__written *ret, replica_doc **ret_stored,
                            replica_error *err)
@@ -227,8 +246,11 @@ int replica__write_checked(replica_db *db, const struct replica__write *w, const
 
     if (!base_rev && !w->deleted) { /* what is new mostly is, so try before looking */
         r = replica__write_new(db, w, ret, err);
-        if (r != 0 && !is_taken(db, r)) /* then it may not even be new */
+        if (r != 0) {
+            if (is_taken(db, r) && ret_stored)
+                *ret_stored = NULL;
             return r;
+        }
     }
     found = replica__row_find(w->coll, w->id, w->id_len, &stmt, &old, err);
     if (found < 0)

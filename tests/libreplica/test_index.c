@@ -1,5 +1,6 @@
 /* Indexes: what a write does to them, what they refuse, and which ones there are. */
 #include "base/buf.h"
+#include "libreplica/db.h"
 #include "libreplica/index.h"
 #include "libreplica/master.h"
 #include "libreplica/txn.h"
@@ -206,6 +207,7 @@ TEST(a_new_document_that_is_not_unique_gets_the_stored_one_of_its_key)
              REPLICA_ECONFLICT);
     CHECK(stored);
     CHECK_STR(replica_doc_json(stored, NULL), "{\"id\":\"a\",\"n\":1}");
+    CHECK(!s.db->taken);
     replica_doc_unref(stored);
 }
 
@@ -270,6 +272,23 @@ TEST(a_page_may_move_a_unique_value_from_one_document_to_another)
     CHECK_STR(store_json(&s, "b"), "{\"id\":\"b\",\"m\":1}");
     CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM aside"), 0);
     store_sound(&s);
+}
+
+TEST(an_old_state_that_is_not_unique_is_only_old)
+{
+    STORE s = store_empty();
+    struct come docs[] = { { .json = "{\"id\":\"c\",\"n\":9}", .sequence = 10 },
+                           { .json = "{\"id\":\"a\",\"n\":1}", .sequence = 5 } };
+
+    index_on(&s, "n", NULL, REPLICA_INDEX_UNIQUE);
+    store_replicate(&s, "r1");
+    store_clean(&s, "{\"id\":\"a\",\"n\":1}", 5);
+    store_clean(&s, "{\"id\":\"a\",\"n\":2}", 7);
+    store_clean(&s, "{\"id\":\"b\",\"n\":1}", 8);
+    CHECK_RC(store_pull(&s, "{}", docs, 2), 0);
+    CHECK_INT(docs[0].outcome, REPLICA__PULLED_WRITTEN);
+    CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM aside"), 0);
+    CHECK_STR(store_json(&s, "a"), "{\"id\":\"a\",\"n\":2}");
 }
 
 TEST(an_answer_to_a_conflict_that_is_not_unique_sets_the_document_aside)
