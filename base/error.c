@@ -97,18 +97,15 @@ int replica__error_at(replica_error *err, int code, int64_t offset, const char *
     return code;
 }
 
-int replica__error_where(replica_error *err, const char *format, ...)
+void replica__error_where(replica_error *err, const char *format, ...)
 {
     va_list args;
 
-    if (!err)
-        return 0;
-    if (err->where[0] != '\0')
-        return err->code;
+    if (!err || err->where[0] != '\0')
+        return;
     va_start(args, format);
     print_cut(err->where, sizeof(err->where), format, args);
     va_end(args);
-    return err->code;
 }
 
 int replica__enomem(replica_error *err)

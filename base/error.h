@@ -19,8 +19,8 @@ REPLICA_INTERNAL int replica__error_at(replica_error *err, int code, int64_t off
     __attribute__((format(printf, 4, 5)));
 
 /* Name what the error is about, unless a lower floor did so already.  Cut to size on a character's
- * edge, never inside one.  Returns err->code. */
-REPLICA_INTERNAL int replica__error_where(replica_error *err, const char *format, ...)
+ * edge, never inside one.  It gives no result: without an err there would be none to give. */
+REPLICA_INTERNAL void replica__error_where(replica_error *err, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 REPLICA_INTERNAL int replica__enomem(replica_error *err); /* REPLICA_ENOMEM, worded */

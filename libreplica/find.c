@@ -73,7 +73,8 @@ int replica__asked_match(const struct replica__asked *asked, bool matches,
     if (r == REPLICA_ELIMIT) {
         replica__error_set(err, r, 0, "a regular expression of the query takes too long on '%s'",
                            row->id);
-        return replica__error_where(err, "%s/%s", asked->coll->name, row->id);
+        replica__error_where(err, "%s/%s", asked->coll->name, row->id);
+        return r;
     }
     return r < 0 ? replica__enomem(err) : r;
 }

@@ -132,7 +132,8 @@ static int refuse(replica_collection *coll, const struct replica__index *index, 
     coll->db->taken = true;
     replica__error_set(err, REPLICA_ECONFLICT, 409,
                        "unique index '%s': document '%s' has these values", index->name, other);
-    return replica__error_where(err, "%s/%s", coll->name, id);
+    replica__error_where(err, "%s/%s", coll->name, id);
+    return REPLICA_ECONFLICT;
 }
 
 /* Who has an entry between these keys?  The document itself may. */

@@ -27,7 +27,8 @@ int replica__migrate_may_write(const replica_collection *coll, replica_error *er
     replica__error_set(err, REPLICA_EVERSION, coll->stored_version,
                        "another program has raised '%s' to version %d; this one writes version %d",
                        coll->name, coll->stored_version, coll->version);
-    return replica__error_where(err, "%s", coll->name);
+    replica__error_where(err, "%s", coll->name);
+    return REPLICA_EVERSION;
 }
 
 int replica__migrate_know(replica_db *db, replica_error *err)

@@ -126,7 +126,8 @@ int replica__endpoint_check(replica_collection *const *colls, size_t n, replica_
                            "the documents of '%s' are on their way to version %d, which only the"
                            " program with its migrations can bring to an end", coll->name,
                            coll->version);
-        return replica__error_where(err, "%s", coll->name);
+        replica__error_where(err, "%s", coll->name);
+        return REPLICA_EVERSION;
     }
     return 0;
 }

@@ -37,7 +37,8 @@ static int higher(const replica_collection *coll, const struct replica__row *row
     replica__error_set(err, REPLICA_EVERSION, (int)row->version,
                        "'%s' is of version %lld, and this program reads version %d", row->id,
                        (long long)row->version, coll->version);
-    return replica__error_where(err, "%s/%s", coll->name, row->id);
+    replica__error_where(err, "%s/%s", coll->name, row->id);
+    return REPLICA_EVERSION;
 }
 
 int replica__migrate_shows(const replica_collection *coll, const struct replica__row *row,

@@ -233,7 +233,8 @@ static int no_steps(replica_collection *coll, replica_error *err)
     replica__error_set(err, REPLICA_EINVAL, 0,
                        "'%s' was opened without the migrations to version %d", coll->name,
                        coll->version);
-    return replica__error_where(err, "%s", coll->name);
+    replica__error_where(err, "%s", coll->name);
+    return REPLICA_EINVAL;
 }
 
 int replica_migration_finish(replica_collection *coll, replica_error *err)
@@ -264,7 +265,8 @@ static int may_ask(const replica_collection *coll, replica_error *err)
     replica__error_set(err, REPLICA_EVERSION, coll->stored_version,
                        "another program has raised '%s' to version %d; this one reads version %d",
                        coll->name, coll->stored_version, coll->version);
-    return replica__error_where(err, "%s", coll->name);
+    replica__error_where(err, "%s", coll->name);
+    return REPLICA_EVERSION;
 }
 
 int replica__migrate_before_query(replica_collection *coll, replica_error *err)

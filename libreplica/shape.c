@@ -20,8 +20,8 @@ static int name_document(replica_error *err, int r, const char *collection, cons
     if (said.where[0])
         replica__error_set(err, r, said.detail, "%s: %s", said.where, said.message);
     err->where[0] = '\0';
-    return replica__error_where(err, "%s%s%s%s", collection, id ? "/" : "", id ? id : "",
-                                said.where);
+    replica__error_where(err, "%s%s%s%s", collection, id ? "/" : "", id ? id : "", said.where);
+    return r;
 }
 
 int replica__shape_check_with(const replica_schema *schema, const char *collection, const char *id,

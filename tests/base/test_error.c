@@ -24,7 +24,7 @@ TEST(setting_an_error_returns_its_code_and_forgets_the_last_one)
     replica_error err;
 
     CHECK_INT(replica__error_at(&err, REPLICA_EJSON, 7, "expected %s", "':'"), REPLICA_EJSON);
-    CHECK_INT(replica__error_where(&err, "%s/%s", "notes", "n1"), REPLICA_EJSON);
+    replica__error_where(&err, "%s/%s", "notes", "n1");
     CHECK_INT(err.offset, 7);
     CHECK_STR(err.message, "expected ':'");
     CHECK_STR(err.where, "notes/n1");
@@ -49,7 +49,7 @@ TEST(nobody_has_to_ask_for_the_words)
 {
     CHECK_INT(replica__error_set(NULL, REPLICA_EIO, 0, "x"), REPLICA_EIO);
     CHECK_INT(replica__error_at(NULL, REPLICA_EJSON, 0, "x"), REPLICA_EJSON);
-    CHECK_INT(replica__error_where(NULL, "x"), 0);
+    replica__error_where(NULL, "x");
     CHECK_INT(replica__enomem(NULL), REPLICA_ENOMEM);
 }
 

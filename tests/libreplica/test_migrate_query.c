@@ -87,6 +87,9 @@ TEST(queries_of_a_program_that_was_overtaken_are_refused)
     CHECK_RC(replica_count(s.coll, "{}", 2, &n, &test_err), REPLICA_EVERSION);
     CHECK_RC(replica_delete_many(s.coll, "{}", 2, &n, &test_err), REPLICA_EVERSION);
     CHECK_STR(test_err.where, "notes");
+    CHECK_RC(replica_find(s.coll, "{}", 2, &cursor, NULL), REPLICA_EVERSION);
+    CHECK_RC(replica_put(s.coll, "{\"id\":\"b\"}", REPLICA_NUL, NULL, NULL, NULL, NULL),
+             REPLICA_EVERSION);
     CHECK_INT(found(&newer, "{}"), 1);
     store_close(&newer);
 }
