@@ -100,7 +100,8 @@ static inline bool replica__migrate_is_left(const replica_collection *coll)
 int replica__migrate_get(replica_collection *coll, const char *id, size_t id_len,
                          replica_doc **ret_doc, replica_error *err);
 /* The same for many that were read, in one transaction: each document of a lower version is
- * replaced by the migrated one, or by NULL if it was dropped or cannot be migrated. */
+ * replaced by the migrated one, or by NULL if it was dropped or cannot be migrated.
+ * REPLICA_EVERSION: one is of a higher version than this handle's. */
 int replica__migrate_docs(replica_collection *coll, replica_doc **docs, size_t n,
                           replica_error *err);
 /* Behind the transaction of a write that was a conflict: the stored document that is handed out is

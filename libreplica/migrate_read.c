@@ -31,13 +31,13 @@ int replica__migrate_failed(const replica_collection *coll, const char *id, size
     return 1;
 }
 
-static int higher(const replica_collection *coll, const struct replica__row *row,
+static int higher(const replica_collection *coll, const char *id, int64_t version,
                   replica_error *err)
 {
-    replica__error_set(err, REPLICA_EVERSION, (int)row->version,
-                       "'%s' is of version %lld, and this program reads version %d", row->id,
-                       (long long)row->version, coll->version);
-    replica__error_where(err, "%s/%s", coll->name, row->id);
+    replica__error_set(err, REPLICA_EVERSION, (int)version,
+                       "'%s' is of version %lld, and this program reads version %d", id,
+                       (long long)version, coll->version);
+    replica__error_where(err, "%s/%s", coll->name, id);
     return REPLICA_EVERSION;
 }
 
@@ -46,7 +46,7 @@ int replica__migrate_shows(const replica_collection *coll, const struct replica_
 {
     if (!replica__migrate_is_due(coll, row))
         return 1;
-    return row->version > coll->version ? higher(coll, row, err) : 0;
+    return row->version > coll->version ? higher(coll, row->id, row->version, err) : 0;
 }
 
 /* What is stored: 1; 0: absent or deleted.  *ret_number: it is to be migrated. */
@@ -62,7 +62,7 @@ static int look(replica_collection *coll, const char *id, size_t id_len, replica
         return r < 0 ? r : 0;
     if (replica__migrate_is_due(coll, &row)) {
         if (row.version > coll->version)
-            return higher(coll, &row, err);
+            return higher(coll, row.id, row.version, err);
         *ret_number = row.number;
     }
     r = replica__row_doc(coll->db, coll->name, &row, ret_doc, err);
@@ -224,8 +224,13 @@ int replica__migrate_docs(replica_collection *coll, replica_doc **docs, size_t n
     size_t count = 0;
     int r = 0;
 
-    for (size_t i = 0; i < n && count < CHUNK; i++) {
-        if (replica__doc_version(docs[i]) < coll->version && !replica_doc_deleted(docs[i]))
+    for (size_t i = 0; i < n; i++) {
+        int64_t version = replica_doc_deleted(docs[i]) ? coll->version
+                                                       : replica__doc_version(docs[i]);
+
+        if (version > coll->version)
+            return higher(coll, replica_doc_id(docs[i]), version, err);
+        if (version < coll->version && count < CHUNK)
             low[count++] = docs[i];
     }
     if (count == 0 || !coll->steps)

@@ -170,7 +170,8 @@ TEST(a_unique_index_refuses_a_second_document_with_its_values)
              REPLICA_ECONFLICT);
     CHECK_STR(test_err.message, "unique index 'mail': document 'a' has these values");
     CHECK_STR(test_err.where, "notes/b");
-    CHECK_RC(replica_put(s.coll, "{\"id\":\"b\",\"mail\":\"x\"}", REPLICA_NUL, NULL, NULL, NULL, NULL),
+    CHECK_RC(replica_put(s.coll, "{\"id\":\"b\",\"mail\":\"x\"}", REPLICA_NUL, NULL, NULL, NULL,
+                         NULL),
              REPLICA_ECONFLICT);
     CHECK_STR(store_json(&s, "b"), NULL);
     store_put(&s, "{\"id\":\"a\",\"mail\":\"x\",\"more\":1}");

@@ -77,6 +77,7 @@ TEST(queries_of_a_program_that_was_overtaken_are_refused)
 {
     STORE s = rise_open(tmp_path("test.db"), 0, 0);
     replica_cursor *cursor = NULL;
+    replica_doc *doc;
     struct store newer;
     int64_t n;
 
@@ -88,6 +89,9 @@ TEST(queries_of_a_program_that_was_overtaken_are_refused)
     CHECK_RC(replica_delete_many(s.coll, "{}", 2, &n, &test_err), REPLICA_EVERSION);
     CHECK_STR(test_err.where, "notes");
     CHECK_RC(replica_find(s.coll, "{}", 2, &cursor, NULL), REPLICA_EVERSION);
+    CHECK_RC(replica_all(s.coll, NULL, &cursor, &test_err), 0);
+    CHECK_RC(replica_cursor_next(cursor, &doc, &test_err), REPLICA_EVERSION);
+    replica_cursor_close(cursor);
     CHECK_RC(replica_put(s.coll, "{\"id\":\"b\"}", REPLICA_NUL, NULL, NULL, NULL, NULL),
              REPLICA_EVERSION);
     CHECK_INT(found(&newer, "{}"), 1);
