@@ -135,15 +135,11 @@ static struct piece *sorted_pieces(struct replica__json_value v, struct replica_
                                    size_t *ret_n)
 {
     struct replica__json_iter it = replica__json_iter(v);
-    struct piece *pieces;
-    size_t n = 0;
+    size_t n = replica__json_count(v);
+    struct piece *pieces = replica__realloc(NULL, n, sizeof(*pieces));
 
-    while (replica__json_next(&it))
-        n++;
-    pieces = replica__realloc(NULL, n, sizeof(*pieces));
     if (!pieces)
         return NULL;
-    it = replica__json_iter(v);
     for (size_t i = 0; replica__json_next(&it); i++) {
         pieces[i].from = room->len;
         pieces[i].value = it.value;
@@ -167,36 +163,38 @@ static void fail(struct replica__buf *out, int r)
         out->r = r;
 }
 
-static void add_elements(struct replica__buf *out, struct replica__json_value v)
+/* Elements or names, and an end.  The values of members may still be read: NULL without memory. */
+static struct piece *add_pieces(struct replica__buf *out, struct replica__json_value v,
+                                size_t *ret_n)
 {
     REPLICA_BUF room = REPLICA_BUF_INIT;
-    size_t n = 0;
-    REPLICA_FREE struct piece *pieces = sorted_pieces(v, &room, &n);
+    struct piece *pieces = sorted_pieces(v, &room, ret_n);
 
     if (!pieces || room.r < 0) {
         fail(out, room.r < 0 ? room.r : REPLICA_ENOMEM);
-        return;
+        replica__free(pieces);
+        return NULL;
     }
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < *ret_n; i++)
         replica__buf_add(out, pieces[i].bytes, pieces[i].len);
     replica__buf_char(out, 1);
+    return pieces;
+}
+
+static void add_elements(struct replica__buf *out, struct replica__json_value v)
+{
+    size_t n = 0;
+
+    replica__free(add_pieces(out, v, &n));
 }
 
 /* The names, an end, the values: there are as many. */
 static void add_object(struct replica__buf *out, struct replica__json_value v)
 {
-    REPLICA_BUF room = REPLICA_BUF_INIT;
     size_t n = 0;
-    REPLICA_FREE struct piece *pieces = sorted_pieces(v, &room, &n);
+    REPLICA_FREE struct piece *pieces = add_pieces(out, v, &n);
 
-    if (!pieces || room.r < 0) {
-        fail(out, room.r < 0 ? room.r : REPLICA_ENOMEM);
-        return;
-    }
-    for (size_t i = 0; i < n; i++)
-        replica__buf_add(out, pieces[i].bytes, pieces[i].len);
-    replica__buf_char(out, 1);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; pieces && i < n; i++)
         replica__key_add_inner(out, pieces[i].value);
 }
 
