@@ -212,3 +212,33 @@ TEST(a_confirmation_survives_every_failed_allocation)
         unlink(s.path);
     }
 }
+
+/* Each batch's first call fails in all its allocations, one after the other. */
+TEST(a_listing_that_fails_while_it_migrates_goes_on_and_misses_none)
+{
+    struct store s = rise_open(tmp_path("test.db"), 0, 0);
+    replica_cursor *cursor = NULL;
+    replica_doc *doc;
+    int n = 0, failures = 0, r;
+
+    for (int i = 0; i < 150; i++) {
+        char text[40];
+
+        snprintf(text, sizeof text, "{\"id\":\"k%04d\"}", i);
+        store_put(&s, text);
+    }
+    rise_to(&s, 1);
+    warm_up(s.db);
+    CHECK_RC(replica_all(s.coll, NULL, &cursor, &test_err), 0);
+    do {
+        fault_alloc(n % 64 == 0 && failures < 1500 ? failures : 1000000);
+        r = replica_cursor_next(cursor, &doc, &test_err);
+        fault_stop();
+        CHECK(r >= 0 || is_memory(r));
+        failures = r < 0 ? failures + 23 : 0;
+        n += r > 0;
+    } while (r != 0);
+    CHECK_INT(n, 150);
+    replica_cursor_close(cursor);
+    store_close(&s);
+}
