@@ -144,11 +144,12 @@ int replica__feed_lost(struct replica__replication *repl, size_t feed, const cha
     if (r >= 0)
         r = replica__lease_begin(repl, &txn, err);
     if (r >= 0) { /* only now: until all are marked, the old checkpoint leads back here */
+        struct replica__feed moved = *f;
         char *old = f->checkpoint;
 
-        f->checkpoint = copy;
-        f->common = common;
-        r = replica__feed_put(repl, f, err);
+        moved.checkpoint = copy;
+        moved.common = f->common = common;
+        r = replica__feed_put(repl, &moved, err);
         if (r >= 0)
             r = replica__txn_commit(&txn, err);
         f->checkpoint = r < 0 ? old : copy;

@@ -202,6 +202,16 @@ static int read_feed(struct replica__replication *repl, struct replica__feed *fe
     return 1;
 }
 
+/* The checkpoint as this handle has it: the file has it too, or another handle took it away. */
+static bool had_checkpoint(const struct replica__replication *repl, int64_t coll)
+{
+    for (size_t i = 0; i < repl->feed_count; i++) {
+        if (repl->feeds[i].coll == coll)
+            return repl->feeds[i].checkpoint != NULL;
+    }
+    return false;
+}
+
 int replica__feed_put(struct replica__replication *repl, const struct replica__feed *feed,
                       replica_error *err)
 {
@@ -219,6 +229,7 @@ int replica__feed_put(struct replica__replication *repl, const struct replica__f
     replica__bind_int(stmt, 5, feed->sent_from, &rc);
     replica__bind_int(stmt, 6, feed->sent_to, &rc);
     replica__bind_int(stmt, 7, feed->common, &rc);
+    replica__bind_int(stmt, 8, had_checkpoint(repl, feed->coll), &rc);
     r = replica__sql_step(db, stmt, rc, err);
     if (r >= 0)
         replica__txn_forget(db); /* the ranges that writes look at */
@@ -331,6 +342,19 @@ size_t replica__feed_collections(struct replica__replication *repl, size_t feed,
 const char *replica__feed_checkpoint(struct replica__replication *repl, size_t feed)
 {
     return repl->feeds[feed].checkpoint;
+}
+
+int replica__feed_is_reset(struct replica__replication *repl, size_t feed, replica_error *err)
+{
+    struct replica__feed stored = { .coll = repl->feeds[feed].coll };
+    int r;
+
+    if (!repl->feeds[feed].checkpoint)
+        return 0;
+    r = read_feed(repl, &stored, err);
+    r = r < 0 ? r : r > 0 && !stored.checkpoint;
+    replica__free(stored.checkpoint);
+    return r;
 }
 
 int replica__feed_reset(struct replica__replication *repl, size_t feed, replica_error *err)

@@ -199,7 +199,9 @@ static const char *const texts[] = {
     [REPLICA__SQL_FEED_PUT] =
         "INSERT INTO feed(replication, coll, checkpoint, mark, sent_from, sent_to, common)"
         " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(replication, coll) DO UPDATE SET"
-        " checkpoint = excluded.checkpoint, mark = excluded.mark, sent_from = excluded.sent_from,"
+        /* Another handle may have taken it away, for the feed to begin anew. */
+        " checkpoint = CASE WHEN ?8 AND checkpoint IS NULL THEN NULL ELSE excluded.checkpoint END,"
+        " mark = excluded.mark, sent_from = excluded.sent_from,"
         " sent_to = excluded.sent_to, common = excluded.common,"
         " purged = CASE WHEN excluded.checkpoint IS NULL THEN NULL"
         "  WHEN excluded.common <> common THEN min(purged, excluded.common) ELSE purged END",

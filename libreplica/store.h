@@ -152,6 +152,9 @@ REPLICA_INTERNAL const char *replica__feed_checkpoint(struct replica__replicatio
                                                       size_t feed);
 REPLICA_INTERNAL int replica__feed_reset(struct replica__replication *repl, size_t feed,
                                          replica_error *err); /* checkpoint: none */
+/* Has another handle reset it, since this one stored its checkpoint?  1, 0. */
+REPLICA_INTERNAL int replica__feed_is_reset(struct replica__replication *repl, size_t feed,
+                                            replica_error *err);
 
 /* The head of this feed was reached, from the beginning: what was in step with an older version's
  * endpoint, and was not shown by this one's, is to be brought there.  1: there may be something to

@@ -300,6 +300,29 @@ void replica__session_want_all(struct replica__session *s)
         s->feeds[i].wanted = true;
 }
 
+/* What was set aside and is wanted again is fetched from the beginning.  false: it has failed. */
+static bool heed_resets(struct replica__session *s)
+{
+    replica_error error = { .offset = -1 };
+
+    if (!s->look_at_feeds)
+        return true;
+    for (size_t i = 0; s->o.pull && i < s->feed_count; i++) {
+        int r = replica__feed_is_reset(s->repl, i, &error);
+
+        if (r < 0) {
+            replica__session_failed(s, &error, 0);
+            return false;
+        }
+        if (r > 0) {
+            s->feeds[i].wanted = s->feeds[i].from_start = true;
+            s->feeds[i].at_head = false;
+        }
+    }
+    s->look_at_feeds = false;
+    return true;
+}
+
 /* What is next?  true: something was done at once. */
 static bool decide(struct replica__session *s)
 {
@@ -307,7 +330,7 @@ static bool decide(struct replica__session *s)
 
     if (replica__settle_side_step(s))
         return true;
-    if (s->state != IDLE) /* settling failed */
+    if (s->state != IDLE || !heed_resets(s)) /* or settling failed */
         return false;
     if (poll_is_due(s)) {
         s->poll_at = 0;

@@ -95,6 +95,7 @@ struct replica__session {
     bool greeted;
     int64_t look_at;        /* STANDBY: when to look whether the lease is free */
     bool resync;            /* was told before the server was greeted */
+    bool look_at_feeds;     /* somebody may have reset them */
     bool look_at_lease;     /* somebody may have taken the lease, or asked something */
     int64_t asked, answered; /* of those who wait: see lease_side.c */
     int64_t ticket;         /* STANDBY: what was asked of who replicates; 0: nothing */
