@@ -105,6 +105,8 @@ int replica__endpoint_collections(struct replica__replication *repl, bool *ret_j
     size_t n = 0;
     int r = read_stored(repl, &all, &n, err);
 
+    for (size_t i = 0; r >= 0 && i < repl->n; i++) /* of a higher version it is another's */
+        r = replica__migrate_may_write(repl->colls[i], err);
     for (size_t i = 0; r >= 0 && i < n; i++) {
         if (!replica__replication_collection(repl, all[i].coll))
             r = replica__sql_run(repl->db, REPLICA__SQL_REPL_COLL_DROP, err, 2, repl->number,

@@ -140,12 +140,15 @@ int replica__state_clean(struct replica__pulling *p, struct replica__state *s,
     return replica__state_put(db, s, err);
 }
 
-/* Same content for a clean document?  A server without sequence numbers sends our own writes back,
- * as JavaScript printed them; then our spelling stays. */
+/* Same content for a clean document?  One that has yet to rise has another, for it would change.  A
+ * server without sequence numbers sends our own writes back, as JavaScript printed them; then our
+ * spelling stays. */
 static bool is_same(const struct replica__pulling *p, const struct replica__pulled *doc,
                     const struct replica__accepted *a, const struct replica__row *row)
 {
     if ((doc->deleted || a->deleted) != ((row->flags & REPLICA__FLAG_DELETED) != 0))
+        return false;
+    if (row->version < doc->coll->version && !(row->flags & REPLICA__FLAG_DELETED))
         return false;
     if (a->len == row->len && memcmp(a->json, row->body, a->len) == 0)
         return true;

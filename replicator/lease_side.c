@@ -136,6 +136,8 @@ void replica__lease_side_step(struct replica__session *s)
     }
     if (r >= 0) {
         replica__session_succeeded(s);
+    } else if (error.code == REPLICA_EVERSION) { /* what is there is for a newer program */
+        replica__session_halt(s, &error);
     } else if (error.code != REPLICA_EBUSY) { /* else: in the next look */
         const struct replica__world *world = replica__db_world(s->db);
 

@@ -98,6 +98,19 @@ TEST(a_state_that_is_pulled_spares_the_step)
     CHECK_INT(store_state(&s, "a"), REPLICA_DOC_IN_SYNC);
 }
 
+TEST(a_state_that_is_pulled_spares_the_step_also_where_it_looks_like_the_one_before)
+{
+    STORE s = at_0();
+
+    store_clean(&s, "{\"id\":\"a\"}", 5);
+    rise_to(&s, 1);
+    CHECK_INT(store_pull_one(&s, "{\"id\":\"a\"}", 9), REPLICA__PULLED_WRITTEN);
+    rise_finish(&s);
+    CHECK_STR(store_json(&s, "a"), "{\"id\":\"a\"}");
+    CHECK_INT(store_state(&s, "a"), REPLICA_DOC_IN_SYNC);
+    CHECK_INT(rise_count(&s, 1), 1);
+}
+
 TEST(what_the_new_endpoint_did_not_show_is_brought_there)
 {
     STORE s = at_0();
@@ -555,6 +568,31 @@ TEST(an_older_program_that_still_runs_sends_nothing_that_has_risen)
     rise_finish(&newer);
     CHECK_RC(store_push_again(&s, &page), REPLICA_EVERSION);
     store_close(&newer);
+}
+
+TEST(an_older_program_that_takes_over_leaves_the_feed_to_the_newer_one)
+{
+    STORE s = at_0();
+    struct replica__replication *repl = NULL;
+    struct store newer;
+    bool same;
+
+    CHECK_RC(store_pull(&s, "at 5", NULL, 0), 0);
+    replica__replication_close(s.repl);
+    s.repl = NULL;
+    CHECK_RC(replica__replication_open(s.db, "r1", &s.coll, 1, &repl, &test_err), 0);
+    store_put(&s, "{\"id\":\"a\"}");
+    newer = rise_open(s.path, 0, 1);
+    store_replicate(&newer, "r1");
+    CHECK_RC(store_pull(&newer, "at 6", NULL, 0), 0);
+    store_close(&newer);
+    CHECK_RC(replica__lease_take(repl, &same, &test_err), REPLICA_EVERSION);
+    replica__replication_close(repl);
+    repl = NULL;
+    CHECK_RC(replica__replication_open(s.db, "r1", &s.coll, 1, &repl, &test_err),
+             REPLICA_EVERSION);
+    CHECK_INT(store_sql_int(&s, "SELECT version FROM replication_collection"), 1);
+    CHECK_INT(store_sql_int(&s, "SELECT checkpoint = 'at 6' FROM feed"), 1);
 }
 
 TEST(a_replication_waits_for_the_program_that_has_the_steps)
