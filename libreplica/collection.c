@@ -103,7 +103,7 @@ static int check_stored(replica_db *db, const char *name, const replica_collecti
         return replica__error_set(err, REPLICA_EINVAL, 0,
                                   "'%s' has a schema of version %d: version %d needs one, too",
                                   name, s->v.version, o->version);
-    r = replica__migrate_raise(db, name, o->version, steps, &s->v, err);
+    r = replica__migrate_raise(db, name, o->version, o->schema_json, steps, &s->v, err);
     *version = o->version;
     return r;
 }

@@ -7,6 +7,7 @@
 #include "libreplica/document.h"
 #include "libreplica/master.h"
 #include "libreplica/migrate_job.h"
+#include "libreplica/shape.h"
 #include "libreplica/text.h"
 #include "libreplica/txn.h"
 #include "libreplica/write.h"
@@ -83,17 +84,20 @@ static int read_stored(replica_db *db, int64_t coll, struct replica__stored_vers
 }
 
 /* Another program may be raising it, too: look again under the lock. */
-static int raise_stored(replica_db *db, int version, struct replica__stored_version *stored,
-                        replica_error *err)
+static int raise_stored(replica_db *db, int version, const char *schema_json,
+                        struct replica__stored_version *stored, replica_error *err)
 {
     REPLICA_TXN txn = NULL;
     int r = replica__txn_begin(db, &txn, err);
 
     if (r >= 0)
         r = read_stored(db, stored->number, stored, err);
-    if (r >= 0 && stored->version < version)
+    if (r >= 0 && stored->version < version) {
         r = replica__sql_run(db, REPLICA__SQL_COLL_RAISE, err, 2, stored->number,
                              (int64_t)version);
+        if (r >= 0 && schema_json) /* no document is of that version yet: none is looked at */
+            r = replica__shape_store(db, stored->number, schema_json, err);
+    }
     if (r >= 0)
         r = read_stored(db, stored->number, stored, err);
     return r < 0 ? r : replica__txn_commit(&txn, err);
@@ -114,7 +118,7 @@ static int retry_failed(replica_db *db, struct replica__stored_version *stored,
     return r < 0 ? r : replica__txn_commit(&txn, err);
 }
 
-int replica__migrate_raise(replica_db *db, const char *name, int version,
+int replica__migrate_raise(replica_db *db, const char *name, int version, const char *schema_json,
                            const struct replica__steps *steps,
                            struct replica__stored_version *stored, replica_error *err)
 {
@@ -126,7 +130,7 @@ int replica__migrate_raise(replica_db *db, const char *name, int version,
     if (r >= 0 && (r > 0 || left) && !db->keeps_texts)
         r = replica__steps_check(steps, name, stored->oldest, version, err);
     if (r >= 0 && version > stored->version && !(db->flags & REPLICA_DB_READ_ONLY)) {
-        r = raise_stored(db, version, stored, err);
+        r = raise_stored(db, version, schema_json, stored, err);
         if (r >= 0)
             replica__db_log(db, REPLICA_LOG_INFO, "migration", "'%s' is raised to version %d",
                             name, version);

@@ -66,9 +66,10 @@ struct replica__stored_version {
     int64_t unmigrated; /* -1: none */
     int oldest;         /* the lowest version that documents may have */
 };
-/* Check that all steps are there, and raise the version in the file if it is lower.  On a database
- * that is open read-only nothing is written.  REPLICA_EVERSION: the stored one is higher. */
-int replica__migrate_raise(replica_db *db, const char *name, int version,
+/* Check that all steps are there, and raise the version in the file if it is lower, together with
+ * the schema (NULL: none).  On a database that is open read-only nothing is written.
+ * REPLICA_EVERSION: the stored one is higher. */
+int replica__migrate_raise(replica_db *db, const char *name, int version, const char *schema_json,
                            const struct replica__steps *steps,
                            struct replica__stored_version *stored, replica_error *err);
 /* A collection with these steps is opened: what is left is migrated in dispatch. */

@@ -154,24 +154,29 @@ static int check_all(const replica_collection *coll, const replica_schema *schem
     return r;
 }
 
-/* In a transaction: look again, and store it if there still is none of this version. */
+int replica__shape_store(replica_db *db, int64_t coll, const char *json, replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(db, REPLICA__SQL_COLL_SET_SCHEMA, &stmt, err);
+
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, coll, &rc);
+    replica__bind_text(stmt, 2, json, REPLICA_NUL, &rc);
+    return replica__sql_step(db, stmt, rc, err);
+}
+
 static int store(replica_collection *coll, const char *json, replica_schema *schema,
                  replica_error *err)
 {
-    REPLICA_STMT stmt = NULL;
     REPLICA_TXN txn = NULL;
-    int rc = SQLITE_OK;
     int r = replica__txn_begin(coll->db, &txn, err);
 
     if (r >= 0)
         r = check_all(coll, schema, err);
     if (r >= 0)
-        r = replica__sql_get(coll->db, REPLICA__SQL_COLL_SET_SCHEMA, &stmt, err);
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, coll->number, &rc);
-    replica__bind_text(stmt, 2, json, REPLICA_NUL, &rc);
-    r = replica__sql_step(coll->db, stmt, rc, err);
+        r = replica__shape_store(coll->db, coll->number, json, err);
     return r < 0 ? r : replica__txn_commit(&txn, err);
 }
 

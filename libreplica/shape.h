@@ -25,6 +25,8 @@ int replica__shape_given(replica_collection_options *o, replica_schema **ret_sch
  * having the one that is stored.  Of the same version there is one schema: another one is
  * REPLICA_EINVAL.  Where documents of this version were stored without one, all of them must keep
  * to it: else REPLICA_ESCHEMA names the first that does not. */
+/* In a transaction: this is the collection's schema from now on. */
+int replica__shape_store(replica_db *db, int64_t coll, const char *json, replica_error *err);
 int replica__shape_open(replica_collection *coll, const char *given_json, replica_schema *given,
                         replica_error *err);
 /* Do the options of a second opening agree? */

@@ -165,6 +165,44 @@ TEST(a_version_that_rises_needs_its_own_schema)
     CHECK_RC(replica_db_collection(s.db, "notes", &o, &s.coll, &test_err), REPLICA_EINVAL);
 }
 
+static int count_commit(void *ctx)
+{
+    ++*(int *)ctx;
+    return 0;
+}
+
+static int keep(void *ctx, replica_doc *doc, replica_text *out)
+{
+    (void)ctx;
+    (void)doc;
+    (void)out;
+    return REPLICA_MIGRATE_KEEP;
+}
+
+TEST(a_version_rises_together_with_its_schema_and_no_document_is_looked_at)
+{
+    STORE s = with_schema(HERO);
+    const replica_migration step = { .to = 1, .up = keep };
+    replica_collection_options o = REPLICA_COLLECTION_OPTIONS_INIT;
+    char next[] = HERO;
+    int commits = 0;
+
+    CHECK_RC(put(&s, GOOD, NULL), 0);
+    store_close(&s);
+    s = (struct store){ .path = s.path };
+    CHECK_RC(replica_db_open(s.path, NULL, &s.db, &test_err), 0);
+    strchr(next, '0')[0] = '1'; /* "version" comes first */
+    o.schema_json = next;
+    o.migrations = &step;
+    o.migration_count = 1;
+    sqlite3_commit_hook(s.db->sqlite, count_commit, &commits);
+    CHECK_RC(replica_db_collection(s.db, "notes", &o, &s.coll, &test_err), 0);
+    CHECK_INT(commits, 1);
+    CHECK_RC(put(&s, BAD, REPLICA_ANY_REV), REPLICA_ESCHEMA);
+    CHECK_INT(store_sql_int(&s, "SELECT version = 1 AND schema LIKE '%\"version\":1%'"
+                                " FROM collection"), 1);
+}
+
 TEST(a_sibling_handle_shares_the_schema)
 {
     STORE s = with_schema(HERO);
@@ -422,11 +460,6 @@ TEST(a_conflict_with_a_state_that_breaks_the_schema_waits_and_is_met_when_it_com
     q = store_question(&s);
     CHECK_STR(replica_doc_json(q.real, NULL), fixed.json);
     store_sound(&s);
-}
-
-static int keep(void *ctx, replica_doc *doc, replica_text *out)
-{
-    return REPLICA_MIGRATE_KEEP;
 }
 
 TEST(a_newer_schema_takes_what_the_older_one_set_aside)
