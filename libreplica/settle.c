@@ -467,6 +467,11 @@ static int answer_it(struct settling *t, replica_error *err)
         t->answer = &refused;
         r = give_up(t, err);
         t->answer = given;
+        given->how = REPLICA__SETTLE_ASIDE;
+        given->code = REPLICA_ECONFLICT;
+        given->reason = "a unique index has no place for the answer";
+        given->rule = NULL;
+        given->json = NULL;
         return r;
     }
     if (r < 0 && why.code && err)

@@ -10,11 +10,9 @@ static int first_number(void *ctx, const replica_rejected_entry *entry)
     return 1;
 }
 
-/* "b" is not applied while "a" has its place in a unique index. */
-static int64_t in_the_way(struct talk *t)
+static void make_unique(struct talk *t)
 {
     const char *fields[] = { "v" };
-    int64_t number = 0;
 
     CHECK_RC(replica_index_create(t->colls[0],
                                   &(replica_index_options){ .size = sizeof(replica_index_options),
@@ -23,6 +21,14 @@ static int64_t in_the_way(struct talk *t)
                                                             .flags = REPLICA_INDEX_UNIQUE },
                                   &test_err), 1);
     CHECK_RC(replica_index_wait(t->colls[0], &test_err), 0);
+}
+
+/* "b" is not applied while "a" has its place in a unique index. */
+static int64_t in_the_way(struct talk *t)
+{
+    int64_t number = 0;
+
+    make_unique(t);
     talk_settle_down(t, "a=1@1 b=1@2 c=3@3", CP("3"));
     CHECK_RC(replica_rejected(t->db, NULL, first_number, &number, &test_err), 1);
     CHECK_STR(talk_have(t, "b"), "-");
@@ -74,4 +80,22 @@ TEST(what_could_not_be_applied_is_fetched_again_also_if_the_program_ends)
     talk_restart(t);
     talk_run(t);
     CHECK_STR(t->from, "");
+}
+
+TEST(an_answer_that_a_unique_index_has_no_place_for_is_told_as_rejected)
+{
+    TALK t = talk_begin(&(struct talk_options){ .features = OURS });
+
+    make_unique(t);
+    talk_settle_down(t, "a=1@1 b=3@2", CP("2"));
+    talk_put(t, "b=2");
+    talk_run(t);
+    CHECK_STR(t->pushed, "b=2<3");
+    talk_forget_events(t);
+    talk_verdicts(t, "b=1@5"); /* what "a" has here */
+    CHECK_STR(talk_have(t, "b"), "b=2");
+    CHECK(strstr(t->events, "rejected b"));
+    CHECK(!strstr(t->events, "conflict"));
+    CHECK_INT(t->status.conflicts, 0);
+    CHECK_INT(talk_logged(t), 0);
 }
