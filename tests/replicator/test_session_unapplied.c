@@ -1,5 +1,5 @@
-/* What a page brought and could not be applied is fetched again when the program wants it, also from
- * under a session that runs: the feed begins anew. */
+/* What a page brought and could not be applied is fetched again when the program wants it, also by
+ * a session that runs: the feed begins anew. */
 #include "tests/replicator/talk_support.h"
 
 #include "libreplica/query.h"
