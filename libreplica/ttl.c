@@ -140,20 +140,30 @@ static bool read_rfc3339(const char *at, const char *end, int64_t *ret_ms)
     return true;
 }
 
+static bool read_text(struct replica__slice spelled, int64_t *ret_ms)
+{
+    REPLICA_BUF text = REPLICA_BUF_INIT;
+
+    if (!memchr(spelled.data, '\\', spelled.len))
+        return read_rfc3339(spelled.data, spelled.data + spelled.len, ret_ms);
+    replica__json_unescape(spelled, &text);
+    return text.r >= 0 && text.len && read_rfc3339(text.data, text.data + text.len, ret_ms);
+}
+
 bool replica__ttl_time(struct replica__json_value v, int64_t *ret_ms)
 {
     double number;
 
     if (v.type == REPLICA_JSON_STRING)
-        return read_rfc3339(v.text.data + 1, v.text.data + v.text.len - 1, ret_ms);
+        return read_text((struct replica__slice){ v.text.data + 1, v.text.len - 2 }, ret_ms);
     if (v.type != REPLICA_JSON_NUMBER)
         return false;
-    if (replica__json_int(v, ret_ms))
-        return *ret_ms > -INT64_MAX / 2 && *ret_ms < INT64_MAX / 2;
     number = replica__json_double(v);
-    if (!(number > -1e17 && number < 1e17))
+    if (number >= 1e17)
         return false;
-    *ret_ms = (int64_t)number;
+    /* Whatever is so long ago is over, by whatever time to live. */
+    if (number <= -1e17 || !replica__json_int(v, ret_ms))
+        *ret_ms = number <= -1e17 ? -INT64_C(100000000000000000) : (int64_t)number;
     return true;
 }
 

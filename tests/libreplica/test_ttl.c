@@ -136,6 +136,10 @@ TEST(a_time_is_a_number_or_rfc_3339_text)
     CHECK_INT(ms, -1000);
     CHECK(time_of("\"2000-02-29T00:00:00-00:30\"", &ms));
     CHECK_INT(ms, INT64_C(951784200000));
+    CHECK(time_of("\"\\u0031969-12-31T23:59:59Z\"", &ms));
+    CHECK_INT(ms, -1000);
+    CHECK(time_of("-1e400", &ms));
+    CHECK(ms < 0);
     for (size_t i = 0; i < sizeof none / sizeof none[0]; i++)
         CHECK(!time_of(none[i], &ms));
 }
