@@ -388,7 +388,7 @@ static int use_delete(struct settling *t, replica_error *err)
     return use_text(t, t->row->body, t->row->len, true, err);
 }
 
-static int give_up(struct settling *t, replica_error *err)
+static int give_up(struct settling *t, int kind, replica_error *err)
 {
     replica_db *db = t->p->repl->db;
     int r = replica__aside_put(db,
@@ -396,7 +396,7 @@ static int give_up(struct settling *t, replica_error *err)
                                    .replication = t->p->repl->number,
                                    .coll = t->row->coll,
                                    .id = t->row->id,
-                                   .kind = REPLICA_ASIDE_HANDLER,
+                                   .kind = kind,
                                    .code = t->answer->code,
                                    .reason = t->answer->reason ? t->answer->reason : "",
                                },
@@ -421,7 +421,7 @@ static int do_answer(struct settling *t, replica_error *err)
     case REPLICA__SETTLE_CLEAN:
         return same_content(a->of->real, a->of->local) ? clean(t, t->row->seq, err)
                                                        : use_real(t, "equal", err);
-    default: return give_up(t, err);
+    default: return give_up(t, REPLICA_ASIDE_HANDLER, err);
     }
 }
 
@@ -446,7 +446,7 @@ static int next_text(struct settling *t, sqlite3_stmt **stmt, struct replica__sl
 }
 
 /* Before anything is written: an answer for which a unique index has no place is as good as none,
- * and the document waits for the program. */
+ * and the document waits for the program, or for a state of the server that has one. */
 static int answer_it(struct settling *t, replica_error *err)
 {
     replica_db *db = t->p->repl->db;
@@ -465,7 +465,7 @@ static int answer_it(struct settling *t, replica_error *err)
         refused.code = r;
         refused.reason = why.message;
         t->answer = &refused;
-        r = give_up(t, err);
+        r = give_up(t, REPLICA_ASIDE_UNAPPLIED, err);
         t->answer = given;
         given->how = REPLICA__SETTLE_ASIDE;
         given->code = REPLICA_ECONFLICT;

@@ -10,6 +10,7 @@
 #include "tests/support/test.h"
 
 #include <sqlite3.h>
+#include <stdio.h>
 
 #define ENTRIES "SELECT count(*) FROM entry"
 #define LEFT_OVER "SELECT (SELECT count(*) FROM entry) + (SELECT count(*) FROM idx)"
@@ -311,6 +312,30 @@ TEST(an_answer_to_a_conflict_that_is_not_unique_sets_the_document_aside)
     }
     CHECK_STR(store_json(&s, "b"), "{\"id\":\"b\",\"m\":3}");
     CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM aside WHERE doc = 'b'"), 1);
+    store_sound(&s);
+}
+
+TEST(a_conflict_that_was_not_unique_is_met_when_the_server_has_made_room)
+{
+    STORE s = store_empty();
+
+    index_on(&s, "m", NULL, REPLICA_INDEX_UNIQUE);
+    store_replicate(&s, "r1");
+    store_clean(&s, "{\"id\":\"b\",\"m\":2}", 1);
+    store_put(&s, "{\"id\":\"a\",\"m\":1}");
+    store_put(&s, "{\"id\":\"b\",\"m\":3}");
+    for (int m = 1; m <= 4; m += 3) { /* the first one is a's */
+        char json[40];
+
+        snprintf(json, sizeof json, "{\"id\":\"b\",\"m\":%d}", m);
+        CHECK_INT(store_pull_one(&s, json, m + 1), REPLICA__PULLED_UNSETTLED);
+        QUESTION q = store_question(&s);
+
+        CHECK(store_settle(&s, &q, REPLICA__SETTLE_REAL, NULL, "remote"));
+    }
+    CHECK_STR(store_json(&s, "b"), "{\"id\":\"b\",\"m\":4}");
+    CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM aside"), 0);
+    CHECK_INT(store_state(&s, "b"), REPLICA_DOC_IN_SYNC);
     store_sound(&s);
 }
 
