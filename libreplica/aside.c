@@ -316,7 +316,7 @@ int replica_rejected_discard(replica_db *db, int64_t number, replica_error *err)
 {
     REPLICA_TXN txn = NULL;
     struct target t = { 0 };
-    replica_collection *coll = NULL;
+    REPLICA_BORROWED coll = NULL;
     char name[65];
     int r;
 
@@ -327,7 +327,7 @@ int replica_rejected_discard(replica_db *db, int64_t number, replica_error *err)
         return r;
     r = replica__collection_name(db, t.coll, name, err);
     if (r >= 0)
-        r = replica_db_collection(db, name, NULL, &coll, err);
+        r = replica__collection_borrow(db, name, &coll, err);
     if (r >= 0)
         r = replica__txn_begin(db, &txn, err);
     if (r >= 0)

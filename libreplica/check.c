@@ -1,5 +1,6 @@
 /* Looking for inconsistencies. */
 #include "base/json.h"
+#include "libreplica/collection.h"
 #include "libreplica/index.h"
 #include "libreplica/shape.h"
 
@@ -156,11 +157,11 @@ static int check_shape(void *ctx, const char *name)
 {
     struct checking *c = ctx;
     replica_error why = { .offset = -1 };
-    replica_collection *coll = NULL;
+    REPLICA_BORROWED coll = NULL;
     REPLICA_STMT stmt = NULL;
     struct replica__row row;
     int rc = SQLITE_OK;
-    int r = replica_db_collection(c->db, name, NULL, &coll, &why);
+    int r = replica__collection_borrow(c->db, name, &coll, &why);
 
     if (r < 0) {
         report(c, name, why.message);

@@ -209,6 +209,46 @@ static bool agrees(const replica_collection *coll, const replica_collection_opti
                             h->resolve == coll->handler.resolve && h->ctx == coll->handler.ctx));
 }
 
+static replica_collection *find_open(replica_db *db, const char *name)
+{
+    replica_collection *coll = db->collections;
+
+    while (coll && strcmp(coll->name, name) != 0)
+        coll = coll->next;
+    return coll;
+}
+
+static void close_one(replica_collection *coll)
+{
+    replica_collection **at = &coll->db->collections;
+
+    while (*at != coll)
+        at = &(*at)->next;
+    *at = coll->next;
+    coll_free(coll);
+}
+
+int replica__collection_borrow(replica_db *db, const char *name, replica_collection **ret_coll,
+                               replica_error *err)
+{
+    const replica_collection_options as_stored = { 0 };
+    replica_collection *coll = find_open(db, name);
+    int r = coll ? 0 : open_new(db, name, &as_stored, NULL, NULL, &coll, err);
+
+    if (r < 0)
+        return r;
+    coll->borrowed++;
+    *ret_coll = coll;
+    return 0;
+}
+
+void replica__collection_return(replica_collection **coll)
+{
+    if (*coll)
+        (*coll)->borrowed--;
+    *coll = NULL;
+}
+
 int replica_db_collection(replica_db *db, const char *name, const replica_collection_options *opts,
                           replica_collection **ret_coll, replica_error *err)
 {
@@ -231,8 +271,11 @@ int replica_db_collection(replica_db *db, const char *name, const replica_collec
         r = replica__shape_given(&o, &schema, err);
     if (r >= 0)
         r = check_options(name, &o, err);
-    for (coll = r < 0 ? NULL : db->collections; coll && strcmp(coll->name, name) != 0;)
-        coll = coll->next;
+    coll = r < 0 ? NULL : find_open(db, name);
+    if (coll && !coll->asked && !coll->borrowed && opts) {
+        close_one(coll); /* nobody knows of it */
+        coll = NULL;
+    }
     known = coll != NULL;
     if (r >= 0 && known && opts && !agrees(coll, &o, &handler))
         r = replica__error_set(err, REPLICA_EINVAL, 0, "'%s' is open with other options", name);
@@ -248,6 +291,7 @@ int replica_db_collection(replica_db *db, const char *name, const replica_collec
     }
     if (!known)
         coll->handler = handler;
+    coll->asked = true;
     *ret_coll = coll;
     return 0;
 }
@@ -351,6 +395,7 @@ int replica__collections_copy(replica_db *from, replica_db *to, replica_error *e
         copy->version = coll->version;
         copy->steps = coll->steps;
         copy->steps_borrowed = true;
+        copy->asked = true;
     }
     return 0;
 }

@@ -4,6 +4,13 @@
 
 #include "libreplica/db.h"
 
+/* The stored collection for a call of ours, opened as it is stored where the program has not opened
+ * it: what the program asks for later may still say with which options. */
+int replica__collection_borrow(replica_db *db, const char *name, replica_collection **ret_coll,
+                               replica_error *err);
+void replica__collection_return(replica_collection **coll);
+#define REPLICA_BORROWED __attribute__((cleanup(replica__collection_return))) replica_collection *
+
 /* Open on `to` what is open on `from`, with the same handlers; `from` goes on owning them. */
 int replica__collections_copy(replica_db *from, replica_db *to, replica_error *err);
 void replica__collections_free(replica_db *db);

@@ -201,7 +201,7 @@ int replica_conflict_restore(replica_db *db, int64_t number, replica_doc **ret_d
     REPLICA_STMT stmt = NULL;
     REPLICA_TXN txn = NULL;
     char name[65];
-    replica_collection *coll = NULL;
+    REPLICA_BORROWED coll = NULL;
     int64_t coll_number, local;
     int rc = SQLITE_OK;
     int r;
@@ -221,7 +221,7 @@ int replica_conflict_restore(replica_db *db, int64_t number, replica_doc **ret_d
     replica__sql_reset(&stmt);
     r = id ? replica__collection_name(db, coll_number, name, err) : replica__enomem(err);
     if (r >= 0)
-        r = replica_db_collection(db, name, NULL, &coll, err);
+        r = replica__collection_borrow(db, name, &coll, err);
     if (r >= 0)
         r = read_lost(coll, id, local, &lost, err);
     if (r >= 0)

@@ -38,6 +38,8 @@ struct replica_collection {
     replica_schema *schema;       /* NULL: any object */
     char *schema_json;
     replica_conflict_handler handler;
+    bool asked; /* the program has this handle; else a call of ours opened it */
+    int borrowed;
     struct replica__observers *observers; /* NULL until the first */
     struct replica__lives *lives;         /* the same */
     struct replica__index *indexes; /* as of indexes_at: replica__indexes_of() */

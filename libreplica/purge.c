@@ -227,8 +227,10 @@ static int purge_collection(struct purging *p)
 static int purge_named(void *ctx, const char *name)
 {
     struct purging *p = ctx;
-    int r = replica_db_collection(p->db, name, NULL, &p->coll, p->err);
+    REPLICA_BORROWED coll = NULL;
+    int r = replica__collection_borrow(p->db, name, &coll, p->err);
 
+    p->coll = coll;
     return r < 0 ? r : purge_collection(p);
 }
 

@@ -164,3 +164,29 @@ TEST(the_same_key_in_two_collections_is_two_documents)
     CHECK_RC(replica_collection_count(other, &n, &test_err), 0);
     CHECK_INT(n, 1);
 }
+
+/* A check and a purge look into all collections, also into those that the program opens later. */
+TEST(what_a_call_of_ours_opened_is_still_the_programs_to_open_with_its_options)
+{
+    const replica_conflict_handler handler = { .size = sizeof handler, .flags = 1 };
+    replica_collection_options opts = REPLICA_COLLECTION_OPTIONS_INIT;
+    STORE s = store_with("{\"id\":\"a\"}");
+    const char *path = s.path;
+    replica_collection *coll = NULL;
+    int64_t count;
+
+    opts.handler = &handler;
+    store_close(&s);
+    s = (struct store){ .path = path };
+    CHECK_RC(replica_db_open(path, NULL, &s.db, &test_err), 0);
+    CHECK_RC(replica_check(s.db, NULL, NULL, &test_err), 0);
+    CHECK_RC(replica_purge(s.db, NULL, 0, 0, &count, &test_err), 0);
+    CHECK_RC(replica_db_collection(s.db, "notes", &opts, &coll, &test_err), 0);
+    CHECK_INT(replica__collection_handler(coll)->flags, 1);
+    CHECK_RC(replica_check(s.db, NULL, NULL, &test_err), 0);
+    CHECK_RC(replica_db_collection(s.db, "notes", NULL, &s.coll, &test_err), 0);
+    CHECK(s.coll == coll);
+    opts.handler = NULL;
+    opts.version = 7;
+    CHECK_RC(replica_db_collection(s.db, "notes", &opts, &coll, &test_err), REPLICA_EINVAL);
+}
