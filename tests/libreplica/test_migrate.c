@@ -40,6 +40,7 @@ TEST(a_collection_is_raised_at_once_and_its_documents_when_they_are_read)
 {
     STORE s = at_0("{\"id\":\"a\"}");
 
+    rise_steps = 0;
     store_put(&s, "{\"id\":\"b\"}");
     rise_to(&s, 1);
     CHECK_INT(replica_collection_version(s.coll), 1);
@@ -147,6 +148,7 @@ TEST(all_documents_rise_in_dispatch)
 {
     STORE s = at_0(NULL);
 
+    rise_steps = 0;
     put_many(&s, 300);
     store_delete(&s, "k007");
     rise_to(&s, 1);
@@ -163,6 +165,7 @@ TEST(a_migration_goes_on_where_it_was_interrupted)
 {
     STORE s = at_0(NULL);
 
+    rise_steps = 0;
     put_many(&s, 300);
     rise_to(&s, 1);
     store_sql(&s, "UPDATE collection SET unmigrated = 200"); /* as if it had been killed there */
@@ -467,6 +470,7 @@ TEST(a_put_over_a_revision_that_has_not_risen_takes_its_place)
     STORE s = at_0("{\"id\":\"a\"}");
     char rev[REPLICA_REV_SIZE];
 
+    rise_steps = 0;
     strcpy(rev, store_rev(&s, "a"));
     rise_to(&s, 1);
     CHECK_RC(replica_put(s.coll, "{\"id\":\"a\",\"n\":2}", REPLICA_NUL, rev, NULL, NULL,
@@ -479,6 +483,7 @@ TEST(a_deletion_of_what_has_not_risen_keeps_its_text_and_its_version)
 {
     STORE s = at_0("{\"id\":\"a\"}");
 
+    rise_steps = 0;
     rise_to(&s, 1);
     store_delete(&s, "a");
     CHECK_INT(store_sql_int(&s, "SELECT version FROM doc"), 0);

@@ -89,6 +89,7 @@ TEST(a_state_that_is_pulled_spares_the_step)
 {
     STORE s = at_0();
 
+    rise_steps = 0;
     store_clean(&s, "{\"id\":\"a\"}", 5);
     rise_to(&s, 1);
     CHECK_INT(store_pull_one(&s, "{\"id\":\"a\",\"v1\":7}", 9), REPLICA__PULLED_WRITTEN);
