@@ -213,7 +213,8 @@ int replica_rejected_retry(replica_db *db, int64_t number, replica_error *err)
         r = find(db, number, &t, err);
     if (r <= 0)
         return r;
-    r = t.kind == REPLICA_ASIDE_MIGRATION ? migrate_again(db, &t, err) : let_in(db, &t, err);
+    r = t.kind == REPLICA_ASIDE_MIGRATION && !t.replication ? migrate_again(db, &t, err)
+                                                            : let_in(db, &t, err);
     /* What could not be applied is fetched again, from the beginning: the feed has passed it. */
     if (r >= 0 && t.kind == REPLICA_ASIDE_UNAPPLIED)
         r = replica__sql_run(db, REPLICA__SQL_FEED_RESET, err, 1, t.replication);
@@ -224,6 +225,24 @@ int replica_rejected_retry(replica_db *db, int64_t number, replica_error *err)
     if (r >= 0)
         r = replica__txn_commit(&txn, err);
     return r < 0 ? r : 1;
+}
+
+/* The version that its replication has with the server. */
+static int endpoint_of(replica_db *db, const struct target *t, const replica_collection *coll,
+                       int64_t *ret, replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(db, REPLICA__SQL_REPL_COLL_FIND, &stmt, err);
+
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, t->replication, &rc);
+    replica__bind_int(stmt, 2, t->coll, &rc);
+    r = replica__sql_step(db, stmt, rc, err);
+    if (r >= 0)
+        *ret = r > 0 ? sqlite3_column_int64(stmt, 1) : coll->version;
+    return r;
 }
 
 /* Back to the server's state: the newest that is known, or none. */
@@ -237,6 +256,7 @@ static int go_back(replica_db *db, const struct target *t, const struct replica_
                                .body = row->body,
                                .len = row->len };
     struct replica__written written = { 0 };
+    int64_t endpoint;
     bool bring;
     int r = 0;
 
@@ -276,9 +296,11 @@ static int go_back(replica_db *db, const struct target *t, const struct replica_
         r = replica__migrate_again(db, coll->number, row->number, err);
     if (r < 0)
         return r;
+    r = endpoint_of(db, t, coll, &endpoint, err);
+    if (r < 0)
+        return r;
     bring = to && !(k.flags & REPLICA__FLAG_DELETED) &&
-            (k.version != coll->version || k.flags & REPLICA__FLAG_OLDER ||
-             s->version != coll->version);
+            (k.version < endpoint || k.flags & REPLICA__FLAG_OLDER || s->version != endpoint);
     s->clean_seq = written.seq;
     if (s->unsettled) {
         s->incarnation = k.incarnation;
@@ -286,7 +308,7 @@ static int go_back(replica_db *db, const struct target *t, const struct replica_
     }
     s->rounds = s->todo = s->aside_seq = 0;
     if (bring)
-        replica__state_bring(s, coll, written.seq);
+        replica__state_bring(s, endpoint, written.seq);
     replica__sql_reset(&stmt);
     r = replica__state_drop_unsettled(db, s, err);
     if (r >= 0)

@@ -222,8 +222,8 @@ int replica__backlog_of(replica_db *db, const char *name, struct replica__backlo
     return r <= 0 ? r : count(db, number, ret, err);
 }
 
-static int takes_part(replica_collection *coll, int64_t replication, int64_t *ret_confirmed,
-                      replica_error *err)
+static int takes_part(replica_collection *coll, int64_t replication, bool *ret_confirmed,
+                      int64_t *ret_version, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
     int rc = SQLITE_OK;
@@ -234,8 +234,10 @@ static int takes_part(replica_collection *coll, int64_t replication, int64_t *re
     replica__bind_int(stmt, 1, replication, &rc);
     replica__bind_int(stmt, 2, coll->number, &rc);
     r = replica__sql_step(coll->db, stmt, rc, err);
-    if (r > 0)
-        *ret_confirmed = sqlite3_column_int64(stmt, 0);
+    if (r > 0) {
+        *ret_confirmed = sqlite3_column_int(stmt, 0) != 0;
+        *ret_version = sqlite3_column_int64(stmt, 1);
+    }
     return r;
 }
 
@@ -277,7 +279,8 @@ int replica__doc_state(replica_collection *coll, const char *id, const char *rep
     REPLICA_STMT stmt = NULL;
     struct replica__row row;
     struct replica__state s;
-    int64_t number = 0, confirmed = -1;
+    int64_t number = 0, version = -1;
+    bool confirmed = false;
     int one_feed;
     int state, held, r;
 
@@ -287,7 +290,7 @@ int replica__doc_state(replica_collection *coll, const char *id, const char *rep
     if (r >= 0)
         r = replica__replication_find(db, replication, &number, &one_feed, err);
     if (r > 0)
-        r = takes_part(coll, number, &confirmed, err);
+        r = takes_part(coll, number, &confirmed, &version, err);
     if (r > 0)
         r = replica__row_find(coll, id, strlen(id), &stmt, &row, err);
     if (r < 0)
@@ -308,7 +311,7 @@ int replica__doc_state(replica_collection *coll, const char *id, const char *rep
         state = REPLICA_DOC_SENT;
     else if (s.unsettled)
         state = REPLICA_DOC_UNSETTLED;
-    else if (s.clean_seq == row.seq && (confirmed == coll->version || s.version == coll->version))
+    else if (s.clean_seq == row.seq && (confirmed || s.version == version))
         state = REPLICA_DOC_IN_SYNC;
     else
         state = REPLICA_DOC_DIRTY;

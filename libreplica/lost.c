@@ -1,4 +1,5 @@
 /* A server that was restored, or wiped: what it no longer has is brought back. */
+#include "libreplica/migrate.h"
 #include "libreplica/replication.h"
 #include "libreplica/txn.h"
 
@@ -78,7 +79,8 @@ static int forget(struct replica__replication *repl, int64_t number, int64_t com
         if (s.clean_seq)
             s.lost_seq = s.clean_seq; /* of an edited one the base stays, as text */
         coll = replica__replication_collection(repl, coll_number);
-        s.version = coll ? coll->version : s.version; /* lost, and not only unseen: migrate.h */
+        if (coll) /* lost, and not only unseen: migrate.h */
+            s.version = replica__endpoint_version(repl, coll);
         s.clean_seq = s.incarnation = s.server_seq = 0;
         s.todo = REPLICA__TODO_NOW;
     }

@@ -15,6 +15,8 @@
  *   under way         the state that was sent is kept, migrated, under the operation that it had:
  *                     the new endpoint is asked about that first, and takes it once
  *   set aside         stays set aside
+ *   clean, and there  stays clean; what it was is kept as its base, for the server may show it
+ *   is a way back     again, or be sent an edit of it
  *   tombstone         stays as it is, text and all, unless it waits to be sent: then its text is
  *                     migrated, if that can be done
  *   step: keep        only the version is set where every replication is clean; else it is a write
@@ -30,7 +32,13 @@
  * the feed starts from the beginning.  A clean document is confirmed by what the feed then says of
  * it (state.version).  When the head is reached, those that it did not show are to be brought to
  * the server, as states in step that it lost (lost_seq); tombstones are confirmed without that.
- * Until then, and while documents are left to migrate, nothing is said to be in sync. */
+ * Until then, and while documents are left to migrate, nothing is said to be in sync.
+ *
+ * A server of an older version is served at its endpoint, if the steps lead down to it.  What is
+ * pulled there is stored as what it is, and rises like any other document.  What is pushed is taken
+ * down on the program's thread, and what was taken is the base of a document that is clean.  So of
+ * a clean document the base, if it has one, is what the server has, to the byte; else that is what
+ * is stored. */
 #ifndef LIBREPLICA_MIGRATE_H
 #define LIBREPLICA_MIGRATE_H
 
@@ -42,8 +50,7 @@ struct replica__steps {
     size_t n;
     replica_migration step[];
 };
-/* REPLICA_EINVAL: a step without a function, or two to the same version.  REPLICA_ENOTSUP: a way
- * back. */
+/* REPLICA_EINVAL: a step without a function, or two to the same version. */
 int replica__steps_copy(const replica_migration *steps, size_t n, struct replica__steps **ret_steps,
                         replica_error *err);
 /* Is there one for each version from `from` to `to`?  REPLICA_EINVAL names the missing one. */
@@ -56,6 +63,9 @@ enum { REPLICA__MIGRATED_SAME = 0, REPLICA__MIGRATED_TEXT = 1, REPLICA__MIGRATED
  * REPLICA_EUSER and others: it cannot be done, err says why. */
 REPLICA_INTERNAL int replica__migrate_state(const replica_collection *coll, replica_doc *doc,
                                             replica_doc **ret_doc, replica_error *err);
+
+/* Is there a way back for each version from the collection's to this one? */
+bool replica__migrate_leads_down(const replica_collection *coll, int64_t version);
 
 /* ---- opening --------------------------------------------------------------------- */
 
@@ -157,10 +167,10 @@ int replica__state_follow_sent(replica_db *db, int64_t doc, int64_t version,
  * collection.  What a server has not goes to the conflict log. */
 int replica__state_drop(replica_db *db, const struct replica__row *old, int64_t seq,
                         replica_error *err);
-/* The document at `seq` is in step with what a server had, and is to be brought to it in this
- * version, as one that the endpoint did not show.  Its base is let go of already; the caller puts
- * the row. */
-void replica__state_bring(struct replica__state *s, const replica_collection *coll, int64_t seq);
+/* The document at `seq` is in step with what a server had, and is to be brought to it at this
+ * version's endpoint, as one that the endpoint did not show.  Its base is let go of already; the
+ * caller puts the row. */
+void replica__state_bring(struct replica__state *s, int64_t endpoint, int64_t seq);
 /* Is there a replication that does not have the document as it is stored?  1, 0. */
 int replica__state_needed(replica_db *db, const struct replica__row *row, replica_error *err);
 
@@ -174,6 +184,10 @@ int replica__endpoint_collections(struct replica__replication *repl, bool *ret_j
 /* REPLICA_EVERSION: documents are on their way to a version, and this handle has no steps: what it
  * would say of the replication could not be true. */
 int replica__endpoint_check(replica_collection *const *colls, size_t n, replica_error *err);
+/* The version of the endpoint that the feed of this collection is of: the collection's own, or that
+ * of an older server. */
+int64_t replica__endpoint_version(const struct replica__replication *repl,
+                                  const replica_collection *coll);
 /* Is a document that is clean by its row in step with this version's endpoint? */
 bool replica__endpoint_has(const struct replica__replication *repl, const replica_collection *coll,
                            const struct replica__state *s);

@@ -1,5 +1,6 @@
 /* The version of a server's endpoint: what was in step with one version's is confirmed by the next
  * one's, or brought there. */
+#include "libreplica/aside.h"
 #include "libreplica/document.h"
 #include "libreplica/migrate.h"
 #include "libreplica/replication.h"
@@ -64,6 +65,13 @@ static int change_version(struct replica__replication *repl, struct stored *s, i
 
     if (r >= 0)
         r = replica__sql_run(repl->db, REPLICA__SQL_FEED_RESTART, err, 2, repl->number, s->coll);
+    /* What had no place at the one may have it at the other. */
+    if (r >= 0)
+        r = replica__sql_run(repl->db, REPLICA__SQL_ENDPOINT_LET_IN, err, 3, repl->number, s->coll,
+                             (int64_t)REPLICA_ASIDE_MIGRATION);
+    if (r >= 0)
+        r = replica__sql_run(repl->db, REPLICA__SQL_ENDPOINT_FORGET, err, 3, repl->number, s->coll,
+                             (int64_t)REPLICA_ASIDE_MIGRATION);
     s->version = version;
     return r < 0 ? r : put_stored(repl, s, err);
 }
@@ -91,10 +99,12 @@ static int put_one(struct replica__replication *repl, size_t i, struct stored *a
         s = &joined;
         *ret_joined = true;
         r = put_stored(repl, s, err);
-    } else if (s->version != coll->version) {
+    } else if (s->version > coll->version || !replica__migrate_leads_down(coll, s->version)) {
         r = change_version(repl, s, coll->version, err);
-    }
-    repl->unconfirmed[i] = s->confirmed != coll->version;
+    } /* else it goes on there, until the server says that it is further */
+    repl->endpoints[i] = (struct replica__endpoint){ .version = s->version,
+                                                     .at = s->version,
+                                                     .confirmed = s->confirmed };
     return r;
 }
 
@@ -136,23 +146,173 @@ int replica__endpoint_check(replica_collection *const *colls, size_t n, replica_
 
 /* ---- what counts as in step ------------------------------------------------------- */
 
-bool replica__endpoint_has(const struct replica__replication *repl, const replica_collection *coll,
-                           const struct replica__state *s)
+static const struct replica__endpoint *endpoint_of(const struct replica__replication *repl,
+                                                   const replica_collection *coll)
 {
     for (size_t i = 0; i < repl->n; i++) {
         if (repl->colls[i]->number == coll->number)
-            return !repl->unconfirmed[i] || s->version == coll->version;
+            return &repl->endpoints[i];
     }
-    return false;
+    return NULL;
+}
+
+static bool is_unconfirmed(const struct replica__endpoint *e)
+{
+    return e->confirmed != e->version;
+}
+
+int64_t replica__endpoint_version(const struct replica__replication *repl,
+                                  const replica_collection *coll)
+{
+    const struct replica__endpoint *e = endpoint_of(repl, coll);
+
+    return e ? e->version : coll->version;
+}
+
+int64_t replica__endpoint_at(const struct replica__replication *repl,
+                             const replica_collection *coll)
+{
+    const struct replica__endpoint *e = endpoint_of(repl, coll);
+
+    return e ? e->at : coll->version;
+}
+
+bool replica__endpoint_has(const struct replica__replication *repl, const replica_collection *coll,
+                           const struct replica__state *s)
+{
+    const struct replica__endpoint *e = endpoint_of(repl, coll);
+
+    return e && (!is_unconfirmed(e) || s->version == e->version);
 }
 
 bool replica__endpoint_is_pending(const struct replica__replication *repl)
 {
     for (size_t i = 0; i < repl->n; i++) {
-        if (repl->unconfirmed[i] || repl->colls[i]->unmigrated >= 0)
+        if (is_unconfirmed(&repl->endpoints[i]) || repl->colls[i]->unmigrated >= 0)
             return true;
     }
     return false;
+}
+
+/* ---- which version the server has -------------------------------------------------- */
+
+static bool is_of_feed(const struct replica__feed *f, const replica_collection *coll)
+{
+    return !f->coll || f->coll == coll->number;
+}
+
+bool replica__endpoint_is_new(const struct replica__replication *repl, size_t feed)
+{
+    for (size_t i = 0; i < repl->n; i++) {
+        if (repl->endpoints[i].at != repl->endpoints[i].version &&
+            is_of_feed(&repl->feeds[feed], repl->colls[i]))
+            return true;
+    }
+    return false;
+}
+
+/* All collections of the feed at their own versions; false: they were. */
+static bool go_up(struct replica__replication *repl, const struct replica__feed *f)
+{
+    bool moved = false;
+
+    for (size_t i = 0; i < repl->n; i++) {
+        if (!is_of_feed(f, repl->colls[i]))
+            continue;
+        moved |= repl->endpoints[i].at != repl->colls[i]->version;
+        repl->endpoints[i].at = repl->colls[i]->version;
+    }
+    return moved;
+}
+
+/* The next lower ones; false: all were tried, and they are at their own versions again.  A server
+ * does not say which of several collections it has not: they are counted down like digits. */
+static bool go_down(struct replica__replication *repl, const struct replica__feed *f)
+{
+    for (size_t i = 0; i < repl->n; i++) {
+        struct replica__endpoint *e = &repl->endpoints[i];
+
+        if (!is_of_feed(f, repl->colls[i]))
+            continue;
+        if (e->at > 0 && replica__migrate_leads_down(repl->colls[i], e->at - 1)) {
+            e->at--;
+            return true;
+        }
+        e->at = repl->colls[i]->version;
+    }
+    return false;
+}
+
+static bool is_at_top(const struct replica__replication *repl, const struct replica__feed *f)
+{
+    for (size_t i = 0; i < repl->n; i++) {
+        if (is_of_feed(f, repl->colls[i]) && repl->endpoints[i].at != repl->colls[i]->version)
+            return false;
+    }
+    return true;
+}
+
+bool replica__endpoint_next(struct replica__replication *repl, size_t feed, int code, int detail)
+{
+    const struct replica__feed *f = &repl->feeds[feed];
+    bool behind = detail == 404, top = is_at_top(repl, f);
+
+    /* At our own version only a server that says so is behind us. */
+    if (top && (code != REPLICA_EVERSION || !behind)) {
+        repl->searching = false;
+        return false;
+    }
+    if (!top && !repl->searching)
+        repl->searching = go_up(repl, f);
+    else
+        repl->searching = go_down(repl, f);
+    return repl->searching;
+}
+
+/* In a transaction: what answered is what the feed is of from now on. */
+static int adopt(struct replica__replication *repl, size_t feed, replica_error *err)
+{
+    int r = 0;
+
+    for (size_t i = 0; r >= 0 && i < repl->n; i++) {
+        const struct replica__endpoint *e = &repl->endpoints[i];
+        struct stored s = { repl->colls[i]->number, e->version, e->confirmed };
+
+        if (e->at != e->version && is_of_feed(&repl->feeds[feed], repl->colls[i]))
+            r = change_version(repl, &s, e->at, err);
+    }
+    return r;
+}
+
+int replica__endpoint_adopt(struct replica__replication *repl, size_t feed, replica_error *err)
+{
+    struct replica__feed *f = &repl->feeds[feed];
+    REPLICA_TXN txn = NULL;
+    int r;
+
+    repl->searching = false;
+    if (!replica__endpoint_is_new(repl, feed))
+        return 0;
+    r = replica__lease_begin(repl, &txn, err);
+    if (r >= 0)
+        r = adopt(repl, feed, err);
+    if (r >= 0)
+        r = replica__txn_commit(&txn, err);
+    if (r < 0)
+        return r;
+    replica__free(f->checkpoint);
+    f->checkpoint = NULL;
+    for (size_t i = 0; i < repl->n; i++) {
+        struct replica__endpoint *e = &repl->endpoints[i];
+
+        if (e->at == e->version || !is_of_feed(f, repl->colls[i]))
+            continue;
+        replica__db_log(repl->db, REPLICA_LOG_INFO, "migration",
+                        "'%s' of version %d is replicated with the server's version %lld",
+                        repl->colls[i]->name, repl->colls[i]->version, (long long)e->at);
+        e->version = e->at;
+    }
+    return 1;
 }
 
 /* ---- at the feed's head ----------------------------------------------------------- */
@@ -176,7 +336,7 @@ static int find_unseen(struct replica__replication *repl, const replica_collecti
     replica__bind_int(stmt, 1, repl->number, &rc);
     replica__bind_int(stmt, 2, after, &rc);
     replica__bind_int(stmt, 3, coll->number, &rc);
-    replica__bind_int(stmt, 4, coll->version, &rc);
+    replica__bind_int(stmt, 4, replica__endpoint_version(repl, coll), &rc);
     replica__bind_int(stmt, 5, BATCH, &rc);
     while ((r = replica__sql_step(repl->db, stmt, rc, err)) > 0) {
         u->deleted[u->n] = sqlite3_column_int(stmt, 1) != 0;
@@ -192,13 +352,14 @@ static int bring(struct replica__replication *repl, const replica_collection *co
     struct replica__state s;
     int r = replica__state_get(repl->db, doc, repl->number, &s, err);
 
-    if (r <= 0)
+    if (r > 0)
+        r = replica__state_drop_base(repl->db, &s, err);
+    if (r < 0 || !s.clean_seq)
         return r;
-    if (deleted) { /* what is not there needs no deletion */
-        s.version = coll->version;
-    } else {
-        replica__state_bring(&s, coll, s.clean_seq);
-    }
+    if (deleted) /* what is not there needs no deletion */
+        s.version = replica__endpoint_version(repl, coll);
+    else
+        replica__state_bring(&s, replica__endpoint_version(repl, coll), s.clean_seq);
     return replica__state_put(repl->db, &s, err);
 }
 
@@ -206,6 +367,7 @@ static int bring(struct replica__replication *repl, const replica_collection *co
 static int bring_some(struct replica__replication *repl, const replica_collection *coll,
                       int64_t *after, replica_error *err)
 {
+    int64_t version = replica__endpoint_version(repl, coll);
     struct unseen u;
     REPLICA_TXN txn = NULL;
     int r = replica__lease_begin(repl, &txn, err);
@@ -217,7 +379,7 @@ static int bring_some(struct replica__replication *repl, const replica_collectio
         r = bring(repl, coll, u.docs[i], u.deleted[i], err);
     }
     if (r >= 0 && u.n < BATCH)
-        r = put_stored(repl, &(struct stored){ coll->number, coll->version, coll->version }, err);
+        r = put_stored(repl, &(struct stored){ coll->number, version, version }, err);
     if (r >= 0)
         r = replica__txn_commit(&txn, err);
     return r < 0 ? r : u.n == BATCH;
@@ -232,18 +394,18 @@ int replica__feed_confirm(struct replica__replication *repl, size_t feed, replic
         int64_t after = -1;
         int r;
 
-        if (!repl->unconfirmed[i] || (f->coll && f->coll != repl->colls[i]->number))
+        if (!is_unconfirmed(&repl->endpoints[i]) || !is_of_feed(f, repl->colls[i]))
             continue;
         do
             r = bring_some(repl, repl->colls[i], &after, err);
         while (r > 0);
         if (r < 0)
             return r;
-        repl->unconfirmed[i] = false;
+        repl->endpoints[i].confirmed = repl->endpoints[i].version;
         done = 1;
         replica__db_log(repl->db, REPLICA_LOG_INFO, "migration",
-                        "'%s' is confirmed at the server's version %d", repl->colls[i]->name,
-                        repl->colls[i]->version);
+                        "'%s' is confirmed at the server's version %lld", repl->colls[i]->name,
+                        (long long)repl->endpoints[i].version);
     }
     return done;
 }

@@ -36,6 +36,9 @@ static int follow(replica_db *db, struct replica__state *s, const struct replica
         s->sent_seq = old->seq;
         s->todo = REPLICA__TODO_NOW;
     }
+    if (r >= 0 && s->clean_seq == old->seq && !s->base &&
+        replica__migrate_leads_down(w->coll, old->version))
+        r = replica__kept_add_row(db, old, 1, &s->base, err);
     if (s->clean_seq == old->seq)
         s->clean_seq = seq;
     if (s->lost_seq == old->seq)
@@ -125,11 +128,11 @@ int replica__state_follow_sent(replica_db *db, int64_t doc, int64_t version,
     return r;
 }
 
-void replica__state_bring(struct replica__state *s, const replica_collection *coll, int64_t seq)
+void replica__state_bring(struct replica__state *s, int64_t endpoint, int64_t seq)
 {
     s->lost_seq = seq;
     s->clean_seq = 0;
-    s->version = coll->version - 1; /* any other than this one */
+    s->version = endpoint - 1; /* any other than this one */
     s->todo = REPLICA__TODO_NOW;
 }
 

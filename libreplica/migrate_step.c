@@ -1,4 +1,5 @@
 /* Steps: from the text of one version to that of the next, by functions of the program. */
+#include "base/arena.h"
 #include "libreplica/document.h"
 #include "libreplica/migrate.h"
 #include "libreplica/shape.h"
@@ -23,9 +24,6 @@ int replica__steps_copy(const replica_migration *steps, size_t n, struct replica
             return replica__error_set(err, REPLICA_EINVAL, 0,
                                       "migration %zu has no function, or leads to version %d", i,
                                       steps[i].to);
-        if (steps[i].down)
-            return replica__error_set(err, REPLICA_ENOTSUP, 0,
-                                      "migration %zu: a way back is not supported yet", i);
         for (size_t j = 0; j < i; j++) {
             if (steps[i].to == steps[j].to)
                 return replica__error_set(err, REPLICA_EINVAL, 0,
@@ -111,19 +109,20 @@ static int judge(const replica_collection *coll, replica_doc *doc, int64_t to, i
     return r < 0 ? r : made;
 }
 
-/* One step; what it makes takes the place of *doc. */
-static int run_step(const replica_collection *coll, replica_doc **doc, int64_t to,
+/* One step, up to this version or down to it; what it makes takes the place of *doc. */
+static int run_step(const replica_collection *coll, replica_doc **doc, int64_t to, bool down,
                     replica_error *err)
 {
-    const replica_migration *step = step_to(coll->steps, to);
+    const replica_migration *step = step_to(coll->steps, to + down);
+    replica_migrate_fn fn = !step ? NULL : down ? step->down : step->up;
     replica_text out = { .buf = { .max = coll->db->limits.max_bytes } };
     replica_error why = { .offset = -1 };
     struct replica__slice text;
     replica_doc *next;
     int r;
 
-    if (step)
-        r = judge(coll, *doc, to, step->up(step->ctx, *doc, &out), &out.buf, &text, &why);
+    if (fn)
+        r = judge(coll, *doc, to, fn(step->ctx, *doc, &out), &out.buf, &text, &why);
     else
         r = replica__error_set(&why, REPLICA_EINVAL, 0, "there is no step to it");
     if (r == REPLICA_ENOMEM) {
@@ -153,7 +152,7 @@ int replica__migrate_state(const replica_collection *coll, replica_doc *doc, rep
     size_t before_len, len;
 
     for (int64_t v = replica__doc_version(doc); v < coll->version; v++) {
-        int r = run_step(coll, &at, v + 1, err);
+        int r = run_step(coll, &at, v + 1, false, err);
 
         if (r < 0)
             return r;
@@ -165,4 +164,77 @@ int replica__migrate_state(const replica_collection *coll, replica_doc *doc, rep
     *ret_doc = replica_doc_ref(at);
     return len == before_len && memcmp(before, after, len) == 0 ? REPLICA__MIGRATED_SAME
                                                                 : REPLICA__MIGRATED_TEXT;
+}
+
+bool replica__migrate_leads_down(const replica_collection *coll, int64_t version)
+{
+    for (int64_t v = coll->version; v > version; v--) {
+        const replica_migration *step = step_to(coll->steps, v);
+
+        if (!step || !step->down)
+            return false;
+    }
+    return true;
+}
+
+/* The text of one row for its endpoint, into the page's arena. */
+static int lower_row(struct replica__push_page *page, struct replica__push_row *row,
+                     replica_error *why)
+{
+    REPLICA_DOC made = NULL;
+    REPLICA_DOC at = NULL;
+    const char *json;
+    int r = replica__doc_new(row->coll, row->id, row->json, row->len, row->deleted, &made, why);
+
+    if (r < 0)
+        return r;
+    at = replica__doc_with_text(made, row->json, row->len, row->version);
+    if (!at)
+        return replica__enomem(why);
+    for (int64_t v = row->version; v > row->endpoint; v--) {
+        r = run_step(row->coll, &at, v - 1, true, why);
+        if (r == REPLICA_MIGRATE_DROP)
+            return replica__error_set(why, REPLICA_EVERSION, (int)(v - 1),
+                                      "it has no place in the server's version %lld",
+                                      (long long)(v - 1));
+        if (r < 0)
+            return r;
+    }
+    json = replica_doc_json(at, &row->len);
+    row->json = replica__arena_copy(page->arena, json, row->len);
+    row->version = row->endpoint;
+    return row->json ? 0 : replica__enomem(why);
+}
+
+bool replica__push_page_is_high(const struct replica__push_page *page)
+{
+    for (size_t i = 0; i < page->n; i++) {
+        if (page->rows[i].version > page->rows[i].endpoint)
+            return true;
+    }
+    return false;
+}
+
+int replica__push_page_lower(struct replica__push_page *page, replica_error *err)
+{
+    for (size_t i = 0; i < page->n; i++) {
+        struct replica__push_row *row = &page->rows[i];
+        replica_error why = { .offset = -1 };
+        int r;
+
+        if (row->version <= row->endpoint)
+            continue;
+        r = lower_row(page, row, &why);
+        if (r >= 0)
+            continue;
+        if (r != REPLICA_ENOMEM && row->deleted) { /* a tombstone goes as it is */
+            row->version = row->endpoint;
+            continue;
+        }
+        row->held = r;
+        row->why = r == REPLICA_ENOMEM ? NULL : replica__arena_text(page->arena, why.message);
+        if (!row->why)
+            return replica__enomem(err);
+    }
+    return 0;
 }

@@ -15,6 +15,11 @@
 
 #include <string.h>
 
+static int64_t version_of(const struct replica__pulled *doc)
+{
+    return doc->coll->version - doc->older;
+}
+
 static int origin_of(struct replica__pulling *p, const struct replica__pulled *doc,
                      struct replica__origin *ret, replica_error *err)
 {
@@ -53,7 +58,7 @@ int replica__keep_pulled(struct replica__pulling *p, const struct replica__pulle
     return replica__kept_add(p->repl->db,
                              &(struct replica__kept){
                                  .flags = doc->deleted || a->deleted ? REPLICA__FLAG_DELETED : 0,
-                                 .version = doc->coll->version - doc->older,
+                                 .version = version_of(doc),
                                  .incarnation = p->incarnation,
                                  .server_seq = doc->sequence,
                                  .stamp = doc->stamp,
@@ -71,7 +76,7 @@ static int write_pulled(struct replica__pulling *p, const struct replica__pulled
                         struct replica__written *ret, replica_error *err)
 {
     struct replica__origin o;
-    int r = origin_of(p, doc, &o, err);
+    int risen, r = origin_of(p, doc, &o, err);
     const struct replica__write w = {
         .coll = doc->coll,
         .id = a->id,
@@ -81,6 +86,8 @@ static int write_pulled(struct replica__pulling *p, const struct replica__pulled
         .deleted = doc->deleted || a->deleted,
         .bundle = doc->bundle,
         .pulled = true,
+        .versioned = true,
+        .version = version_of(doc),
         .replication = p->repl->number,
         .stamp = doc->stamp,
         .writer = o.writer,
@@ -89,8 +96,12 @@ static int write_pulled(struct replica__pulling *p, const struct replica__pulled
 
     if (r < 0)
         return r;
-    return old ? replica__write(p->repl->db, &w, old, ret, err)
-               : replica__write_new(p->repl->db, &w, ret, err);
+    r = old ? replica__write(p->repl->db, &w, old, ret, err)
+            : replica__write_new(p->repl->db, &w, ret, err);
+    if (r < 0 || !doc->older || w.deleted || (!old && r == 0))
+        return r;
+    risen = replica__migrate_again(p->repl->db, doc->coll->number, ret->number, err);
+    return risen < 0 ? risen : r;
 }
 
 static int read_floor(struct replica__pulling *p, int64_t feed, replica_error *err)
@@ -135,7 +146,7 @@ int replica__state_clean(struct replica__pulling *p, struct replica__state *s,
     s->clean_seq = seq;
     s->incarnation = server_seq ? p->incarnation : 0;
     s->server_seq = server_seq;
-    s->version = coll->version;
+    s->version = replica__endpoint_version(p->repl, coll);
     s->rounds = s->todo = s->aside_seq = s->lost_seq = 0;
     return replica__state_put(db, s, err);
 }
@@ -148,7 +159,7 @@ static bool is_same(const struct replica__pulling *p, const struct replica__pull
 {
     if ((doc->deleted || a->deleted) != ((row->flags & REPLICA__FLAG_DELETED) != 0))
         return false;
-    if (row->version < doc->coll->version && !(row->flags & REPLICA__FLAG_DELETED))
+    if (row->version != version_of(doc) && !(row->flags & REPLICA__FLAG_DELETED))
         return false;
     if (a->len == row->len && memcmp(a->json, row->body, a->len) == 0)
         return true;
@@ -156,14 +167,46 @@ static bool is_same(const struct replica__pulling *p, const struct replica__pull
                                                  REPLICA_JSON_AS_JAVASCRIPT) > 0;
 }
 
+/* The same for one that is clean with a base: that is what the server had.  1, 0. */
+static int is_base(const struct replica__pulling *p, const struct replica__pulled *doc,
+                   const struct replica__accepted *a, const struct replica__state *s,
+                   replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    struct replica__kept k;
+    int r = s->base ? replica__kept_get(p->repl->db, s->base, &stmt, &k, err) : 0;
+
+    if (r < 0 || !s->base)
+        return r;
+    return is_same(p, doc, a,
+                   &(struct replica__row){ .flags = k.flags, .version = k.version,
+                                           .body = k.body, .len = k.len });
+}
+
+/* In step as before, with what it has for a base. */
+static int stays_clean(struct replica__pulling *p, struct replica__state *s,
+                       const struct replica__pulled *doc, int64_t seq, replica_error *err)
+{
+    int64_t base = s->base;
+    int r;
+
+    s->base = 0;
+    r = replica__state_clean(p, s, doc->coll, seq, doc->sequence, err);
+    s->base = base;
+    return r < 0 ? r : replica__state_put(p->repl->db, s, err);
+}
+
 static int apply_clean(struct replica__pulling *p, struct replica__pulled *doc,
                        const struct replica__accepted *a, const struct replica__row *row,
                        struct replica__state *s, replica_error *err)
 {
     struct replica__written written = { .seq = row->seq };
-    int r = 0;
+    int r = is_base(p, doc, a, s, err);
+    bool base = r > 0;
 
-    if (is_same(p, doc, a, row)) {
+    if (r < 0)
+        return r;
+    if (base || is_same(p, doc, a, row)) {
         doc->outcome = REPLICA__PULLED_SAME;
     } else {
         doc->outcome = REPLICA__PULLED_WRITTEN;
@@ -171,6 +214,8 @@ static int apply_clean(struct replica__pulling *p, struct replica__pulled *doc,
     }
     if (r >= 0) /* this one is newer */
         r = replica__state_drop_unsettled(p->repl->db, s, err);
+    if (r >= 0 && base && row->version > version_of(doc))
+        return stays_clean(p, s, doc, row->seq, err);
     return r < 0 ? r : replica__state_clean(p, s, doc->coll, written.seq, doc->sequence, err);
 }
 
@@ -384,7 +429,7 @@ static int apply(struct replica__pulling *p, struct replica__pulled *doc, replic
     }
     if (r < 0)
         return replica__enomem(err);
-    if (!doc->deleted && !a.deleted)
+    if (!doc->deleted && !a.deleted && !doc->older)
         r = replica__shape_check(doc->coll, a.id, a.json, a.len, &why);
     if (r == REPLICA_ESCHEMA || r == REPLICA_ELIMIT)
         return misshapen(p, doc, &a, &why, err);
@@ -421,7 +466,7 @@ static int apply(struct replica__pulling *p, struct replica__pulled *doc, replic
                                   .clean_seq = written.seq,
                                   .incarnation = doc->sequence ? p->incarnation : 0,
                                   .server_seq = doc->sequence,
-                                  .version = doc->coll->version,
+                                  .version = replica__endpoint_version(p->repl, doc->coll),
                               },
                               err);
 }
@@ -512,6 +557,7 @@ int replica__pull_apply(struct replica__replication *repl, size_t feed,
     if (r >= 0)
         r = replica__txn_commit(&txn, err);
     if (r < 0) {
+        replica__txn_forget(repl->db); /* how far a migration is, too */
         for (size_t i = 0; i < n; i++)
             forget_id(&docs[i]);
         return r;

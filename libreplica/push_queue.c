@@ -4,6 +4,7 @@
  * Before a page leaves, the range that it covers is made durable.  A row that must be asked about
  * again, or that the mark has passed, has `todo` in its state. */
 #include "base/arena.h"
+#include "libreplica/migrate.h"
 #include "libreplica/replication.h"
 #include "libreplica/txn.h"
 
@@ -68,7 +69,7 @@ static int copy_base(struct page *p, const struct replica__state *s, struct repl
 
 /* What of a stored state a row needs. */
 struct state_text {
-    int64_t seq, stamp, writer, wseq, flags;
+    int64_t seq, stamp, writer, wseq, flags, version;
     const char *bundle, *body;
     size_t len;
 };
@@ -106,6 +107,8 @@ static int add_row(struct page *p, const struct replica__row *doc,
     row->deleted = (t->flags & REPLICA__FLAG_DELETED) != 0;
     row->stamp = t->stamp;
     row->again = again;
+    row->version = t->version;
+    row->endpoint = replica__endpoint_version(p->repl, coll);
     row->len = t->len;
     row->id = copy(p, doc->id, doc->id_len);
     row->operation = copy(p, operation, replica__operation_write(operation, opening, t->wseq));
@@ -124,7 +127,8 @@ static struct state_text text_of_row(const struct replica__row *row)
 {
     return (struct state_text){ .seq = row->seq, .stamp = row->stamp, .writer = row->opening,
                                 .wseq = row->seq, .flags = row->flags, .bundle = row->bundle,
-                                .body = row->body, .len = row->len };
+                                .body = row->body, .len = row->len,
+                                .version = row->version };
 }
 
 /* A state that left before the document moved on. */
@@ -140,7 +144,8 @@ static int add_sent(struct page *p, const struct replica__row *doc, const struct
     return add_row(p, doc, with,
                    &(struct state_text){ .seq = s->sent_seq, .stamp = k.stamp, .writer = k.opening,
                                          .wseq = s->sent_seq, .flags = k.flags, .bundle = k.bundle,
-                                         .body = k.body, .len = k.len },
+                                         .body = k.body, .len = k.len,
+                                         .version = k.version },
                    true, err);
 }
 

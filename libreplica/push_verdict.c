@@ -45,6 +45,12 @@ static int drop_older_unsettled(struct replica__pulling *p, struct judged *j, re
     return older ? replica__state_drop_unsettled(db, &j->state, err) : 0;
 }
 
+/* The server may have another text of it than what is stored here. */
+static bool is_lowered(const struct judged *j)
+{
+    return j->row->endpoint < j->row->coll->version;
+}
+
 /* The state that was sent becomes the base. */
 static int sent_is_base(struct replica__pulling *p, struct judged *j, replica_error *err)
 {
@@ -56,11 +62,15 @@ static int sent_is_base(struct replica__pulling *p, struct judged *j, replica_er
     s->sent = 0;
     s->sent_seq = 0;
     r = replica__state_drop_base(db, s, err);
+    if (r >= 0 && base && is_lowered(j)) { /* not what the server has, to the byte */
+        r = replica__kept_unref(db, base, err);
+        base = 0;
+    }
     if (r >= 0 && !base)
         r = replica__kept_add(db,
                               &(struct replica__kept){
                                   .flags = j->row->deleted ? REPLICA__FLAG_DELETED : 0,
-                                  .version = j->row->coll->version,
+                                  .version = j->row->version,
                                   .stamp = j->row->stamp,
                                   .body = j->row->json,
                                   .len = j->row->len,
@@ -85,8 +95,19 @@ static int taken_but_moved_on(struct replica__pulling *p, struct judged *j, repl
     s->rounds = 0;
     s->todo = REPLICA__TODO_NOW;
     if (j->verdict->verdict == REPLICA_VERDICT_TAKEN)
-        s->version = j->row->coll->version;
+        s->version = replica__endpoint_version(p->repl, j->row->coll);
     return replica__state_put(p->repl->db, s, err);
+}
+
+/* The document is in step.  What the server has of it, if that is another text, is its base. */
+static int taken_as_stored(struct replica__pulling *p, struct judged *j, replica_error *err)
+{
+    int r = replica__state_clean(p, &j->state, j->row->coll, j->seq, j->number, err);
+
+    if (r < 0 || !is_lowered(j))
+        return r;
+    r = sent_is_base(p, j, err);
+    return r < 0 ? r : replica__state_put(p->repl->db, &j->state, err);
 }
 
 /* What is stored is what was sent, in a newer version.  The server has that one too, if it has
@@ -96,11 +117,11 @@ static int taken_and_risen(struct replica__pulling *p, struct judged *j, replica
 {
     const replica_collection *coll = j->row->coll;
     struct replica__state *s = &j->state;
-    int r = replica__state_clean(p, s, coll, j->seq, j->number, err);
+    int r = taken_as_stored(p, j, err);
 
-    if (r < 0 || j->verdict->verdict == REPLICA_VERDICT_TAKEN)
+    if (r < 0 || j->verdict->verdict == REPLICA_VERDICT_TAKEN || is_lowered(j))
         return r;
-    replica__state_bring(s, coll, j->seq);
+    replica__state_bring(s, replica__endpoint_version(p->repl, coll), j->seq);
     return replica__state_put(p->repl->db, s, err);
 }
 
@@ -139,7 +160,7 @@ static int taken(struct replica__pulling *p, struct judged *j, replica_error *er
     if (j->risen)
         return taken_and_risen(p, j, err);
     return j->moved_on ? taken_but_moved_on(p, j, err)
-                       : replica__state_clean(p, &j->state, j->row->coll, j->seq, j->number, err);
+                       : taken_as_stored(p, j, err);
 }
 
 static int refused(struct replica__pulling *p, struct judged *j, int kind, int code,
@@ -244,8 +265,8 @@ static int judge(struct replica__pulling *p, struct judged *j, replica_error *er
     case REPLICA_VERDICT_CONFLICT:
         return conflict(p, j, err);
     case REPLICA_VERDICT_REFUSED:
-        return refused(p, j, REPLICA_ASIDE_REFUSED, v->code, v->reason ? v->reason : "refused",
-                       err);
+        return refused(p, j, v->aside ? v->aside : REPLICA_ASIDE_REFUSED, v->code,
+                       v->reason ? v->reason : "refused", err);
     case REPLICA_VERDICT_LOCKED:
     case REPLICA_VERDICT_LATER:
         r = replica__state_drop_sent(db, &j->state, err);

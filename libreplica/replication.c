@@ -36,7 +36,7 @@ void replica__replication_close(struct replica__replication *repl)
     replica__lease_close(repl);
     free_feeds(repl);
     replica__free(repl->colls);
-    replica__free(repl->unconfirmed);
+    replica__free(repl->endpoints);
     replica__free(repl->name);
     replica__free(repl);
 }
@@ -144,8 +144,8 @@ int replica__replication_open(replica_db *db, const char *name, replica_collecti
     repl->lease.locks = -1;
     repl->name = replica__strdup(name);
     repl->colls = replica__alloc_zero(n, sizeof *repl->colls);
-    repl->unconfirmed = replica__alloc_zero(n, sizeof *repl->unconfirmed);
-    if (!repl->name || !repl->colls || !repl->unconfirmed)
+    repl->endpoints = replica__alloc_zero(n, sizeof *repl->endpoints);
+    if (!repl->name || !repl->colls || !repl->endpoints)
         return replica__enomem(err);
     repl->db = db;
     repl->n = n;
@@ -341,7 +341,7 @@ size_t replica__feed_collections(struct replica__replication *repl, size_t feed,
 
 const char *replica__feed_checkpoint(struct replica__replication *repl, size_t feed)
 {
-    return repl->feeds[feed].checkpoint;
+    return replica__endpoint_is_new(repl, feed) ? NULL : repl->feeds[feed].checkpoint;
 }
 
 int replica__feed_is_reset(struct replica__replication *repl, size_t feed, replica_error *err)

@@ -31,6 +31,13 @@ struct replica__feed {
     size_t n;
 };
 
+/* Which version's endpoint a collection is replicated with. */
+struct replica__endpoint {
+    int64_t version;   /* the feed's checkpoint, and what is said to be in step, are of this one */
+    int64_t at;        /* this one is asked; another than version until it has answered */
+    int64_t confirmed; /* this one has shown all that it has */
+};
+
 struct replica__replication {
     replica_db *db;
     char *name;
@@ -39,7 +46,8 @@ struct replica__replication {
     int one_feed; /* -1: never set */
     int64_t seen; /* ms: when that was last written down */
     replica_collection **colls;
-    bool *unconfirmed; /* of each: its version's endpoint has not shown all yet: migrate.h */
+    struct replica__endpoint *endpoints; /* of each */
+    bool searching; /* for a version that the server has */
     size_t n;
     struct replica__feed *feeds;
     size_t feed_count;

@@ -78,8 +78,10 @@ typedef int (*replica_migrate_fn)(void *ctx, replica_doc *doc, replica_text *out
 typedef struct replica_migration {
     int to;                  /* from to - 1 */
     replica_migrate_fn up;
-    replica_migrate_fn down; /* the way back, for servers of the version before: not supported
-                              * yet (REPLICA_ENOTSUP).  NULL */
+    replica_migrate_fn down; /* the way back, for a server that is still at the version before: a
+                              * document of version `to` in, the text of the version before out.
+                              * DROP: it has none there, and is not sent.  NULL: such a server is
+                              * waited for */
     void *ctx;
 } replica_migration;
 

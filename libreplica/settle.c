@@ -50,6 +50,7 @@ static int read_question(struct replica__replication *repl, int64_t number,
     struct replica__state s;
     struct replica__row row;
     replica_collection *coll;
+    int64_t endpoint;
     int r = replica__row_by_number(db, number, &stmt, &row, err);
 
     if (r <= 0)
@@ -81,9 +82,10 @@ static int read_question(struct replica__replication *repl, int64_t number,
         .clean = s.clean_seq == row.seq,
         .lost = s.lost_seq == row.seq,
     };
-    ret->real_older = replica__doc_version(real) < coll->version;
+    endpoint = replica__endpoint_version(repl, coll);
+    ret->real_older = replica__doc_version(real) < endpoint;
     /* In step with an older version's endpoint, and brought to this one's: it has it after all. */
-    if (ret->lost && s.version != coll->version) {
+    if (ret->lost && s.version != endpoint) {
         ret->lost = false;
         ret->clean = true;
     }
@@ -224,7 +226,8 @@ struct settling {
     struct replica__state s;
     const struct replica__row *row;
     int64_t real_seq; /* the server's */
-    bool bring;       /* what the server has is of an older version: it is to have this one */
+    bool bring;       /* what the server has is older than its endpoint: it is to have this one */
+    bool lower;       /* what it has is of its endpoint's version, and that one is not ours */
 };
 
 static bool same_content(replica_doc *a, replica_doc *b)
@@ -261,37 +264,51 @@ static int write_real(struct settling *t, struct replica__written *ret, replica_
 
     if (r < 0)
         return r;
-    return replica__write(db,
-                          &(struct replica__write){
-                              .coll = t->answer->of->coll,
-                              .id = t->row->id,
-                              .id_len = t->row->id_len,
-                              .json = k.body,
-                              .len = k.len,
-                              .deleted = (k.flags & REPLICA__FLAG_DELETED) != 0,
-                              .bundle = k.bundle,
-                              .pulled = true,
-                              .replication = t->p->repl->number,
-                              .stamp = k.stamp,
-                              .writer = k.writer,
-                              .wseq = k.wseq,
-                          },
-                          t->row, ret, err);
+    r = replica__write(db,
+                       &(struct replica__write){
+                           .coll = t->answer->of->coll,
+                           .id = t->row->id,
+                           .id_len = t->row->id_len,
+                           .json = k.body,
+                           .len = k.len,
+                           .deleted = (k.flags & REPLICA__FLAG_DELETED) != 0,
+                           .bundle = k.bundle,
+                           .pulled = true,
+                           .replication = t->p->repl->number,
+                           .stamp = k.stamp,
+                           .writer = k.writer,
+                           .wseq = k.wseq,
+                           .versioned = true,
+                           .version = k.version,
+                       },
+                       t->row, ret, err);
+    if (r >= 0 && t->lower)
+        r = replica__migrate_again(db, t->row->coll, t->row->number, err);
+    return r;
 }
 
 static int clean(struct settling *t, int64_t seq, replica_error *err)
 {
     const replica_collection *coll = t->answer->of->coll;
     replica_db *db = t->p->repl->db;
-    int r = replica__state_drop_unsettled(db, &t->s, err);
+    int64_t base = t->lower && seq == t->row->seq ? t->s.unsettled : 0;
+    int r = 0;
+
+    if (base) /* what is stored here is not what the server has, to the byte */
+        t->s.unsettled = 0;
+    else
+        r = replica__state_drop_unsettled(db, &t->s, err);
 
     if (r >= 0)
         r = replica__aside_drop(db, t->p->repl->number, t->row->coll, t->row->id, 0, err);
     if (r >= 0)
         r = replica__state_clean(t->p, &t->s, coll, seq, t->real_seq, err);
-    if (r < 0 || !t->bring)
+    if (r < 0 || !(t->bring || base))
         return r;
-    replica__state_bring(&t->s, coll, seq);
+    t->s.base = base;
+    if (!t->bring)
+        return replica__state_put(db, &t->s, err);
+    replica__state_bring(&t->s, replica__endpoint_version(t->p->repl, coll), seq);
     t->answer->push = true;
     return replica__state_put(db, &t->s, err);
 }
@@ -321,7 +338,7 @@ static int rebase(struct settling *t, replica_error *err)
     t->s.clean_seq = t->s.aside_seq = t->s.lost_seq = 0;
     t->s.incarnation = t->real_seq ? t->p->incarnation : 0;
     t->s.server_seq = t->real_seq;
-    t->s.version = t->answer->of->coll->version - t->bring;
+    t->s.version = replica__endpoint_version(t->p->repl, t->answer->of->coll) - t->bring;
     t->s.todo = REPLICA__TODO_NOW;
     return replica__state_put(db, &t->s, err);
 }
@@ -505,6 +522,8 @@ static int settle_one(struct replica__pulling *p, struct replica__settled *answe
     p->incarnation = kept.incarnation;
     t.real_seq = kept.server_seq;
     t.bring = (kept.flags & (REPLICA__FLAG_OLDER | REPLICA__FLAG_DELETED)) == REPLICA__FLAG_OLDER;
+    t.lower = !t.bring && !(kept.flags & REPLICA__FLAG_DELETED) &&
+              kept.version < answer->of->coll->version;
     replica__sql_reset(&kept_stmt);
     t.row = &row;
     r = answer_it(&t, err);
@@ -525,6 +544,8 @@ int replica__settle(struct replica__replication *repl, struct replica__settled *
         r = settle_one(&p, &answers[i], err);
     if (r >= 0)
         r = replica__txn_commit(&txn, err);
+    if (r < 0)
+        replica__txn_forget(repl->db);
     for (size_t i = 0; r < 0 && i < n; i++)
         answers[i].done = false;
     return r;

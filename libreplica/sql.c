@@ -192,8 +192,15 @@ static const char *const texts[] = {
     [REPLICA__SQL_REPL_COLL_DROP] =
         "DELETE FROM replication_collection WHERE replication = ?1 AND coll = ?2",
     [REPLICA__SQL_REPL_COLL_FIND] =
-        "SELECT ifnull(confirmed, -1) FROM replication_collection"
+        "SELECT ifnull(version = confirmed, 0), version FROM replication_collection"
         " WHERE replication = ?1 AND coll = ?2",
+    [REPLICA__SQL_ENDPOINT_LET_IN] =
+        "UPDATE state SET aside_seq = NULL, rounds = NULL, todo = 1 WHERE replication = ?1"
+        " AND aside_seq IS NOT NULL AND EXISTS(SELECT 1 FROM doc d JOIN aside a ON a.coll = d.coll"
+        "  AND a.doc = d.id WHERE d.number = state.doc AND d.coll = ?2 AND a.replication = ?1"
+        "  AND a.kind = ?3)",
+    [REPLICA__SQL_ENDPOINT_FORGET] =
+        "DELETE FROM aside WHERE replication = ?1 AND coll = ?2 AND kind = ?3",
     [REPLICA__SQL_FEED_GET] = "SELECT checkpoint, mark, sent_from, sent_to, common FROM feed WHERE "
                               "replication = ?1 AND coll = ?2",
     [REPLICA__SQL_FEED_PUT] =

@@ -121,7 +121,7 @@ static int capture_for(replica_db *db, struct replica__state *s, const struct re
 
     if (!base && !sent)
         return 0;
-    if (base) {
+    if (base && !s->base) { /* else that is what the server has: see migrate.h */
         r = keep_row(db, row, kept, err);
         s->base = *kept;
     }

@@ -162,6 +162,19 @@ REPLICA_INTERNAL int replica__feed_is_reset(struct replica__replication *repl, s
 REPLICA_INTERNAL int replica__feed_confirm(struct replica__replication *repl, size_t feed,
                                            replica_error *err);
 
+/* Another version than the collection's may be the server's, if steps lead down to it.  The version
+ * whose endpoint is asked: */
+REPLICA_INTERNAL int64_t replica__endpoint_at(const struct replica__replication *repl,
+                                              const replica_collection *coll);
+/* The server has not the versions that were asked for: true, ask for those that are now at. */
+REPLICA_INTERNAL bool replica__endpoint_next(struct replica__replication *repl, size_t feed,
+                                             int code, int detail);
+/* It has; the feed is of these from now on.  1: it was of others, and begins anew. */
+REPLICA_INTERNAL int replica__endpoint_adopt(struct replica__replication *repl, size_t feed,
+                                             replica_error *err);
+REPLICA_INTERNAL bool replica__endpoint_is_new(const struct replica__replication *repl,
+                                               size_t feed);
+
 /* ---- pulling --------------------------------------------------------------------- */
 
 struct replica__pulled {
@@ -237,6 +250,10 @@ struct replica__push_row {
     char *assumed_incarnation;
     int64_t assumed_sequence;
     bool again;          /* it went out before, and no verdict came */
+    int64_t version;     /* of json */
+    int64_t endpoint;    /* the version that the server has */
+    int held;            /* it cannot be taken down to that: < 0, */
+    const char *why;     /* and why */
 };
 struct replica__push_page {
     struct replica__push_row *rows;
@@ -253,6 +270,11 @@ REPLICA_INTERNAL int replica__push_next(struct replica__replication *repl, size_
                                         size_t bytes, struct replica__push_page *ret_page,
                                         replica_error *err);
 REPLICA_INTERNAL void replica__push_page_free(struct replica__push_page *page);
+/* Are there texts of a higher version than the server's?  Then the page is taken down before it is
+ * sent: on the program's thread, in no transaction.  Rows for which that cannot be done are held;
+ * they are not to be sent, and are judged as set aside. */
+REPLICA_INTERNAL bool replica__push_page_is_high(const struct replica__push_page *page);
+REPLICA_INTERNAL int replica__push_page_lower(struct replica__push_page *page, replica_error *err);
 
 struct replica__verdict {
     int verdict;                  /* REPLICA_VERDICT_... of replicator/remote.h */
@@ -261,6 +283,7 @@ struct replica__verdict {
     bool perhaps_taken;           /* CONFLICT: when it went out before, it may have been taken */
     int code;
     const char *reason;
+    int aside;                    /* REFUSED: kind, if it was not the server; 0 */
 };
 /* Apply the verdicts, one for each row, and move the checkpoint if it is given.  Rows without a
  * verdict, and those that come later, stay under way or dirty; the next pass takes them. */

@@ -47,7 +47,6 @@ int replica__arrived_doc(struct replica__session *s, size_t feed, const replica_
         .deleted = from->deleted != 0,
         .sequence = from->sequence,
         .stamp = from->stamp,
-        .older = (int)from->older,
         .writer = replica__arena_text(arena, from->writer),
         .bundle = replica__arena_text(arena, from->bundle),
     };
@@ -59,6 +58,8 @@ int replica__arrived_doc(struct replica__session *s, size_t feed, const replica_
                                   from->collection ? from->collection : "");
     if (!json)
         return replica__enomem(err);
+    doc.older = (int)from->older + replica_collection_version(doc.coll) -
+                (int)replica__endpoint_at(s->repl, doc.coll);
     scan(s, &doc, json, from->len, arena);
     *ret = doc;
     return 0;
@@ -270,6 +271,10 @@ void replica__pull_side_answer(struct replica__session *s, const replica_remote_
     replica_error error = { .offset = -1 };
     int r;
 
+    if (replica__endpoint_adopt(s->repl, s->feed, &error) < 0) {
+        replica__pull_side_failed(s, &error, 0);
+        return;
+    }
     if (s->probe.active) {
         replica__identity_page(s);
         return;

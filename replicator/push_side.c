@@ -36,6 +36,8 @@ static void drop_pages(struct replica__session *s)
     replica__push_page_free(&s->sent);
     replica__push_page_free(&s->ready);
     s->has_ready = false;
+    replica__lowering_cancel(s->lowering);
+    s->lowering = NULL;
     free_answer(&s->verdicts);
     s->has_verdicts = false;
 }
@@ -156,14 +158,33 @@ static void begin_feed(struct replica__session *s, size_t feed)
     replica__push_again(s->repl, feed, s->with_later);
 }
 
+/* Where nobody pulls, nothing has answered yet. */
+static bool adopt_unasked(struct replica__session *s)
+{
+    replica_error error = { .offset = -1 };
+
+    for (size_t i = 0; !s->o.pull && i < s->feed_count; i++) {
+        if (!replica__endpoint_is_new(s->repl, i))
+            continue;
+        if (replica__endpoint_adopt(s->repl, i, &error) < 0) {
+            fail(s, &error);
+            return false;
+        }
+        if (!replica__pull_side_confirm(s, i))
+            return false;
+    }
+    return true;
+}
+
 void replica__push_side_begin(struct replica__session *s)
 {
     s->with_later = replica__session_clock(s) >= s->later_at;
     s->delayed = s->told_apart = s->searching = false;
     if (s->with_later)
         s->later_at = 0;
-    begin_feed(s, 0);
     replica__session_move(s, PUSHING);
+    if (adopt_unasked(s))
+        begin_feed(s, 0);
 }
 
 /* Also what is out goes again, in smaller pages. */
@@ -334,6 +355,23 @@ static int copy_answer(struct replica__session *s, const replica_remote_verdicts
     return 0;
 }
 
+/* Of a version before ours. */
+static bool same_text(const struct replica__push_row *row, const struct replica__pulled *real)
+{
+    replica_doc *doc = NULL;
+    const char *json;
+    size_t len;
+    bool same;
+
+    if (replica__doc_of_pulled(real, row->id, &doc, NULL) < 0)
+        return false;
+    json = replica_doc_json(doc, &len);
+    same = row->deleted == (replica_doc_deleted(doc) != 0) &&
+           replica__json_equal(row->json, row->len, json, len, REPLICA_JSON_AS_JAVASCRIPT) > 0;
+    replica_doc_unref(doc);
+    return same;
+}
+
 /* Without operation ids, a row that went out before and now conflicts with exactly what it says was
  * taken the first time. */
 static void recognise_own(struct replica__session *s)
@@ -348,6 +386,11 @@ static void recognise_own(struct replica__session *s)
         if (v->verdict != REPLICA_VERDICT_CONFLICT || !row->again || v->real.problem)
             continue;
         v->perhaps_taken = true;
+        if (row->endpoint < replica_collection_version(row->coll)) { /* no handler knows these */
+            v->verdict = same_text(row, &v->real) ? REPLICA_VERDICT_TAKEN : v->verdict;
+            v->sequence = v->verdict == REPLICA_VERDICT_TAKEN ? v->real.sequence : v->sequence;
+            continue;
+        }
         if (replica__doc_new(row->coll, row->id, row->json, row->len, row->deleted, &sent, NULL) >=
                 0 &&
             replica__doc_of_pulled(&v->real, row->id, &real, NULL) >= 0 &&
@@ -437,6 +480,82 @@ void replica__push_side_answer(struct replica__session *s, const replica_remote_
         send_ready(s); /* the server has work while we write what it said */
 }
 
+/* ---- for a server of an older version --------------------------------------------- */
+
+/* Rows that cannot be taken down wait for a server that has our version; the others close up. */
+static int set_held_aside(struct replica__session *s, struct replica__push_page *page)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < page->n; i++) {
+        struct replica__push_row *row = &page->rows[i];
+        struct replica__verdict v = { .verdict = REPLICA_VERDICT_REFUSED,
+                                      .code = row->held,
+                                      .reason = row->why,
+                                      .aside = REPLICA_ASIDE_MIGRATION };
+        struct replica__push_page alone = { .rows = row, .n = 1 };
+        replica_error error = { .offset = -1 };
+
+        if (!row->held) {
+            page->rows[n++] = *row;
+            continue;
+        }
+        if (replica__push_apply(s->repl, s->feed, &alone, &v, NULL, NULL, &error) < 0) {
+            fail(s, &error);
+            return -1;
+        }
+        replica__session_tell(s, &(replica_sync_event){ .kind = REPLICA_EVENT_REJECTED,
+                                                        .collection =
+                                                            replica_collection_name(row->coll),
+                                                        .id = row->id,
+                                                        .code = row->held,
+                                                        .reason = row->why });
+    }
+    page->n = n;
+    return 0;
+}
+
+/* Nothing of the page is left to be sent. */
+static void end_page(struct replica__session *s)
+{
+    replica_error error = { .offset = -1 };
+    int r = replica__push_apply(s->repl, s->feed, &s->sent, NULL, NULL, NULL, &error);
+
+    replica__push_page_free(&s->sent);
+    if (r < 0)
+        fail(s, &error);
+}
+
+/* Send the page, or have it taken down first. */
+static void send_low(struct replica__session *s)
+{
+    replica_error error = { .offset = -1 };
+
+    if (!replica__push_page_is_high(&s->sent)) {
+        send_page(s);
+        return;
+    }
+    s->lowering = replica__lowering_begin(s->hooks, &s->sent);
+    if (!s->lowering) {
+        replica__enomem(&error);
+        fail(s, &error);
+    }
+}
+
+static void take_lowered(struct replica__session *s)
+{
+    replica_error error = { .offset = -1 };
+    int r = replica__lowering_take(&s->lowering, &s->sent, &error);
+
+    if (r == 0)
+        return;
+    s->sent.more = false; /* no page is made ready: it would have to go the same way */
+    if (r < 0)
+        fail(s, &error);
+    else if (set_held_aside(s, &s->sent) == 0)
+        s->sent.n > 0 ? (void)send_page(s) : end_page(s);
+}
+
 /* ---- stepping -------------------------------------------------------------------- */
 
 /* The pass is over; what comes later has its turn after a while. */
@@ -463,7 +582,7 @@ static void next_page(struct replica__session *s)
     int r = take_page(s, &s->sent);
 
     if (r > 0) {
-        send_page(s);
+        send_low(s);
     } else if (r == 0 && s->feed + 1 < s->feed_count) {
         begin_feed(s, s->feed + 1);
     } else if (r == 0) {
@@ -473,11 +592,14 @@ static void next_page(struct replica__session *s)
 
 static bool can_prepare(const struct replica__session *s)
 {
-    return !s->has_ready && s->push_rows == s->push_most && s->sent.more;
+    return !s->has_ready && s->push_rows == s->push_most && s->sent.more && s->sent.n > 0 &&
+           s->sent.rows[0].endpoint == replica_collection_version(s->sent.rows[0].coll);
 }
 
 bool replica__push_side_has_work(const struct replica__session *s)
 {
+    if (s->lowering)
+        return s->state == PUSHING && replica__lowering_is_done(s->lowering);
     return s->state == PUSHING && (s->has_verdicts || !s->push.open || can_prepare(s));
 }
 
@@ -485,6 +607,8 @@ void replica__push_side_step(struct replica__session *s)
 {
     if (s->has_verdicts) {
         apply_verdicts(s);
+    } else if (s->lowering) {
+        take_lowered(s);
     } else if (s->push.open) {
         if (can_prepare(s)) {
             int r = take_page(s, &s->ready);

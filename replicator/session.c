@@ -107,6 +107,29 @@ void replica__session_halt(struct replica__session *s, const replica_error *erro
     replica__session_move(s, PAUSED);
 }
 
+static bool is_about_version(const replica_error *error)
+{
+    return error->code == REPLICA_EVERSION ||
+           (error->code == REPLICA_EHTTP && error->detail == 404);
+}
+
+/* Steps that lead down to the server's version let us serve it; one that was raised since is served
+ * at its new one. */
+static bool try_another_version(struct replica__session *s, const replica_error *error)
+{
+    if ((s->state != PULLING && s->state != PUSHING) ||
+        !replica__endpoint_next(s->repl, s->feed, error->code, error->detail))
+        return false;
+    replica__session_log(s, REPLICA_LOG_INFO, "another version is tried: %s", error->message);
+    replica__session_stop_work(s);
+    replica__stream_side_stop(s);
+    replica__session_want_all(s);
+    s->feeds[s->feed].at_head = false;
+    s->dirty = true;
+    replica__session_move(s, IDLE);
+    return true;
+}
+
 void replica__session_failed(struct replica__session *s, const replica_error *error,
                              int64_t retry_ms)
 {
@@ -117,6 +140,8 @@ void replica__session_failed(struct replica__session *s, const replica_error *er
         replica__lease_side_lost(s);
         return;
     }
+    if (is_about_version(error) && try_another_version(s, error))
+        return;
     /* A server that has not our version yet (404) may have it soon; one that is further has no use
      * for this program any more. */
     if (error->code == REPLICA_EAUTH ||
@@ -151,6 +176,8 @@ size_t replica__session_feed_request(struct replica__session *s, size_t feed,
     size_t n = replica__feed_collections(s->repl, feed, &colls);
 
     /* Feeds have their collections in the session's order: one each, or all. */
+    for (size_t i = 0; i < s->o.count; i++)
+        s->named[i].version = (int)replica__endpoint_at(s->repl, s->colls[i]);
     *ret = n == s->o.count ? s->named : &s->named[feed];
     return n;
 }

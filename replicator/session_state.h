@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "replicator/asking.h"
+#include "replicator/lowering.h"
 #include "replicator/session.h"
 
 #include <string.h>
@@ -125,6 +126,7 @@ struct replica__session {
     bool has_ready;
     struct answered verdicts;
     bool has_verdicts;
+    struct replica__lowering *lowering; /* the page that is taken down to the server's version */
     bool searching;         /* a page was refused: halving until the row is found */
     bool delayed;           /* rows of this pass come later */
     int delays;             /* passes in a row that had such */

@@ -112,7 +112,6 @@ TEST(steps_that_lead_nowhere_are_refused)
 {
     const replica_migration twice[] = { rise_migrations[0], rise_migrations[0] };
     const replica_migration none[] = { { .to = 1 } };
-    const replica_migration back = { .to = 1, .up = rise_step, .down = rise_step };
     replica_collection_options opts = { .size = sizeof opts, .version = 1, .migration_count = 2,
                                         .migrations = twice };
     STORE s = at_0(NULL);
@@ -122,8 +121,6 @@ TEST(steps_that_lead_nowhere_are_refused)
     opts.migrations = none;
     opts.migration_count = 1;
     CHECK_RC(replica_db_collection(s.db, "others", &opts, &coll, &test_err), REPLICA_EINVAL);
-    opts.migrations = &back;
-    CHECK_RC(replica_db_collection(s.db, "others", &opts, &coll, &test_err), REPLICA_ENOTSUP);
 }
 
 TEST(an_older_program_neither_writes_nor_reads_what_has_risen)
