@@ -131,6 +131,9 @@ static int prepare(sqlite3 *sqlite, char *sql, const struct search *s, sqlite3_s
     int rc = sql ? sqlite3_prepare_v2(sqlite, sql, -1, ret, NULL) : SQLITE_NOMEM;
 
     sqlite3_free(sql);
+    if (rc == SQLITE_ERROR) /* the statement is ours: only its table can be missing */
+        return replica__error_set(err, REPLICA_EINVAL, rc, "the text index of '%s' was dropped",
+                                  s->coll->name);
     if (rc != SQLITE_OK)
         return failed(sqlite, rc, err);
     replica__bind_text(*ret, 1, s->words, REPLICA_NUL, &rc);

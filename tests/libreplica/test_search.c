@@ -307,6 +307,20 @@ TEST(a_limit_ends_a_search)
     replica_cursor_close(cursor);
 }
 
+TEST(a_search_whose_index_is_dropped_before_it_begins_says_so)
+{
+    STORE s = store_with("{\"id\":\"a\",\"title\":\"one\"}");
+    replica_cursor *cursor = NULL;
+    replica_doc *doc = NULL;
+
+    with_index(&s);
+    CHECK_RC(replica_search(s.coll, NULL, "one", -1, &cursor, &test_err), 0);
+    CHECK_RC(replica_index_drop(s.coll, "words", &test_err), 1);
+    CHECK_RC(replica_cursor_next(cursor, &doc, &test_err), REPLICA_EINVAL);
+    CHECK_STR(test_err.message, "the text index of 'notes' was dropped");
+    replica_cursor_close(cursor);
+}
+
 TEST(dropping_takes_the_words_away)
 {
     STORE s = store_with(FOX);
