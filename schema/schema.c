@@ -52,6 +52,42 @@ static void close_top_level(const char *json, size_t len, struct replica__buf *o
         replica__json_add_member(v.text.data, v.text.len, "additionalProperties", "false", out);
 }
 
+static int is_of_a_member(void *ctx, const replica_schema_finding *finding)
+{
+    replica_error *err = ctx;
+
+    if (!*finding->instance) /* the default alone is no whole document */
+        return 0;
+    replica__error_set(err, REPLICA_ESCHEMA, 0, "default: %s", finding->message);
+    return 1;
+}
+
+/* A default that breaks its own property's schema would refuse every document that needs it. */
+static int check_defaults(const replica_schema *schema, replica_error *err)
+{
+    for (size_t i = 0; i < schema->collection->default_count; i++) {
+        const struct replica__default *d = &schema->collection->defaults[i];
+        REPLICA_BUF text = REPLICA_BUF_INIT;
+        replica_error wrong = { 0 };
+        int r;
+
+        replica__buf_char(&text, '{');
+        replica__buf_json_string(&text, d->name, strlen(d->name));
+        replica__buf_printf(&text, ":%s}", d->json);
+        if (text.r < 0)
+            return replica__enomem(err);
+        r = replica_schema_validate(schema, text.data, text.len, is_of_a_member, &wrong, err);
+        if (r == REPLICA_ESCHEMA && wrong.code) {
+            replica__error_set(err, r, 0, "%s", wrong.message);
+            replica__error_where(err, "/properties/%s", d->name);
+            return r;
+        }
+        if (r < 0 && r != REPLICA_ESCHEMA)
+            return r;
+    }
+    return 0;
+}
+
 int replica_schema_compile(const char *json, size_t len, const replica_schema_options *opts,
                            replica_schema **ret_schema, replica_error *err)
 {
@@ -90,6 +126,8 @@ int replica_schema_compile(const char *json, size_t len, const replica_schema_op
     r = replica__schema_build(schema, text, &known, err);
     if (r == 0 && (known.flags & REPLICA_SCHEMA_COLLECTION))
         r = replica__collection_schema_parse(json, len, &schema->collection, err);
+    if (r == 0 && schema->collection)
+        r = check_defaults(schema, err);
     if (r < 0)
         return r;
     *ret_schema = schema;

@@ -80,6 +80,27 @@ TEST(a_collections_schema_knows_its_version_and_key)
     replica_schema_unref(schema);
 }
 
+#define WITH_DEFAULT                                                            \
+    "{'version':0,'primaryKey':'id','type':'object','required':['id','o'],"     \
+    "'properties':{'id':{'type':'string'},"                                     \
+    "'o':{'type':'integer','minimum':0,'default':%s}}}"
+
+TEST(a_default_keeps_to_its_own_propertys_schema)
+{
+    static const char *const bad[] = { "'x'", "-1", "null" };
+    replica_schema *schema = NULL;
+    char text[300];
+
+    snprintf(text, sizeof text, WITH_DEFAULT, "0");
+    CHECK_RC(compile_with(text, NULL, REPLICA_SCHEMA_COLLECTION, &schema), 0);
+    replica_schema_unref(schema);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        snprintf(text, sizeof text, WITH_DEFAULT, bad[i]);
+        CHECK_RC(compile_with(text, NULL, REPLICA_SCHEMA_COLLECTION, &schema), REPLICA_ESCHEMA);
+        CHECK_STR(test_err.where, "/properties/o");
+    }
+}
+
 TEST(a_collections_schema_is_closed_at_top_level_unless_it_says_otherwise)
 {
     static const struct {
