@@ -56,6 +56,7 @@ def explain_warns_of_full_scans(t):
     t.ok('index', 'create', *t.notes, 'country', 'name')
     said = t.ok('find', *t.notes, '--explain', query).decode()
     t.same(said, 'index country,name: 1 range, in the order asked for.\n')
+    t.same(t.ok('explain', *t.notes, query).decode(), said)
 
 
 @test

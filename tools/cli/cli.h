@@ -168,6 +168,7 @@ int cmd_changes(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_conflicts(int argc, char **argv);
 int cmd_delete(int argc, char **argv);
+int cmd_explain(int argc, char **argv);
 int cmd_export(int argc, char **argv);
 int cmd_find(int argc, char **argv);
 int cmd_get(int argc, char **argv);

@@ -1,4 +1,5 @@
-/* replica find: the documents that match a query, how many, or how they would be found. */
+/* replica find, replica explain: the documents that match a query, how many, or how they would be
+ * found. */
 #include "libreplica/query.h"
 #include "tools/cli/cli.h"
 
@@ -45,9 +46,36 @@ static int print_plan(replica_collection *coll, const struct replica__buf *query
     return r;
 }
 
+enum { DOCUMENTS, COUNT, PLAN };
+
+static int answer(const char *db, const char *collection, const char *arg, int what)
+{
+    REPLICA_BUF query = REPLICA_BUF_INIT;
+    CLI_STORE store = CLI_STORE_INIT;
+    replica_error err = { .offset = -1 };
+    const char *source;
+    int r = cli_text(arg, &query, &source);
+
+    if (r == 0)
+        r = cli_open_collection(&store, db, REPLICA_DB_READ_ONLY, collection);
+    if (r)
+        return r;
+    if (what == COUNT)
+        r = print_count(store.coll, &query, &err);
+    else if (what == PLAN)
+        r = print_plan(store.coll, &query, &err);
+    else
+        r = print_documents(store.coll, &query, &err);
+    if (r == REPLICA_EINVAL || r == REPLICA_EJSON) {
+        cli_bad_text(source, 0, &err);
+        return cli_finish(CLI_USAGE);
+    }
+    return cli_finish(r < 0 ? cli_failed(&err) : CLI_OK);
+}
+
 int cmd_find(int argc, char **argv)
 {
-    const char *db = NULL, *collection = NULL, *source;
+    const char *db = NULL, *collection = NULL;
     bool count = false, explain = false;
     const struct cli_option options[] = {
         CLI_OPTION_DB(&db),
@@ -66,29 +94,34 @@ int cmd_find(int argc, char **argv)
         1,
         options,
     };
-    REPLICA_BUF query = REPLICA_BUF_INIT;
-    CLI_STORE store = CLI_STORE_INIT;
-    replica_error err = { .offset = -1 };
     int r;
 
     if (cli_parse(&command, argc, argv, &r) < 0)
         return r;
     if (count && explain)
         return cli_usage("--count and --explain are two things");
-    r = cli_text(argv[1], &query, &source);
-    if (r == 0)
-        r = cli_open_collection(&store, db, REPLICA_DB_READ_ONLY, collection);
-    if (r)
+    return answer(db, collection, argv[1], count ? COUNT : explain ? PLAN : DOCUMENTS);
+}
+
+int cmd_explain(int argc, char **argv)
+{
+    const char *db = NULL, *collection = NULL;
+    const struct cli_option options[] = {
+        CLI_OPTION_DB(&db),
+        CLI_OPTION_COLLECTION(&collection),
+        { 0 },
+    };
+    const struct cli_command command = {
+        "QUERY|-",
+        "Print how the documents that match would be found, with a warning where every document\n"
+        "must be looked at: the same as find --explain.",
+        1,
+        1,
+        options,
+    };
+    int r;
+
+    if (cli_parse(&command, argc, argv, &r) < 0)
         return r;
-    if (count)
-        r = print_count(store.coll, &query, &err);
-    else if (explain)
-        r = print_plan(store.coll, &query, &err);
-    else
-        r = print_documents(store.coll, &query, &err);
-    if (r == REPLICA_EINVAL || r == REPLICA_EJSON) {
-        cli_bad_text(source, 0, &err);
-        return cli_finish(CLI_USAGE);
-    }
-    return cli_finish(r < 0 ? cli_failed(&err) : CLI_OK);
+    return answer(db, collection, argv[1], PLAN);
 }

@@ -16,6 +16,7 @@ static const struct {
     { "export", cmd_export, "print all documents as JSON Lines" },
     { "ls", cmd_ls, "list collections, or the ids of one" },
     { "find", cmd_find, "find documents by a query" },
+    { "explain", cmd_explain, "say how a query would be answered" },
     { "search", cmd_search, "find documents by their words" },
     { "index", cmd_index, "create, drop and list indexes" },
     { "changes", cmd_changes, "print the change feed" },

@@ -20,6 +20,7 @@ _replica_options()
         export) echo --db --collection ;;
         ls) echo --db --collection --json ;;
         find) echo --db --collection --count --explain ;;
+        explain) echo --db --collection ;;
         index) echo --db --collection --name --where --unique --text --json ;;
         search) echo --db --collection --index --limit ;;
         changes) echo --db --collection --since --limit --docs ;;
@@ -44,8 +45,8 @@ _replica()
 {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     local command=${COMP_WORDS[1]}
-    local commands="put get delete patch import export ls find search index changes watch sql sync status conflicts
-        rejected check purge schema serve help"
+    local commands="put get delete patch import export ls find explain search index changes watch sql sync status
+        conflicts rejected check purge schema serve help"
 
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
