@@ -21,15 +21,25 @@ void replica__db_keep_texts(replica_db *db)
     db->keeps_texts = true;
 }
 
-int replica__migrate_may_write(const replica_collection *coll, replica_error *err)
+static int may(const char *what, const replica_collection *coll, replica_error *err)
 {
     if (coll->stored_version <= coll->version)
         return 0;
     replica__error_set(err, REPLICA_EVERSION, coll->stored_version,
-                       "another program has raised '%s' to version %d; this one writes version %d",
-                       coll->name, coll->stored_version, coll->version);
+                       "another program has raised '%s' to version %d; this one %s version %d",
+                       coll->name, coll->stored_version, what, coll->version);
     replica__error_where(err, "%s", coll->name);
     return REPLICA_EVERSION;
+}
+
+int replica__migrate_may_write(const replica_collection *coll, replica_error *err)
+{
+    return may("writes", coll, err);
+}
+
+int replica__migrate_may_read(const replica_collection *coll, replica_error *err)
+{
+    return may("reads", coll, err);
 }
 
 int replica__migrate_know(replica_db *db, replica_error *err)

@@ -138,9 +138,10 @@ static inline bool replica__migrate_shows_all(const replica_collection *coll)
     return coll->stored_version <= coll->version && !(coll->steps && coll->db->set_aside);
 }
 
-/* In the write path: may this handle write texts of its version?  REPLICA_EVERSION: another program
- * has raised the collection. */
+/* May this handle write, or read, texts of its version?  REPLICA_EVERSION: another program has
+ * raised the collection. */
 int replica__migrate_may_write(const replica_collection *coll, replica_error *err);
+int replica__migrate_may_read(const replica_collection *coll, replica_error *err);
 
 /* Was the document set aside because its migration failed?  1, and err has the reason; 0. */
 int replica__migrate_failed(const replica_collection *coll, const char *id, size_t id_len,

@@ -258,23 +258,12 @@ int replica_migration_finish(replica_collection *coll, replica_error *err)
     return r;
 }
 
-static int may_ask(const replica_collection *coll, replica_error *err)
-{
-    if (coll->stored_version <= coll->version)
-        return 0;
-    replica__error_set(err, REPLICA_EVERSION, coll->stored_version,
-                       "another program has raised '%s' to version %d; this one reads version %d",
-                       coll->name, coll->stored_version, coll->version);
-    replica__error_where(err, "%s", coll->name);
-    return REPLICA_EVERSION;
-}
-
 int replica__migrate_before_query(replica_collection *coll, replica_error *err)
 {
     int r = replica__txn_know(coll->db, err);
 
     if (r >= 0)
-        r = may_ask(coll, err);
+        r = replica__migrate_may_read(coll, err);
     if (r < 0 || !coll->steps || coll->unmigrated < 0 || coll->db->sibling)
         return r < 0 ? r : 0;
     return replica_migration_finish(coll, err);

@@ -271,13 +271,7 @@ int replica__reader_get(struct replica__reader *reader, enum replica__find which
 int replica__reader_step(struct replica__reader *reader, sqlite3_stmt *stmt, int rc,
                          replica_error *err)
 {
-    if (rc == SQLITE_OK)
-        rc = sqlite3_step(stmt);
-    if (rc == SQLITE_ROW)
-        return 1;
-    if (rc == SQLITE_DONE)
-        return 0;
-    return replica__sql_error_of(reader->sqlite, rc, err);
+    return replica__sql_step_of(reader->sqlite, stmt, rc, err);
 }
 
 int replica__reader_run(struct replica__reader *reader, sqlite3_stmt *stmt, int rc,

@@ -424,7 +424,7 @@ int replica__sql_get(replica_db *db, enum replica__sql which, sqlite3_stmt **ret
     return 0;
 }
 
-int replica__sql_step(replica_db *db, sqlite3_stmt *stmt, int rc, replica_error *err)
+int replica__sql_step_of(sqlite3 *sqlite, sqlite3_stmt *stmt, int rc, replica_error *err)
 {
     if (rc == SQLITE_OK)
         rc = sqlite3_step(stmt);
@@ -432,7 +432,12 @@ int replica__sql_step(replica_db *db, sqlite3_stmt *stmt, int rc, replica_error 
         return 1;
     if (rc == SQLITE_DONE)
         return 0;
-    return replica__sql_error(db, rc, err);
+    return replica__sql_error_of(sqlite, rc, err);
+}
+
+int replica__sql_step(replica_db *db, sqlite3_stmt *stmt, int rc, replica_error *err)
+{
+    return replica__sql_step_of(db->sqlite, stmt, rc, err);
 }
 
 int replica__sql_run(replica_db *db, enum replica__sql which, replica_error *err, int n, ...)

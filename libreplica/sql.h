@@ -169,7 +169,8 @@ int replica__sql_int(replica_db *db, enum replica__sql which, int64_t *ret, repl
 int replica__sql_script(replica_db *db, const char *script, replica_error *err);
 /* Word what SQLite says: its code, and ours for it. */
 int replica__sql_error(replica_db *db, int rc, replica_error *err);
-/* The same of a connection that is no handle's. */
+/* Both of a connection that is no handle's. */
+int replica__sql_step_of(sqlite3 *sqlite, sqlite3_stmt *stmt, int rc, replica_error *err);
 int replica__sql_error_of(sqlite3 *sqlite, int rc, replica_error *err);
 
 void replica__bind_int(sqlite3_stmt *stmt, int at, int64_t value, int *rc);

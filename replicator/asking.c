@@ -177,6 +177,17 @@ static void run_handler(void *arg, bool closing)
     replica__free(p);
 }
 
+/* The mutex is held.  false: the session has ended, and the answer is still the caller's. */
+static bool put_answer(struct replica__asking *a, struct answered *answer)
+{
+    if (!a->hooks)
+        return false;
+    *a->last = answer;
+    a->last = &answer->next;
+    a->hooks->wake(a->hooks->ctx);
+    return true;
+}
+
 static int take_answer(void *ctx, int64_t ticket, const struct replica__answer *given)
 {
     struct replica__asking *a = ctx;
@@ -194,12 +205,7 @@ static int take_answer(void *ctx, int64_t ticket, const struct replica__answer *
     answer->ticket = ticket;
     answer->answer = *given;
     pthread_mutex_lock(&a->mutex);
-    closed = !a->hooks;
-    if (!closed) {
-        *a->last = answer;
-        a->last = &answer->next;
-        a->hooks->wake(a->hooks->ctx);
-    }
+    closed = !put_answer(a, answer);
     pthread_mutex_unlock(&a->mutex);
     if (closed)
         free_answer(answer);
@@ -212,13 +218,8 @@ static void give_risen(struct replica__asking *a, struct answered *answer)
     bool closed;
 
     pthread_mutex_lock(&a->mutex);
-    closed = !a->hooks;
+    closed = !put_answer(a, answer);
     a->on_the_way--;
-    if (!closed) {
-        *a->last = answer;
-        a->last = &answer->next;
-        a->hooks->wake(a->hooks->ctx);
-    }
     pthread_mutex_unlock(&a->mutex);
     if (closed)
         free_answer(answer);
