@@ -9,8 +9,8 @@
 
 void replica__session_changed(struct replica__session *s)
 {
-    if (s->busy)
-        return; /* our own commit, in the program's loop */
+    if (s->busy || s->state == DONE)
+        return; /* our own commit, in the program's loop; or what nobody asks this one about */
     s->dirty = true;
     s->unsettled = true; /* a document that was set aside may have been let in again */
     s->look_at_lease = s->look_at_feeds = true;

@@ -113,6 +113,23 @@ BOTH(once_ends_beside_one_that_lives)
     CHECK_INT(server_pulls(t.two->server), 0);
 }
 
+BOTH(once_has_ended_in_sync_whatever_others_write_then)
+{
+    TWO(t);
+
+    desk_cancel(t.two);
+    t.two->o.flags |= REPLICA_SYNC_ONCE;
+    desk_start(t.two);
+    DESK_UNTIL(t.two, desk_status(t.two).state == REPLICA_SYNC_STOPPED);
+    desk_put(t.one, B);
+    DESK_UNTIL(t.one, desk_state(t.one, "b") == REPLICA_DOC_IN_SYNC);
+    t.two->inside++;
+    for (int i = 0; i < 3; i++) /* it hears of the write, and works on what it heard */
+        CHECK(replica_db_wait(t.two->db, 10, &test_err) >= 0);
+    t.two->inside--;
+    CHECK_RC(desk_in_sync(t.two), 1);
+}
+
 BOTH(a_replication_that_another_program_runs_is_not_removed)
 {
     TWO(t);
