@@ -28,6 +28,7 @@ static const char *const names[] = {
     NAME(REPLICA_ECLOSED),
     NAME(REPLICA_ENOTSUP),
     NAME(REPLICA_EUSER),
+    NAME(REPLICA_ELOCKED),
 };
 #undef NAME
 

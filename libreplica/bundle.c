@@ -6,7 +6,7 @@
 
 #include "libreplica/accept.h"
 #include "libreplica/document.h"
-#include "libreplica/migrate.h"
+#include "libreplica/migrate/migrate.h"
 #include "libreplica/txn.h"
 #include "libreplica/write.h"
 

@@ -1,7 +1,7 @@
 /* Looking for inconsistencies. */
 #include "base/json.h"
 #include "libreplica/collection.h"
-#include "libreplica/index.h"
+#include "libreplica/index/index.h"
 #include "libreplica/shape.h"
 
 #include <string.h>

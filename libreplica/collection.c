@@ -1,8 +1,8 @@
 #include "libreplica/collection.h"
 
 #include "base/options.h"
-#include "libreplica/index.h"
-#include "libreplica/migrate.h"
+#include "libreplica/index/index.h"
+#include "libreplica/migrate/migrate.h"
 #include "libreplica/shape.h"
 #include "libreplica/ttl.h"
 #include "libreplica/txn.h"

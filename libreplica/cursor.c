@@ -1,6 +1,6 @@
 #include "libreplica/cursor.h"
 
-#include "libreplica/migrate.h"
+#include "libreplica/migrate/migrate.h"
 
 #include <string.h>
 

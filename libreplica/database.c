@@ -5,11 +5,11 @@
 #include "libreplica/cursor.h"
 #include "libreplica/db.h"
 #include "libreplica/format.h"
-#include "libreplica/functions.h"
-#include "libreplica/index.h"
-#include "libreplica/migrate.h"
-#include "libreplica/reader.h"
-#include "libreplica/shelf.h"
+#include "libreplica/query/functions.h"
+#include "libreplica/index/index.h"
+#include "libreplica/migrate/migrate.h"
+#include "libreplica/query/reader.h"
+#include "libreplica/query/shelf.h"
 #include "libreplica/txn.h"
 
 #include <stdarg.h>

@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/os.h"
 #include "libreplica/gate.h"
-#include "libreplica/index_keys.h"
+#include "libreplica/index/keys.h"
 #include "libreplica/pump.h"
 #include "libreplica/sql.h"
 #include "libreplica/store.h"

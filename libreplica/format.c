@@ -76,6 +76,27 @@ static const char *const upgrades[] = {
         "CREATE TABLE lease("
         "  replication INTEGER PRIMARY KEY, term INTEGER NOT NULL, asked INTEGER NOT NULL,"
         "  answered INTEGER NOT NULL, head INTEGER NOT NULL);",
+    [2] =
+        /* Which documents were written by a bundle, and firmly so. */
+        "CREATE TABLE member("
+        "  bundle TEXT NOT NULL, doc INTEGER NOT NULL, seq INTEGER NOT NULL, firm INTEGER NOT NULL,"
+        "  PRIMARY KEY(bundle, doc)) WITHOUT ROWID;"
+        "CREATE INDEX member_doc ON member(doc);"
+        "CREATE TABLE lock("
+        "  coll INTEGER NOT NULL, key TEXT NOT NULL, holder TEXT, name TEXT,"
+        "  fence INTEGER NOT NULL, ttl INTEGER NOT NULL, until INTEGER NOT NULL,"
+        "  replication INTEGER, server_fence INTEGER, state INTEGER NOT NULL,"
+        "  PRIMARY KEY(coll, key)) WITHOUT ROWID;"
+        "CREATE TABLE event("
+        "  id INTEGER PRIMARY KEY AUTOINCREMENT, address TEXT NOT NULL, payload TEXT NOT NULL,"
+        "  time INTEGER NOT NULL, origin TEXT NOT NULL);"
+        "CREATE TABLE history("
+        "  doc INTEGER NOT NULL, seq INTEGER NOT NULL, kept INTEGER NOT NULL,"
+        "  PRIMARY KEY(doc, seq)) WITHOUT ROWID;"
+        "CREATE INDEX conflict_log_doc ON conflict_log(coll, doc);"
+        "CREATE TABLE number(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
+        "ALTER TABLE replication ADD COLUMN client TEXT;"
+        "ALTER TABLE replication ADD COLUMN keys TEXT;",
 };
 _Static_assert(sizeof upgrades / sizeof upgrades[0] == REPLICA__FORMAT_VERSION,
                "an upgrade is missing");

@@ -61,7 +61,8 @@ enum {
     REPLICA_ECANCELLED = -17,
     REPLICA_ECLOSED = -18,   /* what this belongs to has been closed */
     REPLICA_ENOTSUP = -19,   /* not supported here, or by the other side */
-    REPLICA_EUSER = -20      /* a callback of the program failed */
+    REPLICA_EUSER = -20,     /* a callback of the program failed */
+    REPLICA_ELOCKED = -21    /* another one holds a lock on it; where: the holder's name */
 };
 
 typedef struct replica_error {
@@ -96,8 +97,10 @@ typedef struct replica_db_options {
     size_t max_key;      /* bytes of a primary key; 0: 1024 */
     int max_depth;       /* of nesting; 0: 100 */
     int max_bundle;      /* members of a bundle; 0: 1000 */
+    int64_t log_ms;      /* the conflict log's entries go when they are older; 0: 90 days */
+    int64_t log_bytes;   /* or when it is larger; 0: 64 MiB */
 } replica_db_options;
-#define REPLICA_DB_OPTIONS_INIT { sizeof(replica_db_options), 0, 0, NULL, NULL, 0, 0, 0, 0 }
+#define REPLICA_DB_OPTIONS_INIT { sizeof(replica_db_options), 0, 0, NULL, NULL, 0, 0, 0, 0, 0, 0 }
 #define REPLICA_DB_MUST_EXIST (1u << 0)
 #define REPLICA_DB_FULL_SYNC  (1u << 1) /* survive a power cut too: one fsync per commit */
 #define REPLICA_DB_READ_ONLY  (1u << 2) /* implies MUST_EXIST; every write is REPLICA_EREADONLY */
@@ -146,9 +149,14 @@ typedef struct replica_collection_options {
                               * since 1970, or RFC 3339 text); NULL: after their last write */
     int64_t ttl_ms;          /* expiry is a deletion that replicates; nothing unsynced expires.
                               * 0: never */
+    const char *rules;       /* for conflicts, JSON as <libreplica/merge.h> has it; they decide
+                              * before handler->resolve, which is asked what they leave to the
+                              * program.  NULL: those under "x-conflict" in the schema; else the
+                              * handler alone */
+    int history;             /* so many earlier states of each document are kept; 0: none */
 } replica_collection_options;
 #define REPLICA_COLLECTION_OPTIONS_INIT \
-    { sizeof(replica_collection_options), NULL, NULL, NULL, 0, NULL, 0, NULL, 0 }
+    { sizeof(replica_collection_options), NULL, NULL, NULL, 0, NULL, 0, NULL, 0, NULL, 0 }
 
 /* Open, or create.  Opened again on the same db it is the same handle, and opts must be NULL or
  * agree.  name: [A-Za-z][A-Za-z0-9_-]{0,63}.  REPLICA_EINVAL: the name is not one, or the stored
@@ -168,6 +176,8 @@ REPLICA_API int replica_collection_version(replica_collection *coll);
 /* The text of its schema, as it is stored; NULL: it has none. */
 REPLICA_API const char *replica_collection_schema(replica_collection *coll);
 REPLICA_API replica_db *replica_collection_db(replica_collection *coll);
+/* The rules that decide its conflicts, as they were given; NULL: there are none. */
+REPLICA_API const char *replica_collection_rules(replica_collection *coll);
 
 /* The collection's live documents.  REPLICA_EINVAL only for a NULL. */
 REPLICA_API int replica_collection_count(replica_collection *coll, int64_t *ret_count,
@@ -253,7 +263,10 @@ REPLICA_API int replica_bulk(replica_collection *coll, replica_bulk_row *rows, s
                              replica_error *err); /* err: of the first row that failed */
 
 /* A bundle collects writes and commits them all, or none.  Commit and cancel end it.  When the
- * commit fails, err->where names the member.  REPLICA_ELIMIT: too many members. */
+ * commit fails, err->where names the member.  REPLICA_ELIMIT: too many members.  REPLICA_ENOTSUP
+ * from the commit: its collections replicate to different servers.
+ * Our server takes a bundle as one, or refuses it as one, and other clients get it as one
+ * (docs/bundles.md); what is written to a member before it was sent joins it. */
 REPLICA_API int replica_bundle_begin(replica_db *db, replica_bundle **ret_bundle,
                                      replica_error *err);
 REPLICA_API int replica_bundle_put(replica_bundle *bundle, replica_collection *coll,
@@ -261,6 +274,8 @@ REPLICA_API int replica_bundle_put(replica_bundle *bundle, replica_collection *c
                                    replica_error *err);
 REPLICA_API int replica_bundle_delete(replica_bundle *bundle, replica_collection *coll,
                                       const char *id, const char *base_rev, replica_error *err);
+/* A conflict of one member is not resolved, but refuses the whole: all are set aside as one. */
+REPLICA_API int replica_bundle_set_firm(replica_bundle *bundle, replica_error *err);
 REPLICA_API int replica_bundle_commit(replica_bundle *bundle, replica_doc **ret_stored,
                                       replica_error *err);
 REPLICA_API void replica_bundle_cancel(replica_bundle *bundle);
@@ -339,14 +354,15 @@ REPLICA_API int replica_conflict_use_delete(replica_conflict *c, replica_error *
 /* Set the document aside with this reason; see replica_rejected(). */
 REPLICA_API int replica_conflict_fail(replica_conflict *c, const char *reason, replica_error *err);
 
-/* The conflict log: every state that was superseded, with what superseded it. */
+/* The conflict log: every state that was superseded, with what superseded it, for as long and as
+ * much as the database's options say.  The writer of the other side is replica_doc_writer(real). */
 typedef struct replica_conflict_entry {
     int64_t number;         /* of the entry, growing */
     const char *collection;
     const char *id;
     const char *replication; /* identifier */
     int64_t time_ms;        /* since 1970, of this machine's clock */
-    const char *rule;       /* what decided: "server-wins", "handler", "equal", ... */
+    const char *rule;       /* what decided: "server-wins", "merge", "handler", "equal", ... */
     replica_doc *assumed;   /* or NULL */
     replica_doc *real;
     replica_doc *local;     /* the state that lost, or was merged */
@@ -357,10 +373,41 @@ typedef struct replica_conflict_entry {
 REPLICA_API int replica_conflict_log(replica_db *db, replica_collection *coll, int64_t after,
                                      int (*fn)(void *ctx, const replica_conflict_entry *entry),
                                      void *ctx, replica_error *err);
+/* Those entries only; a zero means any. */
+typedef struct replica_conflict_filter {
+    size_t size;
+    replica_collection *coll;
+    const char *id;
+    const char *keys;    /* a pattern, as <libreplica/keys.h> has it */
+    const char *rule;
+    const char *replication;
+    int64_t after;       /* number of an entry */
+    int64_t from_ms, to_ms; /* time */
+} replica_conflict_filter;
+#define REPLICA_CONFLICT_FILTER_INIT \
+    { sizeof(replica_conflict_filter), NULL, NULL, NULL, NULL, NULL, 0, 0, 0 }
+REPLICA_API int replica_conflict_find(replica_db *db, const replica_conflict_filter *filter,
+                                      int (*fn)(void *ctx, const replica_conflict_entry *entry),
+                                      void *ctx, replica_error *err);
+/* "Your value was overwritten": fn in dispatch for each entry that is logged from this call on, by
+ * whatever process, and that the filter (NULL: all) lets through.  destroy as in replica_observe().
+ */
+REPLICA_API int replica_conflict_observe(replica_db *db, const replica_conflict_filter *filter,
+                                         void (*fn)(void *ctx, const replica_conflict_entry *entry),
+                                         void *ctx, replica_destroy_fn destroy,
+                                         replica_observer **ret_observer, replica_error *err);
 /* Bring the local state of an entry back as a new write over whatever is stored.  1, or 0: there
  * is no such entry. */
 REPLICA_API int replica_conflict_restore(replica_db *db, int64_t number, replica_doc **ret_doc,
                                          replica_error *err);
+
+/* ---- history --------------------------------------------------------------------- */
+
+/* The earlier states of a document, newest first, as far as its collection keeps them; each with
+ * its revision, writer and time.  Stops when fn returns other than 0, and returns that. */
+REPLICA_API int replica_history(replica_collection *coll, const char *id,
+                                int (*fn)(void *ctx, replica_doc *doc), void *ctx,
+                                replica_error *err);
 
 /* ---- documents set aside --------------------------------------------------------- */
 
@@ -461,8 +508,13 @@ REPLICA_API int replica_check(replica_db *db,
 
 REPLICA_END
 
-/* Schemas and migrations; queries, indexes, live queries. */
+/* Schemas and migrations; queries, indexes, live queries; conflict rules; keys as paths; locks;
+ * events and commands. */
 #include <libreplica/schema.h>
 #include <libreplica/query.h>
+#include <libreplica/merge.h>
+#include <libreplica/keys.h>
+#include <libreplica/lock.h>
+#include <libreplica/command.h>
 
 #endif

@@ -1,7 +1,7 @@
 #include "libreplica/pump.h"
 
 #include "libreplica/db.h"
-#include "libreplica/live.h"
+#include "libreplica/live/live.h"
 #include "libreplica/txn.h"
 #include "libreplica/watch.h"
 

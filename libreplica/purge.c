@@ -16,8 +16,8 @@
 #include "libreplica/purge.h"
 
 #include "libreplica/collection.h"
-#include "libreplica/index.h"
-#include "libreplica/state.h"
+#include "libreplica/index/index.h"
+#include "libreplica/replication/state.h"
 #include "libreplica/txn.h"
 
 #include <string.h>

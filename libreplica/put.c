@@ -1,7 +1,7 @@
 /* Writes of one document: put, upsert, delete, merge patch. */
 #include "libreplica/accept.h"
 #include "libreplica/document.h"
-#include "libreplica/migrate.h"
+#include "libreplica/migrate/migrate.h"
 #include "libreplica/text.h"
 #include "libreplica/txn.h"
 #include "libreplica/write.h"

@@ -1,6 +1,6 @@
 /* Reads by key. */
 #include "libreplica/document.h"
-#include "libreplica/migrate.h"
+#include "libreplica/migrate/migrate.h"
 #include "libreplica/row.h"
 #include "libreplica/txn.h"
 

@@ -1,8 +1,8 @@
 #include "libreplica/txn.h"
 
 #include "libreplica/db.h"
-#include "libreplica/index.h"
-#include "libreplica/migrate.h"
+#include "libreplica/index/index.h"
+#include "libreplica/migrate/migrate.h"
 
 #include <assert.h>
 #include <string.h>

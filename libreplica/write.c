@@ -1,12 +1,12 @@
 #include "libreplica/write.h"
 
-#include "libreplica/aside.h"
+#include "libreplica/replication/aside.h"
 #include "libreplica/document.h"
-#include "libreplica/index.h"
-#include "libreplica/migrate.h"
+#include "libreplica/index/index.h"
+#include "libreplica/migrate/migrate.h"
 #include "libreplica/revision.h"
 #include "libreplica/shape.h"
-#include "libreplica/state.h"
+#include "libreplica/replication/state.h"
 #include "libreplica/txn.h"
 
 #include <assert.h>

@@ -22,6 +22,10 @@ typedef struct replica_call replica_call; /* one question that waits for its ans
 #define REPLICA_REMOTE_ROWS       (1u << 2) /* a verdict by row; without: one status for all */
 #define REPLICA_REMOTE_ORDER      (1u << 3) /* `follows`, `head` and sequence numbers are given */
 #define REPLICA_REMOTE_STREAM     (1u << 4)
+#define REPLICA_REMOTE_BUNDLES    (1u << 5) /* rows of one bundle are taken or refused as one */
+#define REPLICA_REMOTE_LOCKS      (1u << 6) /* `ask` "lock"; fencing numbers with rows */
+#define REPLICA_REMOTE_EVENTS     (1u << 7) /* `ask` "emit"; told "event" on the stream */
+#define REPLICA_REMOTE_KEYS       (1u << 8) /* `keys` of a pull request */
 
 /* ---- what comes ------------------------------------------------------------------ */
 
@@ -48,9 +52,10 @@ typedef struct replica_remote_page {
     int64_t head;            /* sequence number at the feed's end as of the request; 0: not told */
     int64_t remaining;       /* documents after this page; -1: not told */
     int at_head;             /* the page reached the head as of the request */
+    int64_t now_ms;          /* the server's clock, since 1970; 0: not told */
 } replica_remote_page;
 #define REPLICA_REMOTE_PAGE_INIT \
-    { sizeof(replica_remote_page), NULL, 0, NULL, NULL, NULL, 0, -1, 0 }
+    { sizeof(replica_remote_page), NULL, 0, NULL, NULL, NULL, 0, -1, 0, 0 }
 
 /* The judgement of one row; what the kinds mean is said in libreplica.h. */
 typedef struct replica_remote_verdict {
@@ -85,8 +90,11 @@ typedef struct replica_pull_request {
     const replica_remote_collection *collections;
     size_t count;           /* 1 unless ONE_FEED */
     const char *checkpoint; /* NULL: from the beginning */
-    int rows;               /* at most */
+    int rows;               /* at most, but for whole bundles */
     int64_t bytes;          /* about */
+    const char *keys;       /* only these: a pattern; NULL: all */
+    const char *const *listen; /* stream: events with these addresses, patterns; NULL at the end */
+    const char *client;     /* stream: who this is; locks wait a while for who went away */
 } replica_pull_request;
 
 typedef struct replica_remote_row {
@@ -103,14 +111,17 @@ typedef struct replica_remote_row {
     int assumed_deleted;
     const char *assumed_incarnation; /* of the assumed state; NULL: unknown */
     int64_t assumed_sequence;
+    int firm;               /* a conflict refuses its bundle */
+    int64_t fence;          /* of the lock under which it was written; 0: none */
 } replica_remote_row;
 
 typedef struct replica_push_request {
     const replica_remote_collection *collections;
     size_t count;
     const char *checkpoint; /* the pull checkpoint, or NULL */
-    const replica_remote_row *rows;
+    const replica_remote_row *rows; /* those of one bundle stand together */
     size_t row_count;
+    const char *client;     /* who this is; a lock's holder.  NULL: nobody */
 } replica_push_request;
 
 /* ---- the remote ------------------------------------------------------------------ */
@@ -134,9 +145,13 @@ typedef struct replica_remote {
     void (*work)(void *ctx);
     /* Called once, also when replica_sync_start() fails; no call is open then. */
     void (*destroy)(void *ctx);
+    /* A small question of another kind, by name ("lock", "unlock", "locks", "emit";
+     * docs/protocol.md has the JSON of each); answered by replica_call_answer().  NULL: there are
+     * none. */
+    int (*ask)(void *ctx, replica_call *call, const char *what, const char *json, size_t len);
 } replica_remote;
 #define REPLICA_REMOTE_INIT \
-    { sizeof(replica_remote), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
+    { sizeof(replica_remote), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
 
 /* ---- answers --------------------------------------------------------------------- */
 
@@ -150,6 +165,11 @@ REPLICA_API void replica_call_resync(replica_call *call);
 /* Something arrived on the stream, if only a heartbeat: it is alive, and its silence is counted
  * from here on. */
 REPLICA_API void replica_call_alive(replica_call *call);
+
+/* The answer to `ask`; and what a stream brings besides pages ("event"). */
+REPLICA_API void replica_call_answer(replica_call *call, const char *json, size_t len);
+REPLICA_API void replica_call_told(replica_call *call, const char *what, const char *json,
+                                   size_t len);
 
 /* Any call can fail, and a stream ends so.  error->code: REPLICA_ENET, ETIMEOUT, EHTTP, EAUTH,
  * EVERSION, ELIMIT (a smaller page may do), ENOTSUP, ...; detail: the HTTP status or curl code.

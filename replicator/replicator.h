@@ -43,10 +43,12 @@ typedef struct replica_sync_status {
     int64_t rejected;       /* documents set aside */
     int64_t retry_ms;       /* WAITING: until the next attempt; else 0 */
     replica_error error;    /* the last one; code 0 after a success */
+    int64_t unbundled;      /* bundles since the start whose members went one by one, as the server
+                             * knows none */
 } replica_sync_status;
 #define REPLICA_SYNC_STATUS_INIT                                                    \
     { sizeof(replica_sync_status), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,        \
-      { 0, 0, 0, "", "", { 0, 0, 0, 0 } } }
+      { 0, 0, 0, "", "", { 0, 0, 0, 0 } }, 0 }
 
 /* What happens to a document; all pointers live for the call. */
 enum {
@@ -101,10 +103,13 @@ typedef struct replica_sync_options {
     void (*on_error)(void *ctx, const replica_error *error);         /* each failed attempt */
     void *ctx;
     replica_destroy_fn destroy;       /* of ctx; once, after the last callback */
+    /* Only documents whose keys match this pattern (<libreplica/keys.h>), both ways; NULL: all.
+     * Another pattern than the last time begins anew; what is here and lies outside stays. */
+    const char *keys;
 } replica_sync_options;
 #define REPLICA_SYNC_OPTIONS_INIT                                                   \
     { sizeof(replica_sync_options), 0, NULL, NULL, 0, NULL, NULL, NULL, NULL, 0, 0, \
-      0, NULL, NULL, NULL, NULL, NULL }
+      0, NULL, NULL, NULL, NULL, NULL, NULL }
 
 /* Start, or take up where the identifier was left.  The collections must be open, and belong to db.
  * When another process, or another handle on the file, runs the same identifier, one of them

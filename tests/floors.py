@@ -8,16 +8,18 @@ import re
 import sys
 
 PUBLIC = ['libreplica/export.h', 'libreplica/libreplica.h', 'libreplica/query.h',
-          'libreplica/schema.h', 'libreplica/cjson.h',
+          'libreplica/schema.h', 'libreplica/merge.h', 'libreplica/keys.h', 'libreplica/lock.h',
+          'libreplica/command.h', 'libreplica/cjson.h',
           'replicator/replicator.h', 'replicator/remote.h']
-STORE_PUBLIC = PUBLIC[:4]
+STORE_PUBLIC = PUBLIC[:8]
 
 # folder -> what it may include of ours (a name that ends in / is a whole folder); the longest
 # folder that fits a file counts.
 FLOORS = {
     'base/': ['base/'] + STORE_PUBLIC,
-    'schema/': ['schema/', 'base/'] + STORE_PUBLIC,
-    'libreplica/': ['libreplica/', 'schema/', 'base/'],
+    'merge/': ['merge/', 'base/'] + STORE_PUBLIC,
+    'schema/': ['schema/', 'merge/rules.h', 'base/'] + STORE_PUBLIC,
+    'libreplica/': ['libreplica/', 'schema/', 'merge/', 'base/'],
     'replicator/': ['replicator/', 'base/', 'libreplica/store.h', 'libreplica/conflict.h'] + STORE_PUBLIC,
     'tools/': ['tools/', 'base/'] + PUBLIC,
     'tools/server/': ['tools/server/', 'base/', 'libreplica/master.h', 'libreplica/store.h',

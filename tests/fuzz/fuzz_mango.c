@@ -2,7 +2,7 @@
  *
  * Whatever is understood must match without harm, and what conditions promise must hold; whatever
  * is not must be refused with a place inside the text. */
-#include "libreplica/mango.h"
+#include "libreplica/query/mango.h"
 
 #include <stdlib.h>
 #include <string.h>

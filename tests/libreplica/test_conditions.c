@@ -1,6 +1,6 @@
 /* What selectors tell indexes: never wrong, and as much as can be said. */
-#include "libreplica/key_internal.h"
-#include "libreplica/mango.h"
+#include "libreplica/query/key_internal.h"
+#include "libreplica/query/mango.h"
 #include "tests/libreplica/random_json.h"
 #include "tests/support/test.h"
 

@@ -3,7 +3,7 @@
  * everything works afterwards. */
 #include "libreplica/db.h"
 #include "libreplica/master.h"
-#include "libreplica/replication.h"
+#include "libreplica/replication/replication.h"
 #include "tests/support/fault.h"
 #include "tests/support/store.h"
 #include "tests/support/test.h"

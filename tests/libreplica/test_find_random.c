@@ -1,6 +1,6 @@
 /* Random documents, random indexes, random queries: whatever the plan is, the answer is that of
  * looking at every document and sorting, order included; and the indexes are sound. */
-#include "libreplica/find.h"
+#include "libreplica/query/find.h"
 #include "libreplica/txn.h"
 #include "tests/libreplica/random_json.h"
 #include "tests/support/store.h"

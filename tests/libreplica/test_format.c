@@ -30,7 +30,7 @@ TEST(a_newer_format_is_refused_and_not_touched)
     char *before, *after;
 
     store_close(&s);
-    store_sql(&s, "PRAGMA user_version = 3"); /* REPLICA__FORMAT_VERSION + 1 */
+    store_sql(&s, "PRAGMA user_version = 4"); /* REPLICA__FORMAT_VERSION + 1 */
     before = tmp_read("test.db", &len);
     CHECK_RC(open_file(s.path), REPLICA_EVERSION);
     CHECK_INT(test_err.detail, REPLICA__FORMAT_VERSION + 1);
@@ -39,9 +39,19 @@ TEST(a_newer_format_is_refused_and_not_touched)
     CHECK_MEM(after, after_len, before, len);
 }
 
-/* What a library of version 1 would have written. */
+/* What a library of version 2 would have written; and one of version 1. */
+static void make_version_2(struct store *s)
+{
+    store_sql(s, "DROP TABLE member; DROP TABLE lock; DROP TABLE event; DROP TABLE history;"
+                 "DROP TABLE number; DROP INDEX conflict_log_doc;"
+                 "ALTER TABLE replication DROP COLUMN client;"
+                 "ALTER TABLE replication DROP COLUMN keys;"
+                 "PRAGMA user_version = 2");
+}
+
 static void make_version_1(struct store *s)
 {
+    make_version_2(s);
     store_sql(s, "DROP TABLE lease; DROP TABLE entry; DROP TABLE idx;"
                  "ALTER TABLE replication_collection DROP COLUMN version;"
                  "ALTER TABLE replication_collection DROP COLUMN confirmed;"
@@ -54,7 +64,7 @@ static void make_version_1(struct store *s)
                  "PRAGMA user_version = 1");
 }
 
-TEST(a_file_of_version_1_is_upgraded_with_all_that_is_in_it)
+static void upgraded_with_all_that_is_in_it(void (*make)(struct store *s))
 {
     STORE s = store_with("{\"id\":\"a\",\"n\":1}");
     char rev[REPLICA_REV_SIZE];
@@ -62,13 +72,23 @@ TEST(a_file_of_version_1_is_upgraded_with_all_that_is_in_it)
     strcpy(rev, store_rev(&s, "a"));
     store_replicate(&s, "r1");
     store_close(&s);
-    make_version_1(&s);
+    make(&s);
     s = store_open(s.path, NULL);
     CHECK_INT(store_sql_int(&s, "PRAGMA user_version"), REPLICA__FORMAT_VERSION);
     CHECK_STR(store_json(&s, "a"), "{\"id\":\"a\",\"n\":1}");
     CHECK_STR(store_rev(&s, "a"), rev);
     store_put(&s, "{\"id\":\"b\"}");
     store_sound(&s);
+}
+
+TEST(a_file_of_version_1_is_upgraded_with_all_that_is_in_it)
+{
+    upgraded_with_all_that_is_in_it(make_version_1);
+}
+
+TEST(a_file_of_version_2_is_upgraded_with_all_that_is_in_it)
+{
+    upgraded_with_all_that_is_in_it(make_version_2);
 }
 
 TEST(a_reader_does_not_upgrade)

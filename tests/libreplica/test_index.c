@@ -1,7 +1,7 @@
 /* Indexes: what a write does to them, what they refuse, and which ones there are. */
 #include "base/buf.h"
 #include "libreplica/db.h"
-#include "libreplica/index.h"
+#include "libreplica/index/index.h"
 #include "libreplica/master.h"
 #include "libreplica/txn.h"
 #include "schema/collection.h"

@@ -1,7 +1,7 @@
 /* Building in the background: in slices, beside writers and other builders, resumed after any
  * end. */
 #include "base/buf.h"
-#include "libreplica/index.h"
+#include "libreplica/index/index.h"
 #include "libreplica/query.h"
 #include "libreplica/txn.h"
 #include "tests/support/clock.h"

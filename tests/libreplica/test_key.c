@@ -1,4 +1,4 @@
-#include "libreplica/key_internal.h"
+#include "libreplica/query/key_internal.h"
 #include "tests/libreplica/random_json.h"
 #include "tests/support/fault.h"
 #include "tests/support/test.h"

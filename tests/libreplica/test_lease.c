@@ -1,5 +1,5 @@
 /* The lease: one replicates, and who lost it writes nothing more. */
-#include "libreplica/replication.h"
+#include "libreplica/replication/replication.h"
 #include "tests/support/clock.h"
 #include "tests/support/store.h"
 #include "tests/support/test.h"

@@ -1,8 +1,8 @@
 /* The ordered set and the differences of live queries, against the plainest way to do the same. */
 #include "base/buf.h"
 #include "libreplica/document.h"
-#include "libreplica/live_diff.h"
-#include "libreplica/live_set.h"
+#include "libreplica/live/diff.h"
+#include "libreplica/live/set.h"
 #include "tests/support/clock.h"
 #include "tests/support/fault.h"
 #include "tests/support/test.h"

@@ -1,4 +1,4 @@
-#include "libreplica/path.h"
+#include "libreplica/query/path.h"
 #include "tests/support/fault.h"
 #include "tests/support/test.h"
 

@@ -1,5 +1,5 @@
 /* Which plan a query gets: a table of queries, and what is said about each. */
-#include "libreplica/plan.h"
+#include "libreplica/query/plan.h"
 #include "tests/support/store.h"
 #include "tests/support/test.h"
 

@@ -1,6 +1,6 @@
 /* Pulled pages: documents and checkpoint together, and what becomes of each document. */
 #include "base/buf.h"
-#include "libreplica/replication.h"
+#include "libreplica/replication/replication.h"
 #include "tests/support/fault.h"
 #include "tests/support/store.h"
 #include "tests/support/test.h"

@@ -1,5 +1,5 @@
 /* The place of a document in a result, and what is shown of it. */
-#include "libreplica/mango.h"
+#include "libreplica/query/mango.h"
 #include "tests/support/fault.h"
 #include "tests/support/test.h"
 

@@ -1,6 +1,6 @@
 /* Replications: their rows, feeds, collections, and removing them. */
 #include "base/buf.h"
-#include "libreplica/replication.h"
+#include "libreplica/replication/replication.h"
 #include "tests/support/store.h"
 #include "tests/support/test.h"
 

@@ -1,4 +1,4 @@
-#include "libreplica/mango.h"
+#include "libreplica/query/mango.h"
 #include "tests/support/fault.h"
 #include "tests/support/test.h"
 

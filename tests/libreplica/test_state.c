@@ -1,5 +1,5 @@
 /* Rows of state: when a base is kept, and for whom. */
-#include "libreplica/state.h"
+#include "libreplica/replication/state.h"
 #include "tests/support/store.h"
 #include "tests/support/test.h"
 

@@ -5,7 +5,7 @@
  *          or ! and what is wrong: the query is refused, or a condition does not hold
  *
  * What conditions promise to indexes is checked with every document. */
-#include "libreplica/mango.h"
+#include "libreplica/query/mango.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,0 +1,21 @@
+/* Documents that are set aside: refused by the server, not applicable here, or given up by their
+ * handler. */
+#ifndef LIBREPLICA_ASIDE_H
+#define LIBREPLICA_ASIDE_H
+
+#include "libreplica/replication/state.h"
+
+struct replica__aside {
+    int64_t replication, coll;
+    const char *id;
+    int kind, code;
+    const char *reason;
+    const char *text; /* UNAPPLIED: what came */
+    size_t text_len;
+};
+int replica__aside_put(replica_db *db, const struct replica__aside *a, replica_error *err);
+/* Drop the entry of a document, if it is of this kind (0: of any). */
+int replica__aside_drop(replica_db *db, int64_t replication, int64_t coll, const char *id, int kind,
+                        replica_error *err);
+
+#endif

@@ -1,0 +1,300 @@
+/* A push at the master: each row is judged by itself, all are written in one transaction.
+ *
+ * The order of the questions matters: a row that was taken before is `already` taken, whatever has
+ * become of the document since; then the assumed state is compared with the real one. */
+#include "libreplica/accept.h"
+#include "libreplica/replication/conflict_log.h"
+#include "libreplica/db.h"
+#include "libreplica/master.h"
+#include "libreplica/shape.h"
+#include "libreplica/txn.h"
+#include "libreplica/write.h"
+
+#include <string.h>
+
+struct operation {
+    int64_t token; /* 0: none */
+    int64_t number;
+};
+
+static int refuse(struct replica__master_row *row, int code, const char *why)
+{
+    row->verdict = REPLICA_VERDICT_REFUSED;
+    row->code = code;
+    sqlite3_snprintf(sizeof row->reason, row->reason, "%s", why);
+    return 0;
+}
+
+/* The tokens of openings are stored with the first row that comes from them. */
+static int read_operation(replica_db *db, struct replica__master_row *row, struct operation *ret,
+                          replica_error *err)
+{
+    size_t len;
+    int r;
+
+    *ret = (struct operation){ 0 };
+    if (!row->operation)
+        return 1;
+    if (!replica__operation_read(row->operation, strlen(row->operation), &len, &ret->number))
+        return refuse(row, 422, "not an operation id");
+    r = replica__token_number(db, row->operation, len, true, &ret->token, err);
+    return r < 0 ? r : 1;
+}
+
+/* The highest number taken of this opening for this document: in its own row if the opening wrote
+ * it last, else beside it. */
+static int already_taken(replica_db *db, const struct operation *op, const struct replica__row *old,
+                         struct replica__master_row *row, replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r;
+
+    if (!op->token)
+        return 0;
+    if (old->writer == op->token && !(old->flags & REPLICA__FLAG_PULLED) &&
+        op->number <= old->wseq) {
+        row->sequence = op->number == old->wseq ? old->seq : 0;
+        return 1;
+    }
+    if (old->writer == op->token)
+        return 0;
+    r = replica__sql_get(db, REPLICA__SQL_TAKEN_FIND, &stmt, err);
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, old->number, &rc);
+    replica__bind_int(stmt, 2, op->token, &rc);
+    r = replica__sql_step(db, stmt, rc, err);
+    if (r <= 0 || op->number > sqlite3_column_int64(stmt, 0))
+        return r < 0 ? r : 0;
+    row->sequence = 0;
+    return 1;
+}
+
+/* 1: the row was made from the state that is stored. */
+static int assumed_is_real(replica_db *db, const struct replica__master_row *row,
+                           const struct replica__row *old, replica_error *err)
+{
+    int64_t common;
+    int r;
+
+    switch (row->assumed) {
+    case REPLICA__ASSUMED_NONE:
+        return 0;
+    case REPLICA__ASSUMED_NUMBER:
+        if (row->assumed_sequence != old->seq)
+            return 0;
+        return replica__master_checkpoint(db, row->assumed_incarnation, row->assumed_sequence,
+                                          &common, err);
+    case REPLICA__ASSUMED_TEXT:
+        break;
+    }
+    if (row->assumed_deleted != ((old->flags & REPLICA__FLAG_DELETED) != 0))
+        return 0;
+    r = replica__json_equal(row->assumed_json, row->assumed_len, old->body, old->len,
+                            REPLICA_JSON_AS_JAVASCRIPT | REPLICA_JSON_SKIP_RESERVED);
+    return r < 0 ? replica__enomem(err) : r;
+}
+
+static bool is_same_state(const struct replica__write *w, const struct replica__row *old)
+{
+    return w->deleted == ((old->flags & REPLICA__FLAG_DELETED) != 0) &&
+           replica__json_equal(w->json, w->len, old->body, old->len,
+                               REPLICA_JSON_AS_JAVASCRIPT | REPLICA_JSON_SKIP_RESERVED) > 0;
+}
+
+/* A live document that nobody has brought up to the collection's version yet. */
+static bool is_older(const replica_collection *coll, const struct replica__row *old)
+{
+    return old->version < coll->version && !(old->flags & REPLICA__FLAG_DELETED);
+}
+
+static int conflict(replica_db *db, struct replica__master_row *row, const struct replica__row *old,
+                    replica_error *err)
+{
+    row->verdict = REPLICA_VERDICT_CONFLICT;
+    row->sequence = old->seq;
+    row->real_version = is_older(row->coll, old) ? (int)old->version : -1;
+    return replica__row_doc(db, row->coll->name, old, &row->real, err);
+}
+
+/* What is written must keep to the schema: 1, or 0 and the row is refused. */
+static int fits(struct replica__master_row *row, const struct replica__write *w,
+                replica_error *err)
+{
+    replica_error why = { .offset = -1 };
+    int r = w->deleted ? 0 : replica__shape_check(w->coll, w->id, w->json, w->len, &why);
+
+    if (r == REPLICA_ESCHEMA || r == REPLICA_ELIMIT)
+        return refuse(row, 422, why.message);
+    return r < 0 ? replica__enomem(err) : 1;
+}
+
+/* What a unique index says. */
+static int refuse_taken(replica_db *db, struct replica__master_row *row, int r,
+                        const replica_error *why, replica_error *err)
+{
+    if (r == REPLICA_ECONFLICT && db->taken)
+        return refuse(row, 422, why->message);
+    if (err)
+        *err = *why;
+    return r;
+}
+
+static int take(replica_db *db, struct replica__master_row *row, const struct replica__write *w,
+                const struct replica__row *old, replica_error *err)
+{
+    struct replica__written written;
+    replica_error why = { .offset = -1 };
+    int r = fits(row, w, err);
+
+    if (r <= 0)
+        return r;
+    r = replica__write(db, w, old, &written, &why);
+    if (r < 0)
+        return refuse_taken(db, row, r, &why, err);
+    row->verdict = REPLICA_VERDICT_TAKEN;
+    row->sequence = written.seq;
+    return 0;
+}
+
+/* One without an assumed state mostly is new, so try before looking: 1.  One that breaks the schema
+ * may have been taken before that said so. */
+static int take_new(replica_db *db, struct replica__master_row *row,
+                    const struct replica__write *w, replica_error *err)
+{
+    struct replica__written written;
+    int r = fits(row, w, err);
+
+    if (r > 0)
+        r = replica__write_new(db, w, &written, err);
+    if (r == REPLICA_ECONFLICT && db->taken)
+        r = 0; /* it is asked again behind the other questions */
+    row->verdict = r > 0 ? REPLICA_VERDICT_TAKEN : REPLICA_VERDICT_NONE;
+    if (r > 0)
+        row->sequence = written.seq;
+    return r;
+}
+
+/* A stock client does not say from which state of an older version its own was made, and could not
+ * read that one.  Its state is taken; the older one can be found in the conflict log. */
+static int take_over(replica_db *db, struct replica__master_row *row,
+                     const struct replica__write *w, const struct replica__row *old,
+                     replica_error *err)
+{
+    const struct replica__kept result = { .flags = w->deleted ? REPLICA__FLAG_DELETED : 0,
+                                          .version = row->coll->version,
+                                          .body = w->json,
+                                          .len = w->len };
+    int r = fits(row, w, err);
+
+    if (r <= 0)
+        return r;
+    r = replica__conflict_log_add(db,
+                                  &(struct replica__logged){ .row = old,
+                                                             .rule = "migration",
+                                                             .result = &result },
+                                  err);
+    return r < 0 ? r : take(db, row, w, old, err);
+}
+
+static int judge_known(replica_db *db, struct replica__master_row *row, struct replica__write *w,
+                       const struct replica__row *old, const struct operation *op, bool stock,
+                       replica_error *err)
+{
+    REPLICA_BUF spelled = REPLICA_BUF_INIT;
+    int r = already_taken(db, op, old, row, err);
+
+    if (r < 0)
+        return r;
+    if (r > 0) {
+        row->verdict = REPLICA_VERDICT_ALREADY;
+        return 0;
+    }
+    if (stock && is_older(row->coll, old))
+        return take_over(db, row, w, old, err);
+    if (stock && is_same_state(w, old)) {
+        row->verdict = REPLICA_VERDICT_TAKEN;
+        row->sequence = old->seq;
+        return 0;
+    }
+    r = assumed_is_real(db, row, old, err);
+    if (r < 0)
+        return r;
+    if (r == 0)
+        return conflict(db, row, old, err);
+    if (stock && !w->deleted) {
+        replica__json_keep_spelling(old->body, old->len, w->json, w->len, &spelled);
+        if (spelled.r < 0)
+            return replica__error_set(err, spelled.r, 0, "keeping the spelling");
+        w->json = spelled.data;
+        w->len = spelled.len;
+    }
+    return take(db, row, w, old, err);
+}
+
+static int judge(replica_db *db, struct replica__master_row *row, bool stock, replica_error *err)
+{
+    REPLICA_ACCEPTED a = { 0 };
+    REPLICA_STMT stmt = NULL;
+    struct replica__row old;
+    struct operation op;
+    replica_error why = { .offset = -1 };
+    int r = replica__accept_scanned(row->coll, &row->doc, &a, &why);
+
+    if (r == REPLICA_EJSON || r == REPLICA_ELIMIT)
+        return refuse(row, r == REPLICA_ELIMIT ? 413 : 422, why.message);
+    if (r < 0)
+        return replica__error_set(err, r, why.detail, "%s", why.message);
+    r = read_operation(db, row, &op, err);
+    if (r <= 0)
+        return r;
+    struct replica__write w = {
+        .coll = row->coll,
+        .id = a.id,
+        .id_len = a.id_len,
+        .json = a.json,
+        .len = a.len,
+        .deleted = row->deleted || a.deleted,
+        .bundle = row->bundle,
+        .stamp = replica__txn_bound(db, row->stamp),
+        .writer = op.token,
+        .wseq = op.number,
+    };
+    r = row->assumed == REPLICA__ASSUMED_NONE ? take_new(db, row, &w, err) : 0;
+    if (r != 0)
+        return r < 0 ? r : 0;
+    r = replica__row_find(row->coll, a.id, a.id_len, &stmt, &old, err);
+    if (r < 0)
+        return r;
+    /* With an assumed state for what is not here: it was lost here, and comes back. */
+    return r == 0 ? take(db, row, &w, NULL, err) : judge_known(db, row, &w, &old, &op, stock, err);
+}
+
+int replica__master_push(replica_db *db, struct replica__master_row *rows, size_t n, bool stock,
+                         int64_t *ret_before, int64_t *ret_after, replica_error *err)
+{
+    REPLICA_TXN txn = NULL;
+    int64_t before, after;
+    int r = replica__txn_begin(db, &txn, err);
+
+    if (r < 0)
+        return r;
+    before = db->head;
+    for (size_t i = 0; r >= 0 && i < n; i++) {
+        rows[i].real = NULL;
+        rows[i].verdict = REPLICA_VERDICT_NONE;
+        r = judge(db, &rows[i], stock, err);
+    }
+    after = db->head;
+    if (r >= 0)
+        r = replica__txn_commit(&txn, err);
+    if (r < 0) {
+        for (size_t i = 0; i < n; i++)
+            rows[i].real = replica_doc_unref(rows[i].real);
+        return r;
+    }
+    *ret_before = before;
+    *ret_after = after;
+    return 0;
+}

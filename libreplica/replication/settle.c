@@ -1,0 +1,552 @@
+/* Settling: what becomes of documents whose newest real master state could not be applied.
+ *
+ * The question is read out, answered outside any transaction, and the answer is written only if
+ * neither side has moved on since; else it is met again. */
+#include "libreplica/replication/aside.h"
+#include "libreplica/replication/conflict_log.h"
+#include "libreplica/document.h"
+#include "libreplica/migrate/migrate.h"
+#include "libreplica/index/index.h"
+#include "libreplica/replication/pull.h"
+#include "libreplica/txn.h"
+#include "libreplica/write.h"
+
+#include <string.h>
+
+/* ---- reading the questions ------------------------------------------------------- */
+
+/* The server lost the local state.  Is what it has now from before that, or an older state that
+ * somebody else brought back?  Of one document each state is stamped above the one before. */
+static int compare_lost(struct replica__replication *repl, const struct replica__state *s,
+                        const struct replica__row *row, struct replica__unsettled *u,
+                        replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    struct replica__kept real;
+    int64_t common = 0;
+    int r = replica__kept_get(repl->db, s->unsettled, &stmt, &real, err);
+
+    if (r < 0) {
+        replica__unsettled_free(u, 1);
+        return r;
+    }
+    for (size_t i = 0; i < repl->feed_count; i++) {
+        if (!repl->feeds[i].coll || repl->feeds[i].coll == row->coll)
+            common = repl->feeds[i].common;
+    }
+    u->lost_is_next = real.server_seq <= common;
+    u->lost_is_newer = u->lost_is_next || real.stamp < row->stamp;
+    return 1;
+}
+
+static int read_question(struct replica__replication *repl, int64_t number,
+                         struct replica__unsettled *ret, replica_error *err)
+{
+    replica_db *db = repl->db;
+    REPLICA_DOC assumed = NULL;
+    REPLICA_DOC real = NULL;
+    REPLICA_DOC local = NULL;
+    REPLICA_STMT stmt = NULL;
+    struct replica__state s;
+    struct replica__row row;
+    replica_collection *coll;
+    int64_t endpoint;
+    int r = replica__row_by_number(db, number, &stmt, &row, err);
+
+    if (r <= 0)
+        return r;
+    coll = replica__replication_collection(repl, row.coll);
+    r = replica__state_get(db, number, repl->number, &s, err);
+    if (r < 0)
+        return r;
+    if (!coll || !s.unsettled || replica__state_under_way(db, &s, &row))
+        return 0;
+    if (row.version < coll->version && !(row.flags & REPLICA__FLAG_DELETED))
+        return 0; /* it rises first */
+    r = replica__row_doc(db, coll->name, &row, &local, err);
+    if (r >= 0)
+        r = replica__kept_doc(db, coll->name, row.id, s.base, &assumed, err);
+    if (r >= 0)
+        r = replica__kept_doc(db, coll->name, row.id, s.unsettled, &real, err);
+    if (r < 0)
+        return r;
+    *ret = (struct replica__unsettled){
+        .coll = coll,
+        .doc = number,
+        .local_sequence = row.seq,
+        .unsettled = s.unsettled,
+        .assumed = replica_doc_ref(assumed),
+        .real = replica_doc_ref(real),
+        .local = replica_doc_ref(local),
+        .rounds = (int)s.rounds,
+        .clean = s.clean_seq == row.seq,
+        .lost = s.lost_seq == row.seq,
+    };
+    endpoint = replica__endpoint_version(repl, coll);
+    ret->real_older = replica__doc_version(real) < endpoint;
+    /* In step with an older version's endpoint, and brought to this one's: it has it after all. */
+    if (ret->lost && s.version != endpoint) {
+        ret->lost = false;
+        ret->clean = true;
+    }
+    return ret->lost ? compare_lost(repl, &s, &row, ret, err) : 1;
+}
+
+#define BATCH 64
+
+static int find(struct replica__replication *repl, int64_t after, int64_t *numbers, size_t *ret_n,
+                replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(repl->db, REPLICA__SQL_STATE_UNSETTLED, &stmt, err);
+
+    *ret_n = 0;
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, repl->number, &rc);
+    replica__bind_int(stmt, 2, after, &rc);
+    replica__bind_int(stmt, 3, BATCH, &rc);
+    while ((r = replica__sql_step(repl->db, stmt, rc, err)) > 0)
+        numbers[(*ret_n)++] = sqlite3_column_int64(stmt, 0);
+    return r;
+}
+
+int replica__unsettled_next(struct replica__replication *repl, int64_t after,
+                            struct replica__unsettled *ret, size_t n, replica_error *err)
+{
+    int64_t numbers[BATCH];
+    REPLICA_READ read = NULL;
+    size_t found, count = 0;
+    int r = replica__read_begin(repl->db, &read, err);
+
+    if (r >= 0)
+        r = replica__txn_know(repl->db, err); /* the ranges that are under way */
+    do {
+        if (r >= 0)
+            r = find(repl, after, numbers, &found, err);
+        for (size_t i = 0; r >= 0 && i < found && count < n; i++) {
+            after = numbers[i];
+            r = read_question(repl, after, &ret[count], err);
+            count += r > 0;
+        }
+    } while (r >= 0 && found == BATCH && count < n);
+    if (r < 0) {
+        replica__unsettled_free(ret, count);
+        return r;
+    }
+    return (int)count;
+}
+
+/* ---- questions between versions --------------------------------------------------- */
+
+static bool is_older(const struct replica__unsettled *u, const replica_doc *doc)
+{
+    return doc && replica__doc_version(doc) < u->coll->version;
+}
+
+bool replica__unsettled_is_older(const struct replica__unsettled *u)
+{
+    return is_older(u, u->real) || is_older(u, u->assumed);
+}
+
+/* tombstone: that is what a state becomes that the steps drop; else none. */
+static int rise(const struct replica__unsettled *u, replica_doc **doc, bool tombstone,
+                replica_error *err)
+{
+    replica_doc *risen = NULL;
+    const char *json;
+    size_t len;
+    int r = is_older(u, *doc) ? replica__migrate_state(u->coll, *doc, &risen, err) : 0;
+
+    if (r < 0 || !is_older(u, *doc))
+        return r;
+    if (r == REPLICA__MIGRATED_DROP && tombstone) {
+        json = replica_doc_json(*doc, &len);
+        r = replica__doc_new(u->coll, replica_doc_id(*doc), json, len, true, &risen, err);
+        if (r < 0)
+            return r;
+    }
+    replica_doc_unref(*doc);
+    *doc = risen;
+    return 0;
+}
+
+int replica__unsettled_rise(struct replica__unsettled *u, replica_error *err)
+{
+    int r = rise(u, &u->real, true, err);
+
+    return r < 0 ? r : rise(u, &u->assumed, false, err);
+}
+
+int replica__unsettled_put(struct replica__replication *repl, const struct replica__unsettled *u,
+                           replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    REPLICA_TXN txn = NULL;
+    struct replica__state s;
+    struct replica__kept k;
+    int64_t kept = 0;
+    int r = replica__lease_begin(repl, &txn, err);
+
+    if (r >= 0)
+        r = replica__state_get(repl->db, u->doc, repl->number, &s, err);
+    if (r <= 0 || s.unsettled != u->unsettled)
+        return r < 0 ? r : 0;
+    r = replica__kept_get(repl->db, s.unsettled, &stmt, &k, err);
+    if (r < 0)
+        return r;
+    k.version = u->coll->version;
+    k.flags = REPLICA__FLAG_OLDER | (replica_doc_deleted(u->real) ? REPLICA__FLAG_DELETED : 0);
+    k.body = replica_doc_json(u->real, &k.len);
+    r = replica__kept_add(repl->db, &k, 1, &kept, err);
+    replica__sql_reset(&stmt);
+    if (r >= 0)
+        r = replica__state_drop_unsettled(repl->db, &s, err);
+    s.unsettled = kept;
+    if (r >= 0)
+        r = replica__state_put(repl->db, &s, err);
+    return r < 0 ? r : replica__txn_commit(&txn, err);
+}
+
+void replica__unsettled_free(struct replica__unsettled *u, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        u[i].assumed = replica_doc_unref(u[i].assumed);
+        u[i].real = replica_doc_unref(u[i].real);
+        u[i].local = replica_doc_unref(u[i].local);
+    }
+}
+
+/* ---- writing the answers --------------------------------------------------------- */
+
+struct settling {
+    struct replica__pulling *p;
+    struct replica__settled *answer;
+    struct replica__state s;
+    const struct replica__row *row;
+    int64_t real_seq; /* the server's */
+    bool bring;       /* what the server has is older than its endpoint: it is to have this one */
+    bool lower;       /* what it has is of its endpoint's version, and that one is not ours */
+};
+
+static bool same_content(replica_doc *a, replica_doc *b)
+{
+    size_t a_len, b_len;
+    const char *a_json = replica_doc_json(a, &a_len), *b_json = replica_doc_json(b, &b_len);
+
+    return replica_doc_deleted(a) == replica_doc_deleted(b) &&
+           replica__json_equal(a_json, a_len, b_json, b_len, 0) > 0;
+}
+
+static int log_it(struct settling *t, const char *rule, const struct replica__kept *result,
+                  replica_error *err)
+{
+    return replica__conflict_log_add(t->p->repl->db,
+                                     &(struct replica__logged){
+                                         .replication = t->p->repl->number,
+                                         .row = t->row,
+                                         .rule = rule,
+                                         .assumed = t->s.base,
+                                         .real = t->s.unsettled,
+                                         .result = result,
+                                     },
+                                     err);
+}
+
+/* The real state is written as a replication brings it, with its own writer and stamp. */
+static int write_real(struct settling *t, struct replica__written *ret, replica_error *err)
+{
+    replica_db *db = t->p->repl->db;
+    REPLICA_STMT stmt = NULL;
+    struct replica__kept k;
+    int r = replica__kept_get(db, t->s.unsettled, &stmt, &k, err);
+
+    if (r < 0)
+        return r;
+    r = replica__write(db,
+                       &(struct replica__write){
+                           .coll = t->answer->of->coll,
+                           .id = t->row->id,
+                           .id_len = t->row->id_len,
+                           .json = k.body,
+                           .len = k.len,
+                           .deleted = (k.flags & REPLICA__FLAG_DELETED) != 0,
+                           .bundle = k.bundle,
+                           .pulled = true,
+                           .replication = t->p->repl->number,
+                           .stamp = k.stamp,
+                           .writer = k.writer,
+                           .wseq = k.wseq,
+                           .versioned = true,
+                           .version = k.version,
+                       },
+                       t->row, ret, err);
+    if (r >= 0 && t->lower)
+        r = replica__migrate_again(db, t->row->coll, t->row->number, err);
+    return r;
+}
+
+static int clean(struct settling *t, int64_t seq, replica_error *err)
+{
+    const replica_collection *coll = t->answer->of->coll;
+    replica_db *db = t->p->repl->db;
+    int64_t base = t->lower && seq == t->row->seq ? t->s.unsettled : 0;
+    int r = 0;
+
+    if (base) /* what is stored here is not what the server has, to the byte */
+        t->s.unsettled = 0;
+    else
+        r = replica__state_drop_unsettled(db, &t->s, err);
+
+    if (r >= 0)
+        r = replica__aside_drop(db, t->p->repl->number, t->row->coll, t->row->id, 0, err);
+    if (r >= 0)
+        r = replica__state_clean(t->p, &t->s, coll, seq, t->real_seq, err);
+    if (r < 0 || !(t->bring || base))
+        return r;
+    t->s.base = base;
+    if (!t->bring)
+        return replica__state_put(db, &t->s, err);
+    replica__state_bring(&t->s, replica__endpoint_version(t->p->repl, coll), seq);
+    t->answer->push = true;
+    return replica__state_put(db, &t->s, err);
+}
+
+static int use_real(struct settling *t, const char *rule, replica_error *err)
+{
+    struct replica__written written;
+    int r = rule ? log_it(t, rule, NULL, err) : 0;
+
+    if (r >= 0)
+        r = write_real(t, &written, err);
+    return r < 0 ? r : clean(t, written.seq, err);
+}
+
+/* The real state becomes the base of what is stored here. */
+static int rebase(struct settling *t, replica_error *err)
+{
+    replica_db *db = t->p->repl->db;
+    int r = replica__state_drop_base(db, &t->s, err);
+
+    if (r >= 0)
+        r = replica__aside_drop(db, t->p->repl->number, t->row->coll, t->row->id, 0, err);
+    if (r < 0)
+        return r;
+    t->s.base = t->s.unsettled;
+    t->s.unsettled = 0;
+    t->s.clean_seq = t->s.aside_seq = t->s.lost_seq = 0;
+    t->s.incarnation = t->real_seq ? t->p->incarnation : 0;
+    t->s.server_seq = t->real_seq;
+    t->s.version = replica__endpoint_version(t->p->repl, t->answer->of->coll) - t->bring;
+    t->s.todo = REPLICA__TODO_NOW;
+    return replica__state_put(db, &t->s, err);
+}
+
+static int use_local(struct settling *t, replica_error *err)
+{
+    const struct replica__kept local = {
+        .flags = t->row->flags & REPLICA__FLAG_DELETED,
+        .version = t->row->version,
+        .stamp = t->row->stamp,
+        .body = t->row->body,
+        .len = t->row->len,
+    };
+    int r = t->answer->rule ? log_it(t, t->answer->rule, &local, err) : 0;
+
+    return r < 0 ? r : rebase(t, err);
+}
+
+static int use_text(struct settling *t, const char *json, size_t len, bool deleted,
+                    replica_error *err)
+{
+    replica_db *db = t->p->repl->db;
+    struct replica__written written;
+    const struct replica__kept result = {
+        .flags = deleted ? REPLICA__FLAG_DELETED : 0,
+        .version = t->row->version,
+        .body = json,
+        .len = len,
+    };
+    int r = t->answer->rule ? log_it(t, t->answer->rule, &result, err) : 0;
+
+    if (r >= 0)
+        r = replica__write(db,
+                           &(struct replica__write){
+                               .coll = t->answer->of->coll,
+                               .id = t->row->id,
+                               .id_len = t->row->id_len,
+                               .json = json,
+                               .len = len,
+                               .deleted = deleted,
+                               .pulled = true, /* a replication wrote it, for observers */
+                               .replication = t->p->repl->number,
+                           },
+                           t->row, &written, err);
+    return r < 0 ? r : rebase(t, err);
+}
+
+static int use_json(struct settling *t, replica_error *err)
+{
+    const struct replica__settled *a = t->answer;
+    size_t real_len;
+    const char *real = replica_doc_json(a->of->real, &real_len);
+
+    if (!replica_doc_deleted(a->of->real) &&
+        replica__json_equal(real, real_len, a->json, a->len, 0) > 0)
+        return use_real(t, a->rule, err);
+    return use_text(t, a->json, a->len, false, err);
+}
+
+static int use_delete(struct settling *t, replica_error *err)
+{
+    if (replica_doc_deleted(t->answer->of->real))
+        return use_real(t, t->answer->rule, err);
+    return use_text(t, t->row->body, t->row->len, true, err);
+}
+
+static int give_up(struct settling *t, int kind, replica_error *err)
+{
+    replica_db *db = t->p->repl->db;
+    int r = replica__aside_put(db,
+                               &(struct replica__aside){
+                                   .replication = t->p->repl->number,
+                                   .coll = t->row->coll,
+                                   .id = t->row->id,
+                                   .kind = kind,
+                                   .code = t->answer->code,
+                                   .reason = t->answer->reason ? t->answer->reason : "",
+                               },
+                               err);
+
+    if (r < 0)
+        return r;
+    t->s.aside_seq = t->row->seq;
+    t->s.todo = 0;
+    return replica__state_put(db, &t->s, err);
+}
+
+static int do_answer(struct settling *t, replica_error *err)
+{
+    const struct replica__settled *a = t->answer;
+
+    switch (a->how) {
+    case REPLICA__SETTLE_REAL: return use_real(t, a->rule, err);
+    case REPLICA__SETTLE_LOCAL: return use_local(t, err);
+    case REPLICA__SETTLE_JSON: return use_json(t, err);
+    case REPLICA__SETTLE_DELETE: return use_delete(t, err);
+    case REPLICA__SETTLE_CLEAN:
+        return same_content(a->of->real, a->of->local) ? clean(t, t->row->seq, err)
+                                                       : use_real(t, "equal", err);
+    default: return give_up(t, REPLICA_ASIDE_HANDLER, err);
+    }
+}
+
+/* The text that the answer would write, if it writes a live one. */
+static int next_text(struct settling *t, sqlite3_stmt **stmt, struct replica__slice *ret,
+                     replica_error *err)
+{
+    const struct replica__settled *a = t->answer;
+    struct replica__kept k;
+    int r;
+
+    *ret = (struct replica__slice){ a->json, a->len };
+    if (a->how == REPLICA__SETTLE_JSON)
+        return 1;
+    if (a->how != REPLICA__SETTLE_REAL && a->how != REPLICA__SETTLE_CLEAN)
+        return 0;
+    r = replica__kept_get(t->p->repl->db, t->s.unsettled, stmt, &k, err);
+    if (r < 0)
+        return r;
+    *ret = (struct replica__slice){ k.body, k.len };
+    return !(k.flags & REPLICA__FLAG_DELETED);
+}
+
+/* Before anything is written: an answer for which a unique index has no place is as good as none,
+ * and the document waits for the program, or for a state of the server that has one. */
+static int answer_it(struct settling *t, replica_error *err)
+{
+    replica_db *db = t->p->repl->db;
+    struct replica__settled *given = t->answer;
+    struct replica__settled refused = *given;
+    replica_error why = { .offset = -1 };
+    struct replica__slice text;
+    REPLICA_STMT stmt = NULL;
+    int r = db->indexed ? next_text(t, &stmt, &text, err) : 0;
+
+    if (r > 0)
+        r = replica__index_fits(refused.of->coll, t->row->id, t->row->id_len, text.data, text.len,
+                                &why);
+    replica__sql_reset(&stmt);
+    if (r == REPLICA_ECONFLICT) {
+        refused.code = r;
+        refused.reason = why.message;
+        t->answer = &refused;
+        r = give_up(t, REPLICA_ASIDE_UNAPPLIED, err);
+        t->answer = given;
+        given->how = REPLICA__SETTLE_ASIDE;
+        given->code = REPLICA_ECONFLICT;
+        given->reason = "a unique index has no place for the answer";
+        given->rule = NULL;
+        given->json = NULL;
+        return r;
+    }
+    if (r < 0 && why.code && err)
+        *err = why;
+    return r < 0 ? r : do_answer(t, err);
+}
+
+static int settle_one(struct replica__pulling *p, struct replica__settled *answer,
+                      replica_error *err)
+{
+    replica_db *db = p->repl->db;
+    struct settling t = { .p = p, .answer = answer };
+    REPLICA_STMT stmt = NULL;
+    REPLICA_STMT kept_stmt = NULL;
+    struct replica__row row;
+    struct replica__kept kept;
+    int r = replica__row_by_number(db, answer->of->doc, &stmt, &row, err);
+
+    answer->done = answer->push = false;
+    if (r <= 0)
+        return r;
+    r = replica__state_get(db, answer->of->doc, p->repl->number, &t.s, err);
+    if (r < 0)
+        return r;
+    if (row.seq != answer->of->local_sequence || t.s.unsettled != answer->of->unsettled ||
+        replica__state_under_way(db, &t.s, &row))
+        return 0;
+    r = replica__kept_get(db, t.s.unsettled, &kept_stmt, &kept, err);
+    if (r < 0)
+        return r;
+    p->incarnation = kept.incarnation;
+    t.real_seq = kept.server_seq;
+    t.bring = (kept.flags & (REPLICA__FLAG_OLDER | REPLICA__FLAG_DELETED)) == REPLICA__FLAG_OLDER;
+    t.lower = !t.bring && !(kept.flags & REPLICA__FLAG_DELETED) &&
+              kept.version < answer->of->coll->version;
+    replica__sql_reset(&kept_stmt);
+    t.row = &row;
+    r = answer_it(&t, err);
+    answer->done = r >= 0;
+    return r;
+}
+
+int replica__settle(struct replica__replication *repl, struct replica__settled *answers, size_t n,
+                    replica_error *err)
+{
+    REPLICA_TXN txn = NULL;
+    struct replica__pulling p;
+    int r = replica__lease_begin(repl, &txn, err);
+
+    if (r >= 0)
+        r = replica__pulling_begin(&p, repl, NULL, err);
+    for (size_t i = 0; r >= 0 && i < n; i++)
+        r = settle_one(&p, &answers[i], err);
+    if (r >= 0)
+        r = replica__txn_commit(&txn, err);
+    if (r < 0)
+        replica__txn_forget(repl->db);
+    for (size_t i = 0; r < 0 && i < n; i++)
+        answers[i].done = false;
+    return r;
+}
