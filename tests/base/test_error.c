@@ -16,7 +16,7 @@ TEST(what_is_no_error_of_ours_has_a_name_too)
 {
     CHECK_STR(replica_error_name(0), "REPLICA_OK");
     CHECK_STR(replica_error_name(1), "REPLICA_OK");
-    CHECK_STR(replica_error_name(REPLICA_EUSER - 1), "REPLICA_EUNKNOWN");
+    CHECK_STR(replica_error_name(REPLICA_ELOCKED - 1), "REPLICA_EUNKNOWN");
 }
 
 TEST(setting_an_error_returns_its_code_and_forgets_the_last_one)
