@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-struct replica_observer {
+struct watcher {
+    replica_observer observer; /* first: the program's handle */
     replica_collection *coll; /* NULL: ended, the handle waits for its cancel */
     replica_change_fn fn;
     void *ctx;
@@ -13,20 +14,71 @@ struct replica_observer {
     int64_t since;   /* tell only what is newer */
     bool cancelled;  /* in a round: freed behind it */
     bool owned;      /* somebody has the handle */
-    replica_observer *next;
+    struct watcher *next;
 };
 
 struct replica__observers {
-    replica_observer *first;
+    struct watcher *first;
     int64_t told;    /* sequence number up to which the feed was told */
     int in_round;
 };
+
+static void end_watcher(struct watcher *o)
+{
+    if (o->destroy)
+        o->destroy(o->ctx);
+    o->destroy = NULL;
+}
+
+/* Outside a round: let go of those that were cancelled.  A destroy may cancel others, so each
+ * search starts anew. */
+static void sweep(struct replica__observers *all)
+{
+    struct watcher **at = &all->first;
+
+    all->in_round++;
+    while (*at) {
+        struct watcher *o = *at;
+
+        if (!o->cancelled) {
+            at = &o->next;
+            continue;
+        }
+        *at = o->next;
+        end_watcher(o);
+        replica__free(o);
+        at = &all->first;
+    }
+    all->in_round--;
+}
+
+static void cancel(replica_observer *observer)
+{
+    struct watcher *o = (struct watcher *)observer; /* its first member */
+
+    if (o->cancelled)
+        return;
+    if (!o->coll) { /* its database has closed */
+        replica__free(o);
+        return;
+    }
+    o->cancelled = true;
+    o->coll->db->pump.observers--;
+    if (!o->coll->observers->in_round)
+        sweep(o->coll->observers);
+}
+
+void replica_observer_cancel(replica_observer *observer)
+{
+    if (observer)
+        observer->cancel(observer);
+}
 
 int replica_observe(replica_collection *coll, replica_change_fn fn, void *ctx,
                     replica_destroy_fn destroy, replica_observer **ret_observer,
                     replica_error *err)
 {
-    replica_observer *o = NULL;
+    struct watcher *o = NULL;
     int64_t head = 0;
     int r = 0;
 
@@ -48,62 +100,20 @@ int replica_observe(replica_collection *coll, replica_change_fn fn, void *ctx,
             destroy(ctx);
         return r < 0 ? r : replica__enomem(err);
     }
-    *o = (replica_observer){ .coll = coll,
-                             .fn = fn,
-                             .ctx = ctx,
-                             .destroy = destroy,
-                             .since = head,
-                             .owned = ret_observer != NULL,
-                             .next = coll->observers->first };
+    *o = (struct watcher){ .observer = { cancel },
+                           .coll = coll,
+                           .fn = fn,
+                           .ctx = ctx,
+                           .destroy = destroy,
+                           .since = head,
+                           .owned = ret_observer != NULL,
+                           .next = coll->observers->first };
     coll->observers->first = o;
     coll->db->pump.observers++;
     replica__pump_watch(coll->db);
     if (ret_observer)
-        *ret_observer = o;
+        *ret_observer = &o->observer;
     return 0;
-}
-
-static void free_observer(replica_observer *o)
-{
-    if (o->destroy)
-        o->destroy(o->ctx);
-    o->destroy = NULL;
-}
-
-/* Outside a round: let go of those that were cancelled.  A destroy may cancel others, so each
- * search starts anew. */
-static void sweep(struct replica__observers *all)
-{
-    replica_observer **at = &all->first;
-
-    all->in_round++;
-    while (*at) {
-        replica_observer *o = *at;
-
-        if (!o->cancelled) {
-            at = &o->next;
-            continue;
-        }
-        *at = o->next;
-        free_observer(o);
-        replica__free(o);
-        at = &all->first;
-    }
-    all->in_round--;
-}
-
-void replica_observer_cancel(replica_observer *o)
-{
-    if (!o || o->cancelled)
-        return;
-    if (!o->coll) { /* its database has closed */
-        replica__free(o);
-        return;
-    }
-    o->cancelled = true;
-    o->coll->db->pump.observers--;
-    if (!o->coll->observers->in_round)
-        sweep(o->coll->observers);
 }
 
 static int origin_of(replica_db *db, const struct replica__row *row, int *ret, replica_error *err)
@@ -159,7 +169,7 @@ static int read_batch(replica_collection *coll, struct batch *batch, replica_err
 
 static void tell(struct replica__observers *all, const replica_change *change)
 {
-    for (replica_observer *o = all->first; o; o = o->next) {
+    for (struct watcher *o = all->first; o; o = o->next) {
         if (!o->cancelled && change->sequence > o->since)
             o->fn(o->ctx, change);
     }
@@ -213,14 +223,14 @@ int replica__watch_round(replica_db *db, int64_t until_ms, replica_error *err)
 
 void replica__watch_end(replica_collection *coll)
 {
-    replica_observer *next;
+    struct watcher *next;
 
     if (!coll->observers)
         return;
     coll->observers->in_round++; /* a destroy that cancels others only marks them */
-    for (replica_observer *o = coll->observers->first; o; o = next) {
+    for (struct watcher *o = coll->observers->first; o; o = next) {
         next = o->next;
-        free_observer(o);
+        end_watcher(o);
         if (o->cancelled || !o->owned)
             replica__free(o);
         else

@@ -5,6 +5,11 @@
 
 #include "libreplica/db.h"
 
+/* What an observer of any kind begins with: its cancel is what replica_observer_cancel() calls. */
+struct replica_observer {
+    void (*cancel)(replica_observer *observer);
+};
+
 /* Tell everybody what is new in the feed, until the monotonic time until_ms.  1: there may be
  * more. */
 int replica__watch_round(replica_db *db, int64_t until_ms, replica_error *err);
