@@ -23,6 +23,7 @@ struct replica_bundle {
     replica_db *db; /* NULL: it has been closed */
     struct member *members;
     size_t n;
+    bool firm;
     replica_bundle *next;
 };
 
@@ -114,6 +115,14 @@ int replica_bundle_delete(replica_bundle *bundle, replica_collection *coll, cons
     return add(bundle, &m, true, err);
 }
 
+int replica_bundle_set_firm(replica_bundle *bundle, replica_error *err)
+{
+    if (!bundle)
+        return replica__error_set(err, REPLICA_EINVAL, 0, "no bundle");
+    bundle->firm = true;
+    return 0;
+}
+
 static int write_members(replica_bundle *bundle, replica_doc **ret_stored, replica_error *err)
 {
     replica_db *db = bundle->db;
@@ -131,6 +140,7 @@ static int write_members(replica_bundle *bundle, replica_doc **ret_stored, repli
             .len = m->text.len,
             .deleted = m->text.len == 0,
             .bundle = name,
+            .firm = bundle->firm,
         };
         int r = replica__write_checked(db, &w, m->base_rev, &written, ret_stored, err);
 

@@ -116,6 +116,7 @@ static void db_free(replica_db *db)
     for (int i = 0; i < 2; i++)
         replica__index_keys_free(&db->keys[i]);
     replica__free(db->ranges);
+    replica__free(db->swept);
     replica__free(db->path);
     replica__free(db);
 }

@@ -79,6 +79,7 @@ struct replica_db {
     bool set_aside;  /* there is a document set aside */
     bool indexed;    /* there is an index in the file */
     bool unbuilt;    /* there is one that is not built, or not taken away yet */
+    bool bundled;    /* there is a bundle's member in the file */
     int64_t known_at; /* rises with each time that all this was read */
     int64_t committed_head; /* of the last commit */
 
@@ -105,6 +106,7 @@ struct replica_db {
     struct replica__pump pump;
     replica_cursor *cursors; /* open ones, to be told of the close */
     replica_bundle *bundles;
+    char *swept; /* the bundle whose members were last looked at: replication/member.h */
     int64_t looked_version; /* data_version at the last replica__db_changed() */
 };
 

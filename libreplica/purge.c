@@ -149,6 +149,7 @@ static int drop(struct purging *p, int64_t number)
     static const enum replica__sql rows[] = {
         REPLICA__SQL_PURGE_STATES,
         REPLICA__SQL_PURGE_TAKEN,
+        REPLICA__SQL_PURGE_MEMBER,
         REPLICA__SQL_PURGE_DOC,
     };
     int r = replica__sql_run(p->db, REPLICA__SQL_PURGE_FLOOR, p->err, 3, number, p->coll->number,

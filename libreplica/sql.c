@@ -42,7 +42,8 @@ static const char *const texts[] = {
     [REPLICA__SQL_RANGES] = "SELECT replication, coll, sent_from, sent_to FROM feed",
     [REPLICA__SQL_ANY] =
         "SELECT EXISTS(SELECT 1 FROM aside) + 2 * EXISTS(SELECT 1 FROM idx)"
-        " + 4 * EXISTS(SELECT 1 FROM idx WHERE built IS NOT NULL OR coll = 0)",
+        " + 4 * EXISTS(SELECT 1 FROM idx WHERE built IS NOT NULL OR coll = 0)"
+        " + 8 * EXISTS(SELECT 1 FROM member)",
 
     [REPLICA__SQL_TOKEN_FIND] = "SELECT id FROM token WHERE text = ?1",
     [REPLICA__SQL_TOKEN_ADD] = "INSERT INTO token(text) VALUES(?1)",
@@ -98,6 +99,17 @@ static const char *const texts[] = {
     [REPLICA__SQL_TAKEN_PUT] =
         "INSERT INTO taken(doc, token, wseq) VALUES(?1, ?2, ?3)"
         " ON CONFLICT(doc, token) DO UPDATE SET wseq = max(wseq, excluded.wseq)",
+    [REPLICA__SQL_MEMBER_PUT] =
+        "INSERT OR REPLACE INTO member(bundle, doc, seq, firm) VALUES(?1, ?2, ?3, ?4)",
+    [REPLICA__SQL_MEMBER_ANY] = "SELECT 1 FROM member WHERE bundle = ?1 LIMIT 1",
+    [REPLICA__SQL_MEMBER_NEXT] =
+        "SELECT bundle FROM member WHERE bundle > ?1 ORDER BY bundle LIMIT 1",
+    [REPLICA__SQL_MEMBER_OF_USE] =
+        "SELECT 1 FROM member m JOIN doc d ON d.number = m.doc WHERE m.bundle = ?1"
+        " AND (d.bundle = ?1 OR EXISTS(SELECT 1 FROM replication_collection rc LEFT JOIN state s"
+        "  ON s.doc = m.doc AND s.replication = rc.replication WHERE rc.coll = d.coll"
+        "  AND m.seq > ifnull(s.clean_seq, 0))) LIMIT 1",
+    [REPLICA__SQL_MEMBER_DROP] = "DELETE FROM member WHERE bundle = ?1",
 
     [REPLICA__SQL_KEPT_ADD] =
         "INSERT INTO kept(refs, flags, version, incarnation, server_seq, stamp, writer, wseq,"
@@ -366,6 +378,7 @@ static const char *const texts[] = {
         "  WHERE s.doc = ?1 AND s.server_seq IS NOT NULL AND r.seen >= ?3)",
     [REPLICA__SQL_PURGE_STATES] = "DELETE FROM state WHERE doc = ?1",
     [REPLICA__SQL_PURGE_TAKEN] = "DELETE FROM taken WHERE doc = ?1",
+    [REPLICA__SQL_PURGE_MEMBER] = "DELETE FROM member WHERE doc = ?1",
     [REPLICA__SQL_PURGE_DOC] = "DELETE FROM doc WHERE number = ?1",
     [REPLICA__SQL_SERVES] = "SELECT EXISTS(SELECT 1 FROM token WHERE begin IS NOT NULL)",
     [REPLICA__SQL_COLL_PURGED] =

@@ -4,6 +4,7 @@
 #include "libreplica/document.h"
 #include "libreplica/index/index.h"
 #include "libreplica/migrate/migrate.h"
+#include "libreplica/replication/member.h"
 #include "libreplica/revision.h"
 #include "libreplica/shape.h"
 #include "libreplica/replication/state.h"
@@ -110,6 +111,8 @@ static int insert(replica_db *db, const struct replica__write *w, struct replica
         return 0;
     next.number = sqlite3_last_insert_rowid(db->sqlite);
     r = write_indexes(db, w, next.number, NULL, err);
+    if (r >= 0 && w->bundle && w->kind == REPLICA__WRITE_EDIT)
+        r = replica__member_add(db, w, &next, err);
     if (r < 0)
         return r;
     db->head = next.seq;
@@ -152,6 +155,8 @@ static int replace(replica_db *db, const struct replica__write *w, const struct 
     r = replica__sql_step(db, stmt, rc, err);
     if (r >= 0)
         r = write_indexes(db, w, old->number, old, err);
+    if (r >= 0 && w->bundle && w->kind == REPLICA__WRITE_EDIT)
+        r = replica__member_add(db, w, &next, err);
     if (r < 0)
         return r;
     db->head = next.seq;

@@ -12,6 +12,7 @@ struct replica__write {
     size_t len;
     bool deleted;
     const char *bundle;  /* or NULL */
+    bool firm;           /* a conflict refuses the bundle */
 
     /* What a replication brings; zero for a write of the program. */
     bool pulled;
