@@ -8,6 +8,7 @@
 #define LIBREPLICA_MASTER_H
 
 #include "base/json.h"
+#include "libreplica/feed.h"
 #include "libreplica/libreplica.h"
 
 #include <stdbool.h>
@@ -39,21 +40,22 @@ struct replica__feed_doc { /* borrowed for the call of emit */
     const char *writer;    /* token of the revision at its writer */
     const char *bundle;    /* or NULL */
 };
-/* emit each changed document of colls in the order of sequence numbers from after `since`, but for
- * live ones of lower versions: clients of this version could not read them, and bring them up; it
- * returns 0 to go on, > 0 to stop behind this document, < 0 to fail.  At most `rows`.
- * *ret_last: the number up to which the feed was read (the head, if the end was reached).
+/* It returns 0 to go on, > 0 to stop behind this document, < 0 to fail. */
+typedef int (*replica__feed_emit)(void *ctx, const struct replica__feed_doc *doc);
+/* emit each changed document of colls in the order of sequence numbers, but for live ones of lower
+ * versions: clients of this version could not read them, and bring them up.
+ * *ret_last: the number up to which the feed was read (its end, if that was reached).
  * 1: the end was reached; 0: there may be more. */
 REPLICA_INTERNAL int replica__master_read(replica_db *db, replica_collection *const *colls,
-                                          size_t n, int64_t since, size_t rows,
-                                          int (*emit)(void *ctx,
-                                                      const struct replica__feed_doc *doc),
-                                          void *ctx, int64_t *ret_last, replica_error *err);
+                                          size_t n, const struct replica__feed_options *options,
+                                          replica__feed_emit emit, void *ctx, int64_t *ret_last,
+                                          replica_error *err);
 /* The head of the database, and the number of documents of colls after `since`. */
 REPLICA_INTERNAL int replica__master_head(replica_db *db, int64_t *ret_head, replica_error *err);
 REPLICA_INTERNAL int replica__master_remaining(replica_db *db, replica_collection *const *colls,
-                                               size_t n, int64_t since, int64_t *ret_remaining,
-                                               replica_error *err);
+                                               size_t n,
+                                               const struct replica__feed_options *options,
+                                               int64_t *ret_remaining, replica_error *err);
 
 /* ---- a push ---------------------------------------------------------------------- */
 
@@ -81,10 +83,11 @@ struct replica__master_row {
 };
 /* Judge the rows one by one and write those that are taken, all in one transaction.
  * ret_before, ret_after: the head before the first and after the last write.
- * stock: the client is one of RxDB's: a row whose new state equals the real one is taken without a
- * write, and values that the client did not change keep the spelling that is stored here. */
+ * From a stock client a row whose new state equals the real one is taken without a write, and
+ * values that it did not change keep the spelling that is stored here. */
 REPLICA_INTERNAL int replica__master_push(replica_db *db, struct replica__master_row *rows,
-                                          size_t n, bool stock, int64_t *ret_before,
-                                          int64_t *ret_after, replica_error *err);
+                                          size_t n, const struct replica__pusher *by,
+                                          int64_t *ret_before, int64_t *ret_after,
+                                          replica_error *err);
 
 #endif

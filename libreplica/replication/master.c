@@ -81,8 +81,7 @@ static bool is_readable(const replica_collection *coll, const struct replica__ro
 }
 
 static int emit_row(replica_db *db, size_t collection, const struct replica__row *row,
-                    int (*emit)(void *ctx, const struct replica__feed_doc *doc), void *ctx,
-                    replica_error *err)
+                    replica__feed_emit emit, void *ctx, replica_error *err)
 {
     char writer[REPLICA__OPERATION_SIZE];
     int r = replica__row_operation(db, row, writer, err);
@@ -102,10 +101,22 @@ static int emit_row(replica_db *db, size_t collection, const struct replica__row
                      });
 }
 
+/* Where a read of the feed is. */
+struct reading {
+    const struct replica__feed_options *o;
+    replica__feed_emit emit;
+    void *ctx;
+    int64_t last;
+};
+
+static bool is_behind(const struct reading *reading, int64_t seq)
+{
+    return reading->o->until && seq > reading->o->until;
+}
+
 /* One collection: its index is the feed. */
-static int read_one(replica_db *db, replica_collection *coll, int64_t since, size_t rows,
-                    int (*emit)(void *ctx, const struct replica__feed_doc *doc), void *ctx,
-                    int64_t *last, replica_error *err)
+static int read_one(replica_db *db, replica_collection *coll, struct reading *reading,
+                    replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
     int rc = SQLITE_OK;
@@ -115,19 +126,21 @@ static int read_one(replica_db *db, replica_collection *coll, int64_t since, siz
     if (r < 0)
         return r;
     replica__bind_int(stmt, 1, coll->number, &rc);
-    replica__bind_int(stmt, 2, since, &rc);
-    replica__bind_int(stmt, 3, (int64_t)rows + 1, &rc);
+    replica__bind_int(stmt, 2, reading->o->since, &rc);
+    replica__bind_int(stmt, 3, (int64_t)reading->o->rows + 1, &rc);
     while ((r = replica__sql_step(db, stmt, rc, err)) > 0) {
         struct replica__row row;
 
-        if (n++ == rows)
+        if (n++ == reading->o->rows)
             return 0;
         r = replica__row_read(db, stmt, &row, err);
+        if (r >= 0 && is_behind(reading, row.seq))
+            return 1;
         if (r >= 0 && is_readable(coll, &row))
-            r = emit_row(db, 0, &row, emit, ctx, err);
+            r = emit_row(db, 0, &row, reading->emit, reading->ctx, err);
         if (r < 0)
             return r;
-        *last = row.seq;
+        reading->last = row.seq;
         if (r > 0)
             return 0;
     }
@@ -190,55 +203,58 @@ static int read_keys(replica_db *db, replica_collection *const *colls, size_t n,
     return 0;
 }
 
-static int read_many(replica_db *db, replica_collection *const *colls, size_t n, int64_t since,
-                     size_t rows, int (*emit)(void *ctx, const struct replica__feed_doc *doc),
-                     void *ctx, int64_t *last, replica_error *err)
+static int read_many(replica_db *db, replica_collection *const *colls, size_t n,
+                     struct reading *reading, replica_error *err)
 {
     REPLICA_FREE struct key *keys = NULL;
     size_t count = 0;
-    int r = read_keys(db, colls, n, since, rows, &keys, &count, err);
+    int r = read_keys(db, colls, n, reading->o->since, reading->o->rows, &keys, &count, err);
 
     for (size_t i = 0; r >= 0 && i < count; i++) {
         REPLICA_STMT stmt = NULL;
         struct replica__row row;
 
-        if (i == rows)
+        if (i == reading->o->rows)
             return 0;
+        if (is_behind(reading, keys[i].seq))
+            return 1;
         r = replica__row_by_number(db, keys[i].number, &stmt, &row, err);
         if (r > 0)
             r = is_readable(colls[keys[i].collection], &row);
         if (r > 0)
-            r = emit_row(db, keys[i].collection, &row, emit, ctx, err);
+            r = emit_row(db, keys[i].collection, &row, reading->emit, reading->ctx, err);
         if (r < 0)
             return r;
-        *last = keys[i].seq;
+        reading->last = keys[i].seq;
         if (r > 0)
             return 0;
     }
     return r < 0 ? r : 1;
 }
 
-int replica__master_read(replica_db *db, replica_collection *const *colls, size_t n, int64_t since,
-                         size_t rows, int (*emit)(void *ctx, const struct replica__feed_doc *doc),
+int replica__master_read(replica_db *db, replica_collection *const *colls, size_t n,
+                         const struct replica__feed_options *options, replica__feed_emit emit,
                          void *ctx, int64_t *ret_last, replica_error *err)
 {
+    struct reading reading = { options, emit, ctx, options->since };
     REPLICA_READ read = NULL;
-    int64_t last = since;
+    int64_t end;
     int r = replica__read_begin(db, &read, err);
 
     if (r >= 0)
         r = replica__txn_know(db, err);
     if (r < 0)
         return r;
-    if (rows == 0)
+    if (options->rows == 0)
         r = 0;
     else if (n == 1)
-        r = read_one(db, colls[0], since, rows, emit, ctx, &last, err);
+        r = read_one(db, colls[0], &reading, err);
     else
-        r = read_many(db, colls, n, since, rows, emit, ctx, &last, err);
+        r = read_many(db, colls, n, &reading, err);
     if (r < 0)
         return r;
-    *ret_last = r > 0 && db->head > last ? db->head : last;
+    end = options->until ? options->until : db->head;
+    *ret_last = r > 0 && end > reading.last ? end : reading.last;
     return r;
 }
 
@@ -248,7 +264,8 @@ int replica__master_head(replica_db *db, int64_t *ret_head, replica_error *err)
 }
 
 int replica__master_remaining(replica_db *db, replica_collection *const *colls, size_t n,
-                              int64_t since, int64_t *ret_remaining, replica_error *err)
+                              const struct replica__feed_options *options,
+                              int64_t *ret_remaining, replica_error *err)
 {
     int64_t total = 0;
 
@@ -264,7 +281,7 @@ int replica__master_remaining(replica_db *db, replica_collection *const *colls, 
         if (older)
             replica__bind_int(stmt, 3, colls[i]->version, &rc);
         replica__bind_int(stmt, 1, colls[i]->number, &rc);
-        replica__bind_int(stmt, 2, since, &rc);
+        replica__bind_int(stmt, 2, options->since, &rc);
         r = replica__sql_step(db, stmt, rc, err);
         if (r < 0)
             return r;

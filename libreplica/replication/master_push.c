@@ -7,6 +7,7 @@
 #include "libreplica/db.h"
 #include "libreplica/master.h"
 #include "libreplica/shape.h"
+#include "libreplica/stamp.h"
 #include "libreplica/txn.h"
 #include "libreplica/write.h"
 
@@ -199,8 +200,8 @@ static int take_over(replica_db *db, struct replica__master_row *row,
 }
 
 static int judge_known(replica_db *db, struct replica__master_row *row, struct replica__write *w,
-                       const struct replica__row *old, const struct operation *op, bool stock,
-                       replica_error *err)
+                       const struct replica__row *old, const struct operation *op,
+                       const struct replica__pusher *by, replica_error *err)
 {
     REPLICA_BUF spelled = REPLICA_BUF_INIT;
     int r = already_taken(db, op, old, row, err);
@@ -211,9 +212,9 @@ static int judge_known(replica_db *db, struct replica__master_row *row, struct r
         row->verdict = REPLICA_VERDICT_ALREADY;
         return 0;
     }
-    if (stock && is_older(row->coll, old))
+    if (by->stock && is_older(row->coll, old))
         return take_over(db, row, w, old, err);
-    if (stock && is_same_state(w, old)) {
+    if (by->stock && is_same_state(w, old)) {
         row->verdict = REPLICA_VERDICT_TAKEN;
         row->sequence = old->seq;
         return 0;
@@ -223,7 +224,7 @@ static int judge_known(replica_db *db, struct replica__master_row *row, struct r
         return r;
     if (r == 0)
         return conflict(db, row, old, err);
-    if (stock && !w->deleted) {
+    if (by->stock && !w->deleted) {
         replica__json_keep_spelling(old->body, old->len, w->json, w->len, &spelled);
         if (spelled.r < 0)
             return replica__error_set(err, spelled.r, 0, "keeping the spelling");
@@ -233,7 +234,8 @@ static int judge_known(replica_db *db, struct replica__master_row *row, struct r
     return take(db, row, w, old, err);
 }
 
-static int judge(replica_db *db, struct replica__master_row *row, bool stock, replica_error *err)
+static int judge(replica_db *db, struct replica__master_row *row, const struct replica__pusher *by,
+                 replica_error *err)
 {
     REPLICA_ACCEPTED a = { 0 };
     REPLICA_STMT stmt = NULL;
@@ -257,7 +259,7 @@ static int judge(replica_db *db, struct replica__master_row *row, bool stock, re
         .len = a.len,
         .deleted = row->deleted || a.deleted,
         .bundle = row->bundle,
-        .stamp = replica__txn_bound(db, row->stamp),
+        .stamp = replica__stamp_bound(db, row->stamp),
         .writer = op.token,
         .wseq = op.number,
     };
@@ -268,11 +270,12 @@ static int judge(replica_db *db, struct replica__master_row *row, bool stock, re
     if (r < 0)
         return r;
     /* With an assumed state for what is not here: it was lost here, and comes back. */
-    return r == 0 ? take(db, row, &w, NULL, err) : judge_known(db, row, &w, &old, &op, stock, err);
+    return r == 0 ? take(db, row, &w, NULL, err) : judge_known(db, row, &w, &old, &op, by, err);
 }
 
-int replica__master_push(replica_db *db, struct replica__master_row *rows, size_t n, bool stock,
-                         int64_t *ret_before, int64_t *ret_after, replica_error *err)
+int replica__master_push(replica_db *db, struct replica__master_row *rows, size_t n,
+                         const struct replica__pusher *by, int64_t *ret_before, int64_t *ret_after,
+                         replica_error *err)
 {
     REPLICA_TXN txn = NULL;
     int64_t before, after;
@@ -284,7 +287,7 @@ int replica__master_push(replica_db *db, struct replica__master_row *rows, size_
     for (size_t i = 0; r >= 0 && i < n; i++) {
         rows[i].real = NULL;
         rows[i].verdict = REPLICA_VERDICT_NONE;
-        r = judge(db, &rows[i], stock, err);
+        r = judge(db, &rows[i], by, err);
     }
     after = db->head;
     if (r >= 0)

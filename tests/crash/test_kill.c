@@ -226,7 +226,8 @@ static void serve(struct store *server, const struct replica__push_page *page,
             .assumed_len = from->assumed_len,
         };
     }
-    CHECK_RC(replica__master_push(server->db, rows, page->n, false, &before, &after, &test_err), 0);
+    CHECK_RC(replica__master_push(server->db, rows, page->n, &(struct replica__pusher){ 0 },
+                                  &before, &after, &test_err), 0);
     for (size_t i = 0; i < page->n; i++) {
         /* There is one client: whatever happened, it is never in conflict with itself. */
         CHECK(rows[i].verdict == REPLICA_VERDICT_TAKEN ||

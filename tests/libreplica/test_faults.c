@@ -398,7 +398,8 @@ static int act_master(struct store *s)
                                                 .assumed = i ? REPLICA__ASSUMED_NONE
                                                              : REPLICA__ASSUMED_TEXT,
                                                 .assumed_json = A1, .assumed_len = strlen(A1) };
-    r = replica__master_push(s->db, rows, 2, false, &before, &after, &test_err);
+    r = replica__master_push(s->db, rows, 2, &(struct replica__pusher){ 0 }, &before, &after,
+                             &test_err);
     if (r < 0) {
         CHECK_INT(before, 77);
         CHECK(!rows[0].real && !rows[1].real);

@@ -356,7 +356,8 @@ TEST(a_push_of_what_is_not_unique_is_refused_row_by_row)
                                     &test_err),
                  0);
     }
-    CHECK_RC(replica__master_push(s.db, rows, 2, false, &before, &after, &test_err), 0);
+    CHECK_RC(replica__master_push(s.db, rows, 2, &(struct replica__pusher){ 0 }, &before, &after,
+                                  &test_err), 0);
     CHECK_INT(rows[0].verdict, REPLICA_VERDICT_REFUSED);
     CHECK_INT(rows[0].code, 422);
     CHECK(strstr(rows[0].reason, "'a'"));

@@ -165,11 +165,12 @@ static const char *read_feed(struct store *s, replica_collection *const *colls, 
                              int64_t since, size_t rows, int end, int64_t last,
                              struct replica__buf *text)
 {
+    const struct replica__feed_options options = { .since = since, .rows = rows };
     int64_t is = -1;
 
     replica__buf_clear(text);
     replica__buf_str(text, "");
-    CHECK_RC(replica__master_read(s->db, colls, n, since, rows, show, text, &is, &test_err), end);
+    CHECK_RC(replica__master_read(s->db, colls, n, &options, show, text, &is, &test_err), end);
     CHECK_INT(is, last);
     return text->data ? text->data : "";
 }
@@ -215,9 +216,12 @@ TEST(at_the_end_the_number_is_the_head_of_all_collections)
     CHECK_RC(replica_db_collection(s.db, "other", NULL, &other, &test_err), 0);
     CHECK_RC(replica_upsert(other, "{\"id\":\"t\"}", REPLICA_NUL, NULL, &test_err), 0);
     CHECK_STR(read_feed(&s, &s.coll, 1, 0, 10, 1, 2, &text), "0/a@1 ");
-    CHECK_RC(replica__master_remaining(s.db, &s.coll, 1, 0, &n, &test_err), 0);
+    CHECK_RC(replica__master_remaining(s.db, &s.coll, 1, &(struct replica__feed_options){ 0 },
+                                       &n, &test_err), 0);
     CHECK_INT(n, 1);
-    CHECK_RC(replica__master_remaining(s.db, &s.coll, 1, 1, &n, &test_err), 0);
+    CHECK_RC(replica__master_remaining(s.db, &s.coll, 1,
+                                       &(struct replica__feed_options){ .since = 1 }, &n,
+                                       &test_err), 0);
     CHECK_INT(n, 0);
 }
 
@@ -240,8 +244,8 @@ TEST(a_reader_that_fails_is_heard)
     STORE s = store_with("{\"id\":\"a\"}");
     int64_t last = 77;
 
-    CHECK_RC(replica__master_read(s.db, &s.coll, 1, 0, 10, fail_at_once, NULL, &last, &test_err),
-             -77);
+    CHECK_RC(replica__master_read(s.db, &s.coll, 1, &(struct replica__feed_options){ .rows = 10 },
+                                  fail_at_once, NULL, &last, &test_err), -77);
     CHECK_INT(last, 77);
     store_put(&s, "{\"id\":\"b\"}"); /* and the read has ended */
 }

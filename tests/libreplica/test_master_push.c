@@ -19,10 +19,13 @@ static struct replica__master_row row(struct store *s, const char *json, const c
         .operation = operation };
 }
 
+static const struct replica__pusher ours, stock_client = { .stock = true };
+
 static int push_some(struct store *s, struct replica__master_row *rows, size_t n, bool stock)
 {
     int64_t before = -1, after = -1;
-    int r = replica__master_push(s->db, rows, n, stock, &before, &after, &test_err);
+    int r = replica__master_push(s->db, rows, n, &(struct replica__pusher){ .stock = stock },
+                                 &before, &after, &test_err);
 
     CHECK(r < 0 || (before >= 0 && after >= before));
     for (size_t i = 0; i < n; i++)
@@ -57,7 +60,7 @@ TEST(a_new_document_is_taken_with_its_writer_stamp_and_bundle)
 
     r.stamp = INT64_C(1699999999999) << 16;
     r.bundle = X ".6";
-    CHECK_RC(replica__master_push(s.db, &r, 1, false, &before, &after, &test_err), 0);
+    CHECK_RC(replica__master_push(s.db, &r, 1, &ours, &before, &after, &test_err), 0);
     CHECK_INT(r.verdict, REPLICA_VERDICT_TAKEN);
     CHECK_INT(r.sequence, 1);
     CHECK_INT(before, 0);
@@ -74,7 +77,7 @@ TEST(a_row_without_an_assumed_state_for_what_is_there_is_a_conflict)
     struct replica__master_row r = row(&s, A2, X ".7");
     int64_t before, after;
 
-    CHECK_RC(replica__master_push(s.db, &r, 1, false, &before, &after, &test_err), 0);
+    CHECK_RC(replica__master_push(s.db, &r, 1, &ours, &before, &after, &test_err), 0);
     CHECK_INT(r.verdict, REPLICA_VERDICT_CONFLICT);
     CHECK_INT(r.sequence, 1);
     CHECK_STR(replica_doc_json(r.real, NULL), A1);
@@ -90,7 +93,7 @@ TEST(a_tombstone_is_there_too)
     store_delete(&s, "a");
     struct replica__master_row r = row(&s, A2, X ".7");
     int64_t before, after;
-    CHECK_RC(replica__master_push(s.db, &r, 1, false, &before, &after, &test_err), 0);
+    CHECK_RC(replica__master_push(s.db, &r, 1, &ours, &before, &after, &test_err), 0);
     CHECK_INT(r.verdict, REPLICA_VERDICT_CONFLICT);
     CHECK_INT(replica_doc_deleted(r.real), 1);
     replica_doc_unref(r.real);
@@ -219,7 +222,7 @@ TEST(a_stock_row_equal_to_the_real_state_is_taken_without_a_write)
     struct replica__master_row r = row(&s, A1, NULL);
     int64_t before, after;
 
-    CHECK_RC(replica__master_push(s.db, &r, 1, true, &before, &after, &test_err), 0);
+    CHECK_RC(replica__master_push(s.db, &r, 1, &stock_client, &before, &after, &test_err), 0);
     CHECK_INT(r.verdict, REPLICA_VERDICT_TAKEN);
     CHECK_INT(before, after);
     CHECK_STR(store_json(&s, "a"), "{\"id\":\"a\",\"n\":1.0}");
@@ -287,7 +290,7 @@ TEST(a_failed_push_hands_out_no_states)
     STORE reader = store_open(s.path, &opts);
     struct replica__master_row r = row(&reader, A2, X ".7");
     int64_t before = 77, after = 77;
-    CHECK_RC(replica__master_push(reader.db, &r, 1, false, &before, &after, &test_err),
+    CHECK_RC(replica__master_push(reader.db, &r, 1, &ours, &before, &after, &test_err),
              REPLICA_EREADONLY);
     CHECK(!r.real);
     CHECK_INT(before, 77);

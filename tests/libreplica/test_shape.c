@@ -578,7 +578,8 @@ static int push(struct store *s, struct replica__master_row *rows, size_t n)
 {
     int64_t before, after;
 
-    return replica__master_push(s->db, rows, n, false, &before, &after, &test_err);
+    return replica__master_push(s->db, rows, n, &(struct replica__pusher){ 0 }, &before, &after,
+                                &test_err);
 }
 
 TEST(a_master_refuses_the_rows_that_break_the_schema_and_takes_the_others)

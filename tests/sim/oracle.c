@@ -226,8 +226,10 @@ void oracle_look_at_server(struct sim *sim)
     int r = replica_db_collections(sim->server.db, open_coll, &opening, &err);
 
     if (r >= 0 && opening.n > 0)
-        r = replica__master_read(sim->server.db, sim->server_colls, opening.n, sim->oracle->seen,
-                                 100000, add_state, sim, &sim->oracle->seen, &err);
+        r = replica__master_read(sim->server.db, sim->server_colls, opening.n,
+                                 &(struct replica__feed_options){ .since = sim->oracle->seen,
+                                                                  .rows = 100000 },
+                                 add_state, sim, &sim->oracle->seen, &err);
     if (r < 0)
         sim_fail(sim, "the server cannot be read: %s", err.message);
 }

@@ -43,18 +43,19 @@ static void judge_by_rules(struct replica__storage_row *rows, size_t n, struct r
     }
 }
 
-static int push(struct replica__storage *s, struct replica__storage_row *rows, size_t n, bool stock,
-                int64_t *ret_before, int64_t *ret_after, replica_error *err)
+static int push(struct replica__storage *s, struct replica__storage_row *rows, size_t n,
+                const struct replica__pusher *by, int64_t *ret_before, int64_t *ret_after,
+                replica_error *err)
 {
     struct ruled ruled = { NULL, NULL, 0 };
     int r;
 
-    if (stock)
-        return store_ops->push(s, rows, n, stock, ret_before, ret_after, err);
+    if (by->stock)
+        return store_ops->push(s, rows, n, by, ret_before, ret_after, err);
     ruled.rows = calloc(n, sizeof *ruled.rows);
     ruled.place = calloc(n, sizeof *ruled.place);
     judge_by_rules(rows, n, &ruled);
-    r = store_ops->push(s, ruled.rows, ruled.n, stock, ret_before, ret_after, err);
+    r = store_ops->push(s, ruled.rows, ruled.n, by, ret_before, ret_after, err);
     for (size_t i = 0; i < ruled.n; i++)
         rows[ruled.place[i]] = ruled.rows[i];
     free(ruled.rows);

@@ -97,8 +97,11 @@ int replica__pages_more(struct replica__cursor *c, struct replica__buf *out, rep
         replica__buf_str(out, "{\"documents\":[");
     }
     while (r > 0 && c->left > 0 && out->len - part.start <= PART_BYTES) {
-        r = s->ops->read(s, &c->coll, 1, c->since, c->left < PART_ROWS ? c->left : PART_ROWS,
-                         emit, &part, &last, err);
+        const struct replica__feed_options options = {
+            .since = c->since, .rows = c->left < PART_ROWS ? c->left : PART_ROWS
+        };
+
+        r = s->ops->read(s, &c->coll, 1, &options, emit, &part, &last, err);
         if (r < 0)
             return r == REPLICA_ENOMEM ? replica__enomem(err) : r;
         r = r == 0; /* go on: the end was not reached */

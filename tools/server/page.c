@@ -57,18 +57,12 @@ struct reading {
     struct replica__buf *documents;
     struct replica__buf *meta;
     size_t start; /* of the page in documents */
-    int64_t head; /* nothing behind it belongs to the page; -1: no limit */
-    bool passed_head;
 };
 
 static int emit(void *ctx, const struct replica__storage_doc *doc)
 {
     struct reading *r = ctx;
 
-    if (r->head >= 0 && doc->sequence > r->head) {
-        r->passed_head = true;
-        return 1;
-    }
     if (r->page->documents++ > 0)
         replica__buf_char(r->documents, ',');
     r->add(r, doc);
@@ -83,22 +77,23 @@ static int read_page(struct replica__service *service, struct reading *reading, 
     struct replica__storage *s = service->storage;
     struct replica__page *page = reading->page;
     const struct found *found = reading->found;
+    const struct replica__feed_options options = {
+        .since = page->since,
+        .until = found->n < page->n ? head : 0, /* one that is created now begins behind it */
+        .rows = page->rows,
+    };
     int r;
 
     page->documents = 0;
     page->last = head;
     page->at_head = true;
-    reading->head = found->n < page->n ? head : -1;
     reading->start = reading->documents->len;
     if (found->n == 0)
         return 0;
-    r = s->ops->read(s, found->colls, found->n, page->since, page->rows, emit, reading,
-                     &page->last, err);
+    r = s->ops->read(s, found->colls, found->n, &options, emit, reading, &page->last, err);
     if (r < 0)
         return r == REPLICA_ENOMEM ? replica__enomem(err) : r;
-    page->at_head = r > 0 || reading->passed_head;
-    if (reading->head >= 0 && page->at_head)
-        page->last = reading->head;
+    page->at_head = r > 0;
     return 0;
 }
 
@@ -147,6 +142,7 @@ static int count_rest(struct replica__service *service, const struct replica__pa
                       const struct found *found, int64_t head, int64_t *ret, replica_error *err)
 {
     struct replica__storage *s = service->storage;
+    const struct replica__feed_options behind = { .since = page->last };
     uint64_t key = colls_key(found);
     struct replica__counted *entry;
     int64_t count = -1;
@@ -157,7 +153,7 @@ static int count_rest(struct replica__service *service, const struct replica__pa
             count = entry->count - (int64_t)page->documents;
     }
     if (count < 0) {
-        int r = s->ops->remaining(s, found->colls, found->n, page->last, &count, err);
+        int r = s->ops->remaining(s, found->colls, found->n, &behind, &count, err);
 
         if (r < 0)
             return r;

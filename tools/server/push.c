@@ -205,6 +205,7 @@ static int take_row(struct push *p, size_t i, replica_error *err)
 static bool judge(struct push *p, struct replica__reply *reply)
 {
     struct replica__storage *s = p->service->storage;
+    const struct replica__pusher by = { .stock = p->stock };
     replica_error err = { 0 };
     int r = 0;
 
@@ -215,7 +216,7 @@ static bool judge(struct push *p, struct replica__reply *reply)
         return false;
     }
     if (r == 0)
-        r = s->ops->push(s, p->rows, p->n, p->stock, &p->before, &p->after, &err);
+        r = s->ops->push(s, p->rows, p->n, &by, &p->before, &p->after, &err);
     if (r < 0)
         replica__reply_failure(reply, &err);
     return r >= 0;
@@ -460,6 +461,7 @@ static int nothing_behind(struct push *p, const struct replica__place *place, in
 {
     struct replica__storage *s = p->service->storage;
     struct replica__storage_coll *colls[REPLICA__TARGETS_MAX];
+    const struct replica__feed_options behind = { .since = place->lwt };
     int64_t remaining = 0;
     size_t n = 0;
     int r;
@@ -469,7 +471,7 @@ static int nothing_behind(struct push *p, const struct replica__place *place, in
             colls[n++] = p->targets[i].coll;
     r = s->ops->head(s, ret_head, err);
     if (r == 0 && n > 0 && *ret_head > place->lwt)
-        r = s->ops->remaining(s, colls, n, place->lwt, &remaining, err);
+        r = s->ops->remaining(s, colls, n, &behind, &remaining, err);
     return r < 0 ? r : remaining == 0;
 }
 

@@ -7,6 +7,8 @@
 #define SERVER_STORAGE_H
 
 #include "base/json.h"
+#include "libreplica/feed.h"
+#include "libreplica/libreplica.h"
 
 #include <stdbool.h>
 
@@ -75,24 +77,25 @@ struct replica__storage_ops {
     void (*limits)(struct replica__storage *s, struct replica__json_limits *ret,
                    size_t *ret_max_key);
 
-    /* The changed documents of colls in the order of sequence numbers, from after `since`, at most
-     * `rows`.  *ret_last: the number up to which was read.  1: the end was reached; 0: not yet. */
+    /* The changed documents of colls in the order of sequence numbers.  *ret_last: the number up to
+     * which was read.  1: the end was reached; 0: not yet. */
     int (*read)(struct replica__storage *s, struct replica__storage_coll *const *colls, size_t n,
-                int64_t since, size_t rows, replica__storage_emit emit, void *ctx,
+                const struct replica__feed_options *options, replica__storage_emit emit, void *ctx,
                 int64_t *ret_last, replica_error *err);
     int (*head)(struct replica__storage *s, int64_t *ret_head, replica_error *err);
     /* The number of documents of colls after `since`. */
     int (*remaining)(struct replica__storage *s, struct replica__storage_coll *const *colls,
-                     size_t n, int64_t since, int64_t *ret_remaining, replica_error *err);
+                     size_t n, const struct replica__feed_options *options,
+                     int64_t *ret_remaining, replica_error *err);
     /* The live document with this key: 1 and its text, which is yours; 0: there is none. */
     int (*get)(struct replica__storage *s, struct replica__storage_coll *coll, const char *id,
                char **ret_json, size_t *ret_len, replica_error *err);
 
     /* Judge the rows one by one and write those that are taken, all in one transaction.
-     * ret_before, ret_after: the head before the first and after the last write.  stock: the
-     * client is one of RxDB's. */
+     * ret_before, ret_after: the head before the first and after the last write. */
     int (*push)(struct replica__storage *s, struct replica__storage_row *rows, size_t n,
-                bool stock, int64_t *ret_before, int64_t *ret_after, replica_error *err);
+                const struct replica__pusher *by, int64_t *ret_before, int64_t *ret_after,
+                replica_error *err);
     void (*release)(struct replica__storage *s, struct replica__storage_row *rows, size_t n);
 
     /* Commits of others: poll fd (-1: none) for reading, for at most timeout ms (-1: forever),

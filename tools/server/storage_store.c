@@ -219,8 +219,8 @@ static int collect(struct replica__storage_coll *const *colls, size_t n,
 }
 
 static int store_read(struct replica__storage *s, struct replica__storage_coll *const *colls,
-                      size_t n, int64_t since, size_t rows, replica__storage_emit emit, void *ctx,
-                      int64_t *ret_last, replica_error *err)
+                      size_t n, const struct replica__feed_options *options,
+                      replica__storage_emit emit, void *ctx, int64_t *ret_last, replica_error *err)
 {
     replica_collection *of[READ_MAX];
     struct emitting e = { emit, ctx };
@@ -228,18 +228,19 @@ static int store_read(struct replica__storage *s, struct replica__storage_coll *
 
     if (r < 0)
         return r;
-    return replica__master_read(store_of(s)->db, of, n, since, rows, emit_doc, &e, ret_last, err);
+    return replica__master_read(store_of(s)->db, of, n, options, emit_doc, &e, ret_last, err);
 }
 
 static int store_remaining(struct replica__storage *s, struct replica__storage_coll *const *colls,
-                           size_t n, int64_t since, int64_t *ret_remaining, replica_error *err)
+                           size_t n, const struct replica__feed_options *options,
+                           int64_t *ret_remaining, replica_error *err)
 {
     replica_collection *of[READ_MAX];
     int r = collect(colls, n, of, err);
 
     if (r < 0)
         return r;
-    return replica__master_remaining(store_of(s)->db, of, n, since, ret_remaining, err);
+    return replica__master_remaining(store_of(s)->db, of, n, options, ret_remaining, err);
 }
 
 static int store_get(struct replica__storage *s, struct replica__storage_coll *coll,
@@ -303,7 +304,8 @@ static void take_verdict(const struct replica__master_row *in, struct replica__s
 }
 
 static int store_push(struct replica__storage *s, struct replica__storage_row *rows, size_t n,
-                      bool stock, int64_t *ret_before, int64_t *ret_after, replica_error *err)
+                      const struct replica__pusher *by, int64_t *ret_before, int64_t *ret_after,
+                      replica_error *err)
 {
     REPLICA_FREE struct replica__master_row *given = replica__alloc_zero(n, sizeof(*given));
     int r;
@@ -312,7 +314,7 @@ static int store_push(struct replica__storage *s, struct replica__storage_row *r
         return replica__enomem(err);
     for (size_t i = 0; i < n; i++)
         give_row(&rows[i], &given[i]);
-    r = replica__master_push(store_of(s)->db, given, n, stock, ret_before, ret_after, err);
+    r = replica__master_push(store_of(s)->db, given, n, by, ret_before, ret_after, err);
     for (size_t i = 0; i < n; i++)
         take_verdict(&given[i], &rows[i]);
     return r;
