@@ -47,15 +47,22 @@ static const char *const questions[] = {
     "SELECT 'kept state ' || k, 'it is missing' FROM ("
     " SELECT base AS k FROM state UNION SELECT sent FROM state UNION SELECT unsettled FROM state"
     " UNION SELECT assumed FROM conflict_log UNION SELECT real FROM conflict_log"
-    " UNION SELECT local FROM conflict_log UNION SELECT result FROM conflict_log)"
+    " UNION SELECT local FROM conflict_log UNION SELECT result FROM conflict_log"
+    " UNION SELECT kept FROM history)"
     " WHERE k IS NOT NULL AND k <> 0 AND k NOT IN (SELECT id FROM kept)",
     "WITH used(k) AS (SELECT base FROM state UNION ALL SELECT sent FROM state"
     " UNION ALL SELECT unsettled FROM state UNION ALL SELECT assumed FROM conflict_log"
     " UNION ALL SELECT real FROM conflict_log UNION ALL SELECT local FROM conflict_log"
-    " UNION ALL SELECT result FROM conflict_log),"
+    " UNION ALL SELECT result FROM conflict_log UNION ALL SELECT kept FROM history),"
     " counted(k, n) AS (SELECT k, count(*) FROM used WHERE k IS NOT NULL GROUP BY k)"
     " SELECT 'kept state ' || id, 'it counts ' || refs || ' references and has ' || ifnull(n, 0)"
     " FROM kept LEFT JOIN counted ON k = id WHERE refs <> ifnull(n, 0)",
+    "SELECT 'history of document ' || doc, 'the document is missing' FROM history"
+    " WHERE doc NOT IN (SELECT number FROM doc) GROUP BY doc",
+    "SELECT 'conflict log', 'its size is counted as ' || value || ' and is ' || n FROM number,"
+    " (SELECT ifnull(sum((SELECT 200 + ifnull(sum(length(CAST(body AS BLOB))), 0) FROM kept"
+    "  WHERE id IN (assumed, real, local, result))), 0) AS n FROM conflict_log)"
+    " WHERE name = 'log_bytes' AND value <> n",
 };
 
 static int ask(struct checking *c, const char *sql, const char *where, replica_error *err)

@@ -2,6 +2,7 @@
 #include "base/options.h"
 #include "libreplica/bundle.h"
 #include "libreplica/collection.h"
+#include "libreplica/command/event.h"
 #include "libreplica/cursor.h"
 #include "libreplica/db.h"
 #include "libreplica/format.h"
@@ -10,6 +11,7 @@
 #include "libreplica/migrate/migrate.h"
 #include "libreplica/query/reader.h"
 #include "libreplica/query/shelf.h"
+#include "libreplica/replication/conflict_log.h"
 #include "libreplica/txn.h"
 
 #include <stdarg.h>
@@ -21,6 +23,8 @@
 #define MAX_KEY 1024
 #define MAX_DEPTH 100
 #define MAX_BUNDLE 1000
+#define LOG_MS (INT64_C(90) * 24 * 3600 * 1000)
+#define LOG_BYTES (INT64_C(64) * 1024 * 1024)
 #define KNOWN_FLAGS (REPLICA_DB_MUST_EXIST | REPLICA_DB_FULL_SYNC | REPLICA_DB_READ_ONLY)
 
 const char *replica_version(void)
@@ -98,6 +102,8 @@ static void take_options(replica_db *db, const replica_db_options *o)
     db->limits.max_depth = o->max_depth ? o->max_depth : MAX_DEPTH;
     db->max_key = o->max_key ? o->max_key : MAX_KEY;
     db->max_bundle = o->max_bundle ? o->max_bundle : MAX_BUNDLE;
+    db->log_ms = o->log_ms ? o->log_ms : LOG_MS;
+    db->log_bytes = o->log_bytes ? o->log_bytes : LOG_BYTES;
 }
 
 static void db_free(replica_db *db)
@@ -107,6 +113,7 @@ static void db_free(replica_db *db)
     replica__index_build_end(db);
     replica__readers_end(db);
     replica__shelf_free(db);
+    replica__events_end(db);
     replica__collections_free(db);
     replica__migrate_end(db);
     replica__sql_finish(db);
@@ -155,7 +162,8 @@ int replica_db_open(const char *path, const replica_db_options *opts, replica_db
     if (!path || !*path || !ret_db)
         return replica__error_set(err, REPLICA_EINVAL, 0, "no path, or no place for the database");
     r = replica__options(opts, opts ? opts->size : 0, &o, sizeof o, err);
-    if (r >= 0 && (o.max_depth < 0 || o.max_bundle < 0 || o.flags & ~KNOWN_FLAGS))
+    if (r >= 0 && (o.max_depth < 0 || o.max_bundle < 0 || o.log_ms < 0 || o.log_bytes < 0 ||
+                   o.flags & ~KNOWN_FLAGS))
         r = replica__error_set(err, REPLICA_EINVAL, 0, "a limit below zero, or an unknown flag");
     if (r >= 0)
         r = db_new(path, &o, &db, err);
@@ -175,6 +183,7 @@ int replica_db_open(const char *path, const replica_db_options *opts, replica_db
         replica__error_where(err, "%s", path);
         return r;
     }
+    replica__conflict_log_open(db);
     *ret_db = db;
     db = NULL;
     return 0;
@@ -192,6 +201,8 @@ int replica__db_open_sibling(replica_db *of, replica_db **ret_sibling, replica_e
         .max_key = of->max_key,
         .max_depth = of->limits.max_depth,
         .max_bundle = of->max_bundle,
+        .log_ms = of->log_ms,
+        .log_bytes = of->log_bytes,
     };
     int r;
 

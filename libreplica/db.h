@@ -38,6 +38,7 @@ struct replica_collection {
     replica_schema *schema;       /* NULL: any object */
     char *schema_json;
     replica_conflict_handler handler;
+    int history;  /* so many earlier states of each document are kept */
     bool asked; /* the program has this handle; else a call of ours opened it */
     int borrowed;
     struct replica__observers *observers; /* NULL until the first */
@@ -60,6 +61,8 @@ struct replica_db {
     struct replica__json_limits limits;
     size_t max_key;
     int max_bundle;
+    int64_t log_ms, log_bytes; /* of the conflict log: how old, how large it may be */
+    int64_t log_first_ms;      /* when its first entry was made, as last seen; 0: look */
     const struct replica__world *world;
     struct replica__gate *gate; /* shared with siblings */
 
@@ -104,6 +107,9 @@ struct replica_db {
 
     replica_collection *collections;
     struct replica__pump pump;
+    struct replica__log_watchers *log_watchers; /* NULL until the first */
+    struct replica__events *events;     /* NULL until it emits or listens */
+    struct replica__commands *commands; /* NULL until it handles any */
     replica_cursor *cursors; /* open ones, to be told of the close */
     replica_bundle *bundles;
     char *swept; /* the bundle whose members were last looked at: replication/member.h */

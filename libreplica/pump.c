@@ -2,6 +2,7 @@
 
 #include "libreplica/db.h"
 #include "libreplica/live/live.h"
+#include "libreplica/replication/conflict_log.h"
 #include "libreplica/txn.h"
 #include "libreplica/watch.h"
 
@@ -268,10 +269,21 @@ static int look_for_commits(replica_db *db, bool file_changed, bool *ret_look, r
 /* 1: there may be more to tell. */
 static int tell_listeners(replica_db *db, int64_t until_ms, replica_error *err)
 {
-    int more = replica__watch_round(db, until_ms, err);
-    int r = more < 0 || db->pump.close_wanted ? 0 : replica__live_round(db, until_ms, err);
+    int (*const rounds[])(replica_db *, int64_t, replica_error *) = {
+        replica__watch_round,
+        replica__live_round,
+        replica__log_round,
+    };
+    int more = 0;
 
-    return more < 0 ? more : r < 0 ? r : more | r;
+    for (size_t i = 0; i < sizeof rounds / sizeof rounds[0] && !db->pump.close_wanted; i++) {
+        int r = rounds[i](db, until_ms, err);
+
+        if (r < 0)
+            return r;
+        more |= r;
+    }
+    return more;
 }
 
 static int dispatch(replica_db *db, int64_t until_ms, unsigned ready, replica_error *err)
@@ -391,5 +403,6 @@ void replica__pump_close(replica_db *db)
         replica__watch_end(coll);
         replica__live_end(coll);
     }
+    replica__log_watch_end(db);
     p->dispatching--;
 }

@@ -16,6 +16,7 @@
 #include "libreplica/purge.h"
 
 #include "libreplica/collection.h"
+#include "libreplica/history.h"
 #include "libreplica/index/index.h"
 #include "libreplica/replication/state.h"
 #include "libreplica/txn.h"
@@ -157,6 +158,8 @@ static int drop(struct purging *p, int64_t number)
 
     if (r >= 0)
         r = drop_kept(p, number);
+    if (r >= 0)
+        r = replica__history_trim(p->db, number, 0, p->err);
     for (size_t i = 0; r >= 0 && i < sizeof rows / sizeof rows[0]; i++)
         r = replica__sql_run(p->db, rows[i], p->err, 1, number);
     return r;

@@ -11,6 +11,11 @@
     "doc, replication, clean_seq, incarnation, server_seq, base, sent_seq, sent, unsettled," \
     " rounds, todo, aside_seq, lost_seq, version"
 #define INDEX_COLUMNS "id, name, fields, flags, filter, built, coll"
+#define LOG_COLUMNS "id, replication, coll, doc, time, rule, assumed, real, local, result"
+
+/* Bytes of kept states, and what their rows take beside that. */
+#define WEIGHT(states) \
+    "200 + ifnull(sum(length(CAST(body AS BLOB))), 0) FROM kept WHERE id IN (" states ")"
 
 /* A dirty document, for a feed: not clean as it is stored, nor waiting for anything else. */
 #define PUSHABLE \
@@ -194,6 +199,11 @@ static const char *const texts[] = {
     [REPLICA__SQL_REPL_DROP_STATE] = "DELETE FROM state WHERE replication = ?1",
     [REPLICA__SQL_REPL_DROP_FEEDS] = "DELETE FROM feed WHERE replication = ?1",
     [REPLICA__SQL_REPL_DROP_COLLS] = "DELETE FROM replication_collection WHERE replication = ?1",
+    /* Without locks of the server's that are its: none. */
+    [REPLICA__SQL_REPL_CLIENT] =
+        "SELECT client FROM replication WHERE id = ?1"
+        " AND EXISTS (SELECT 1 FROM lock WHERE replication = ?1 AND server_fence IS NOT NULL)",
+    [REPLICA__SQL_REPL_SET_CLIENT] = "UPDATE replication SET client = ?2 WHERE id = ?1",
     [REPLICA__SQL_REPL_DROP_ASIDE] = "DELETE FROM aside WHERE replication = ?1",
     [REPLICA__SQL_REPL_COLL_PUT] =
         "INSERT OR REPLACE INTO replication_collection(replication, coll, version, confirmed)"
@@ -287,13 +297,36 @@ static const char *const texts[] = {
         "INSERT INTO conflict_log(replication, coll, doc, time, rule, assumed, real, local, result)"
         " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     [REPLICA__SQL_LOG_LIST] =
-        "SELECT id, replication, coll, doc, time, rule, assumed, real, local, result"
-        " FROM conflict_log WHERE id > ?1 AND (?2 IS NULL OR coll = ?2) ORDER BY id LIMIT 1",
+        "SELECT " LOG_COLUMNS " FROM conflict_log WHERE id > ?1 ORDER BY id LIMIT 1",
+    [REPLICA__SQL_LOG_OF_DOC] =
+        "SELECT " LOG_COLUMNS " FROM conflict_log WHERE coll = ?2 AND doc = ?3 AND id > ?1"
+        " ORDER BY id LIMIT 1",
     [REPLICA__SQL_LOG_GET] = "SELECT coll, doc, local FROM conflict_log WHERE id = ?1",
     [REPLICA__SQL_ASIDE_PUT] =
         "INSERT INTO aside(replication, coll, doc, kind, code, reason, time, text)"
         " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
         " ON CONFLICT(coll, doc, replication) DO UPDATE SET kind = excluded.kind,"
+    [REPLICA__SQL_LOG_LAST] = "SELECT max(id) FROM conflict_log",
+    [REPLICA__SQL_LOG_FIRST] =
+        "SELECT id, time, assumed, real, local, result FROM conflict_log WHERE id < ?1"
+        " ORDER BY id LIMIT 1",
+    [REPLICA__SQL_LOG_DROP] = "DELETE FROM conflict_log WHERE id = ?1",
+    [REPLICA__SQL_LOG_WEIGHT] = "SELECT " WEIGHT("?1, ?2, ?3, ?4"),
+    [REPLICA__SQL_LOG_SIZE] = "SELECT value FROM number WHERE name = 'log_bytes'",
+    [REPLICA__SQL_LOG_GROW] =
+        "UPDATE number SET value = value + ?1 WHERE name = 'log_bytes' RETURNING value",
+    /* Once in a file's life: from then on it is kept up to date. */
+    [REPLICA__SQL_LOG_COUNT] =
+        "INSERT INTO number(name, value) SELECT 'log_bytes', ifnull(sum((SELECT "
+        WEIGHT("assumed, real, local, result") ")), 0) FROM conflict_log RETURNING value",
+    [REPLICA__SQL_HISTORY_ADD] =
+        "INSERT OR IGNORE INTO history(doc, seq, height, kept) VALUES(?1, ?2, ?3, ?4)",
+    [REPLICA__SQL_HISTORY_LIST] =
+        "SELECT seq, height, kept FROM history WHERE doc = ?1 AND seq < ?2 ORDER BY seq DESC"
+        " LIMIT 1",
+    [REPLICA__SQL_HISTORY_BEYOND] =
+        "SELECT seq, kept FROM history WHERE doc = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2",
+    [REPLICA__SQL_HISTORY_DROP] = "DELETE FROM history WHERE doc = ?1 AND seq = ?2",
         " code = excluded.code, reason = excluded.reason, time = excluded.time,"
         " text = excluded.text",
     [REPLICA__SQL_ASIDE_DROP] =
@@ -312,6 +345,27 @@ static const char *const texts[] = {
         "SELECT number FROM doc WHERE number > ?2 AND number <= ?3 AND coll = ?1 AND version < ?4"
         " ORDER BY number LIMIT ?5",
     [REPLICA__SQL_MIGRATE_LEFT] =
+    [REPLICA__SQL_EVENT_ADD] =
+        "INSERT INTO event(address, payload, time, origin, total) SELECT ?1, ?2, ?3, ?4,"
+        " ?5 + ifnull((SELECT total FROM event ORDER BY id DESC LIMIT 1), 0)",
+    [REPLICA__SQL_EVENT_TRIM] =
+        "DELETE FROM event WHERE id IN (SELECT id FROM event ORDER BY id LIMIT 64)"
+        " AND (id <= (SELECT max(id) FROM event) - ?1 OR time < ?3 OR time > ?4"
+        "  OR total <= (SELECT total FROM event ORDER BY id DESC LIMIT 1) - ?2)",
+    [REPLICA__SQL_EVENT_NEXT] =
+        "SELECT id, address, payload, time, origin FROM event WHERE id > ?1 ORDER BY id",
+    [REPLICA__SQL_EVENT_HEAD] =
+        "SELECT ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0)",
+    /* Names of numbers: "listen " and the pattern. */
+    [REPLICA__SQL_LISTEN_PUT] =
+        "INSERT INTO number(name, value) VALUES('listen ' || ?1, ?2)"
+        " ON CONFLICT(name) DO UPDATE SET value = excluded.value",
+    [REPLICA__SQL_LISTEN_LIST] =
+        "SELECT substr(name, 8) FROM number WHERE name >= 'listen ' AND name < 'listen!'"
+        " AND value BETWEEN ?1 AND ?2 ORDER BY name",
+    [REPLICA__SQL_LISTEN_SWEEP] =
+        "DELETE FROM number WHERE name >= 'listen ' AND name < 'listen!'"
+        " AND value NOT BETWEEN ?1 AND ?2",
         "SELECT count(*) FROM doc WHERE coll = ?1 AND number > ?2 AND version < ?3"
         " AND flags & 1 = 0",
     /* Dirty documents that a feed's mark may have passed, for they go out when they have risen. */

@@ -2,6 +2,7 @@
 
 #include "libreplica/replication/aside.h"
 #include "libreplica/document.h"
+#include "libreplica/history.h"
 #include "libreplica/index/index.h"
 #include "libreplica/migrate/migrate.h"
 #include "libreplica/replication/member.h"
@@ -164,9 +165,10 @@ static int replace(replica_db *db, const struct replica__write *w, const struct 
     return 0;
 }
 
-/* What replications need of the state that is replaced.  A new state ends a failed migration. */
-static int keep_for_replications(replica_db *db, const struct replica__write *w,
-                                 const struct replica__row *old, replica_error *err)
+/* What replications and the history need of the state that is replaced.  A new state ends a failed
+ * migration. */
+static int keep_old(replica_db *db, const struct replica__write *w, const struct replica__row *old,
+                    replica_error *err)
 {
     int r = 0;
 
@@ -178,10 +180,12 @@ static int keep_for_replications(replica_db *db, const struct replica__write *w,
         return replica__state_follow(db, old, w, db->head + 1, err);
     if (w->kind == REPLICA__WRITE_DROPPED)
         return replica__state_drop(db, old, db->head + 1, err);
-    return replica__state_capture(db, old, w->replication, err);
+    r = replica__state_capture(db, old, w->replication, &kept, err);
+    return r < 0 ? r : replica__history_keep(db, w->coll, old, kept, err);
 }
 
 int replica__write(replica_db *db, const struct replica__write *w, const struct replica__row *old,
+    int64_t kept = 0;
                    struct replica__written *ret, replica_error *err)
 {
     int r;
@@ -195,7 +199,7 @@ int replica__write(replica_db *db, const struct replica__write *w, const struct 
     if (r >= 0)
         r = check_unique(db, w, err);
     if (r >= 0)
-        r = keep_for_replications(db, w, old, err);
+        r = keep_old(db, w, old, err);
     /* A server remembers what it took of each opening, also when another writer comes. */
     if (r >= 0 && old->writer && !(old->flags & REPLICA__FLAG_PULLED) && old->writer != w->writer)
         r = replica__sql_run(db, REPLICA__SQL_TAKEN_PUT, err, 3, old->number, old->writer,

@@ -1,3 +1,5 @@
+/* The conflict log: what was superseded, kept with the states it was seen with until it is too old
+ * or the log is too large, and brought back as a new write. */
 #include "libreplica/replication/conflict_log.h"
 
 #include "libreplica/collection.h"
@@ -9,21 +11,165 @@
 
 #include <string.h>
 
-int replica__conflict_log_add(replica_db *db, const struct replica__logged *e, replica_error *err)
+#define DROPS 16         /* with an entry that is added: more than one, so that it catches up */
+#define OPEN_DROPS 1000  /* when the file is opened, */
+#define OPEN_MS 10       /* and not longer than this */
+
+/* ---- its size -------------------------------------------------------------------- */
+
+/* Bytes of the states of an entry. */
+static int weigh(replica_db *db, const int64_t kept[4], int64_t *ret_bytes, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
-    int64_t local = 0, result = 0;
     int rc = SQLITE_OK;
-    int r = replica__kept_add_row(db, e->row, 1, &local, err);
+    int r = replica__sql_get(db, REPLICA__SQL_LOG_WEIGHT, &stmt, err);
 
-    if (r >= 0 && e->result)
-        r = replica__kept_add(db, e->result, 1, &result, err);
-    if (r >= 0 && e->assumed)
-        r = replica__kept_ref(db, e->assumed, err);
+    if (r < 0)
+        return r;
+    for (int i = 0; i < 4; i++)
+        replica__bind_int(stmt, i + 1, kept[i], &rc);
+    r = replica__sql_step(db, stmt, rc, err);
+    if (r < 0)
+        return r;
+    *ret_bytes = r > 0 ? sqlite3_column_int64(stmt, 0) : 0;
+    return 0;
+}
+
+/* The log, as it is by now, has become larger (or smaller) by so many bytes. */
+static int grow(replica_db *db, int64_t bytes, int64_t *ret_size, replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(db, REPLICA__SQL_LOG_GROW, &stmt, err);
+
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, bytes, &rc);
+    r = replica__sql_step(db, stmt, rc, err);
+    if (r < 0)
+        return r;
+    if (r == 0) /* a file of an older library: all that is there */
+        return replica__sql_int(db, REPLICA__SQL_LOG_COUNT, ret_size, err);
+    *ret_size = sqlite3_column_int64(stmt, 0);
+    return 0;
+}
+
+struct first {
+    int64_t id, time;
+    int64_t kept[4];
+};
+
+/* The first entry before `before`: 1; 0: there is none. */
+static int read_first(replica_db *db, int64_t before, struct first *ret, replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(db, REPLICA__SQL_LOG_FIRST, &stmt, err);
+
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, before, &rc);
+    r = replica__sql_step(db, stmt, rc, err);
+    if (r <= 0)
+        return r;
+    ret->id = sqlite3_column_int64(stmt, 0);
+    ret->time = sqlite3_column_int64(stmt, 1);
+    for (int i = 0; i < 4; i++)
+        ret->kept[i] = sqlite3_column_int64(stmt, 2 + i);
+    return 1;
+}
+
+static int drop(replica_db *db, const struct first *e, int64_t *size, replica_error *err)
+{
+    int64_t bytes = 0;
+    int r = weigh(db, e->kept, &bytes, err);
+
     if (r >= 0)
-        r = e->real ? replica__kept_ref(db, e->real, err) : 0;
+        r = replica__sql_run(db, REPLICA__SQL_LOG_DROP, err, 1, e->id);
+    for (int i = 0; r >= 0 && i < 4; i++)
+        r = replica__kept_unref(db, e->kept[i], err);
+    return r < 0 ? r : grow(db, -bytes, size, err);
+}
+
+/* Let the first entries before `before` go, as far as they are too old or the log is too large; at
+ * most so many, until that time.  Their age is asked of the first one, and remembered. */
+static int trim(replica_db *db, int64_t before, int64_t size, int most, int64_t until_ms,
+                replica_error *err)
+{
+    const struct replica__world *world = db->world;
+    int64_t old = world->now_ms(world->ctx) - db->log_ms;
+    int r = 1;
+
+    for (int i = 0; r > 0 && i < most && world->monotonic_ms(world->ctx) < until_ms; i++) {
+        struct first e;
+
+        if (size <= db->log_bytes && db->log_first_ms >= old && db->log_first_ms)
+            return 0;
+        r = read_first(db, before, &e, err);
+        if (r <= 0)
+            return r;
+        db->log_first_ms = e.time;
+        if (size <= db->log_bytes && e.time >= old)
+            return 0;
+        r = drop(db, &e, &size, err);
+        r = r < 0 ? r : 1;
+    }
+    return r < 0 ? r : 0;
+}
+
+/* Is there something to let go? */
+static int is_due(replica_db *db, bool *ret_due, replica_error *err)
+{
+    struct first e;
+    int64_t size = 0;
+    int r = read_first(db, INT64_MAX, &e, err);
+
+    if (r > 0)
+        *ret_due = e.time < db->world->now_ms(db->world->ctx) - db->log_ms;
+    if (r > 0 && !*ret_due)
+        r = replica__sql_int(db, REPLICA__SQL_LOG_SIZE, &size, err);
+    *ret_due = r >= 0 && (*ret_due || size > db->log_bytes);
+    return r;
+}
+
+static int trim_now(replica_db *db, replica_error *err)
+{
+    REPLICA_TXN txn = NULL;
+    const struct replica__world *world = db->world;
+    int64_t size = 0, last = 0;
+    int r = replica__txn_begin(db, &txn, err);
+
     if (r >= 0)
-        r = replica__sql_get(db, REPLICA__SQL_LOG_ADD, &stmt, err);
+        r = grow(db, 0, &size, err);
+    if (r >= 0)
+        r = replica__sql_int(db, REPLICA__SQL_LOG_LAST, &last, err);
+    if (r >= 0)
+        r = trim(db, last, size, OPEN_DROPS, world->monotonic_ms(world->ctx) + OPEN_MS, err);
+    return r < 0 ? r : replica__txn_commit(&txn, err);
+}
+
+void replica__conflict_log_open(replica_db *db)
+{
+    int busy_ms = db->busy_ms;
+    bool due = false;
+
+    if (db->flags & REPLICA_DB_READ_ONLY || is_due(db, &due, NULL) < 0 || !due)
+        return;
+    db->busy_ms = 0;
+    if (trim_now(db, NULL) < 0)
+        db->log_first_ms = 0;
+    db->busy_ms = busy_ms;
+}
+
+/* ---- adding ---------------------------------------------------------------------- */
+
+static int insert(replica_db *db, const struct replica__logged *e, const int64_t kept[4],
+                  int64_t *ret_id, replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(db, REPLICA__SQL_LOG_ADD, &stmt, err);
+
     if (r < 0)
         return r;
     replica__bind_int(stmt, 1, e->replication, &rc);
@@ -31,109 +177,34 @@ int replica__conflict_log_add(replica_db *db, const struct replica__logged *e, r
     replica__bind_text(stmt, 3, e->row->id, e->row->id_len, &rc);
     replica__bind_int(stmt, 4, db->world->now_ms(db->world->ctx), &rc);
     replica__bind_text(stmt, 5, e->rule, REPLICA_NUL, &rc);
-    replica__bind_int_or_null(stmt, 6, e->assumed, &rc);
-    replica__bind_int(stmt, 7, e->real, &rc);
-    replica__bind_int(stmt, 8, local, &rc);
-    replica__bind_int_or_null(stmt, 9, result, &rc);
-    return replica__sql_step(db, stmt, rc, err);
-}
-
-/* ---- reading --------------------------------------------------------------------- */
-
-struct entry {
-    replica_conflict_entry shown;
-    char collection[65];
-    char *id, *replication, *rule;
-};
-
-static void entry_free(struct entry *e)
-{
-    replica_doc_unref(e->shown.assumed);
-    replica_doc_unref(e->shown.real);
-    replica_doc_unref(e->shown.local);
-    replica_doc_unref(e->shown.result);
-    replica__free(e->id);
-    replica__free(e->replication);
-    replica__free(e->rule);
-}
-
-int replica__replication_name(replica_db *db, int64_t number, char **ret_name, replica_error *err)
-{
-    REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_REPL_NAME, &stmt, err);
-
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, number, &rc);
+    replica__bind_int_or_null(stmt, 6, kept[0], &rc);
+    replica__bind_int(stmt, 7, kept[1], &rc);
+    replica__bind_int(stmt, 8, kept[2], &rc);
+    replica__bind_int_or_null(stmt, 9, kept[3], &rc);
     r = replica__sql_step(db, stmt, rc, err);
     if (r < 0)
         return r;
-    *ret_name = replica__strdup(r > 0 ? (const char *)sqlite3_column_text(stmt, 0) : "");
-    return *ret_name ? 0 : replica__enomem(err);
+    *ret_id = sqlite3_last_insert_rowid(db->sqlite);
+    return 0;
 }
 
-/* 1: the next entry; 0: the end. */
-static int read_entry(replica_db *db, replica_collection *coll, int64_t after, struct entry *e,
-                      replica_error *err)
+int replica__conflict_log_add(replica_db *db, const struct replica__logged *e, replica_error *err)
 {
-    REPLICA_STMT stmt = NULL;
-    int64_t kept[4];
-    replica_doc **docs[] = { &e->shown.assumed, &e->shown.real, &e->shown.local, &e->shown.result };
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_LOG_LIST, &stmt, err);
+    int64_t kept[4] = { e->assumed, e->real, 0, 0 };
+    int64_t id = 0, bytes = 0, size = 0;
+    int r = replica__kept_add_row(db, e->row, 1, &kept[2], err);
 
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, after, &rc);
-    replica__bind_int_or_null(stmt, 2, coll ? coll->number : 0, &rc);
-    r = replica__sql_step(db, stmt, rc, err);
-    if (r <= 0)
-        return r;
-    e->shown.number = sqlite3_column_int64(stmt, 0);
-    e->shown.time_ms = sqlite3_column_int64(stmt, 4);
-    e->id = replica__strdup((const char *)sqlite3_column_text(stmt, 3));
-    e->rule = replica__strdup((const char *)sqlite3_column_text(stmt, 5));
-    if (!e->id || !e->rule)
-        return replica__enomem(err);
-    for (int i = 0; i < 4; i++)
-        kept[i] = sqlite3_column_int64(stmt, 6 + i);
-    r = replica__collection_name(db, sqlite3_column_int64(stmt, 2), e->collection, err);
+    if (r >= 0 && e->result)
+        r = replica__kept_add(db, e->result, 1, &kept[3], err);
+    for (int i = 0; r >= 0 && i < 2; i++)
+        r = kept[i] ? replica__kept_ref(db, kept[i], err) : 0;
     if (r >= 0)
-        r = replica__replication_name(db, sqlite3_column_int64(stmt, 1), &e->replication, err);
-    for (int i = 0; r >= 0 && i < 4; i++)
-        r = replica__kept_doc(db, e->collection, e->id, kept[i], docs[i], err);
-    if (r < 0)
-        return r;
-    e->shown.collection = e->collection;
-    e->shown.id = e->id;
-    e->shown.rule = e->rule;
-    e->shown.replication = e->replication;
-    return 1;
-}
-
-int replica_conflict_log(replica_db *db, replica_collection *coll, int64_t after,
-                         int (*fn)(void *ctx, const replica_conflict_entry *entry), void *ctx,
-                         replica_error *err)
-{
-    int r = 0;
-
-    if (!db || !fn)
-        return replica__error_set(err, REPLICA_EINVAL, 0, "no database, or no function");
-    while (r == 0) {
-        struct entry e = { 0 };
-
-        r = read_entry(db, coll, after, &e, err);
-        if (r > 0) {
-            after = e.shown.number;
-            r = fn(ctx, &e.shown);
-        } else if (r == 0) {
-            entry_free(&e);
-            return 0;
-        }
-        entry_free(&e);
-    }
-    return r;
+        r = weigh(db, kept, &bytes, err);
+    if (r >= 0)
+        r = insert(db, e, kept, &id, err);
+    if (r >= 0)
+        r = grow(db, bytes, &size, err);
+    return r < 0 ? r : trim(db, id, size, DROPS, INT64_MAX, err);
 }
 
 /* ---- restoring ------------------------------------------------------------------- */

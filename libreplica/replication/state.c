@@ -156,13 +156,14 @@ static int capture_first(replica_db *db, const struct replica__row *row, int64_t
 }
 
 int replica__state_capture(replica_db *db, const struct replica__row *row, int64_t replication,
-                           replica_error *err)
+                           int64_t *ret_kept, replica_error *err)
 {
     struct replica__state states[16];
-    int64_t after = -1, kept = 0;
+    int64_t after = -1;
     size_t n;
     int r;
 
+    *ret_kept = 0;
     if (!db->replicated)
         return 0;
     do { /* read some, then write them: a statement that reads a table must not see its changes */
@@ -184,10 +185,10 @@ int replica__state_capture(replica_db *db, const struct replica__row *row, int64
             after = states[i].replication;
             if (after == replication)
                 continue;
-            r = capture_for(db, &states[i], row, &kept, err);
+            r = capture_for(db, &states[i], row, ret_kept, err);
             if (r < 0)
                 return r;
         }
     } while (n == 16);
-    return capture_first(db, row, replication, &kept, err);
+    return capture_first(db, row, replication, ret_kept, err);
 }
