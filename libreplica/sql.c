@@ -195,6 +195,11 @@ static const char *const texts[] = {
     [REPLICA__SQL_REPL_SEEN] = "UPDATE replication SET seen = ?2 WHERE id = ?1",
     [REPLICA__SQL_REPL_MODE] = "UPDATE replication SET one_feed = ?2 WHERE id = ?1",
     [REPLICA__SQL_REPL_NAME] = "SELECT name FROM replication WHERE id = ?1",
+    /* Without locks of the server's that are its: none. */
+    [REPLICA__SQL_REPL_CLIENT] =
+        "SELECT client FROM replication WHERE id = ?1"
+        " AND EXISTS (SELECT 1 FROM lock WHERE replication = ?1 AND server_fence IS NOT NULL)",
+    [REPLICA__SQL_REPL_SET_CLIENT] = "UPDATE replication SET client = ?2 WHERE id = ?1",
     [REPLICA__SQL_REPL_DROP] = "DELETE FROM replication WHERE id = ?1",
     [REPLICA__SQL_REPL_DROP_STATE] = "DELETE FROM state WHERE replication = ?1",
     [REPLICA__SQL_REPL_DROP_FEEDS] = "DELETE FROM feed WHERE replication = ?1",

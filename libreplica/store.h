@@ -97,6 +97,10 @@ REPLICA_INTERNAL void replica__replication_close(struct replica__replication *re
 REPLICA_INTERNAL int replica__replication_remove(replica_db *db, const char *name,
                                                  replica_error *err); /* 1, 0 */
 
+/* Who this replication is for its server: a token, while the lease is held. */
+REPLICA_INTERNAL const char *
+replica__replication_client(const struct replica__replication *repl);
+
 /* ---- the lease: who replicates ---------------------------------------------------- */
 
 /* Of all handles that have opened a replication, in whatever process, one holds its lease, and the

@@ -1,6 +1,7 @@
 /* The answers of a remote, as they come: each goes to the side that asked.
  *
  * A remote may answer a call that was cancelled meanwhile; such an answer is dropped. */
+#include "base/json.h"
 #include "replicator/session_state.h"
 
 static bool take(replica_call *call)
@@ -55,6 +56,31 @@ void replica_call_alive(replica_call *call)
         replica__stream_side_heard(call->session, call->feed);
 }
 
+void replica_call_answer(replica_call *call, const char *json, size_t len)
+{
+    struct replica__session *s = call->session;
+    replica_error error = { .offset = -1 };
+
+    if (!take(call))
+        return;
+    s->busy = true;
+    if (replica__json_check(json, len, NULL, &error) < 0)
+        call->asker->failed(s, &error, 0);
+    else
+        call->asker->answered(s, json, len);
+    s->busy = false;
+}
+
+/* Names that are not known here are of a later time. */
+void replica_call_told(replica_call *call, const char *what, const char *json, size_t len)
+{
+    (void)what;
+    (void)json;
+    (void)len;
+    if (call->open)
+        replica__stream_side_heard(call->session, call->feed);
+}
+
 void replica_call_fail(replica_call *call, const replica_error *error, int64_t retry_ms)
 {
     struct replica__session *s = call->session;
@@ -66,6 +92,7 @@ void replica_call_fail(replica_call *call, const replica_error *error, int64_t r
     case CALL_PULL: replica__pull_side_failed(s, error, retry_ms); break;
     case CALL_PUSH: replica__push_side_failed(s, error, retry_ms); break;
     case CALL_STREAM: replica__stream_side_failed(s, call->feed, error, retry_ms); break;
+    case CALL_ASK: call->asker->failed(s, error, retry_ms); break;
     }
 }
 

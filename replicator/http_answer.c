@@ -161,6 +161,17 @@ static bool uses(struct replica__json_value list, const char *name)
     return false;
 }
 
+/* What a server may name in `uses` besides what each has. */
+static const struct {
+    const char *name;
+    unsigned feature;
+} extras[] = {
+    { "bundles", REPLICA_REMOTE_BUNDLES },
+    { "locks", REPLICA_REMOTE_LOCKS },
+    { "events", REPLICA_REMOTE_EVENTS },
+    { "keys", REPLICA_REMOTE_KEYS },
+};
+
 static bool read_hello(const struct replica__http_answer *a, struct replica__http_hello *ret)
 {
     struct replica__json_value v, list;
@@ -174,6 +185,8 @@ static bool read_hello(const struct replica__http_answer *a, struct replica__htt
     ret->zstd = uses(list, "zstd");
     ret->features = REPLICA_REMOTE_ONE_FEED | REPLICA_REMOTE_OPERATIONS | REPLICA_REMOTE_ROWS
         | REPLICA_REMOTE_ORDER | REPLICA_REMOTE_STREAM;
+    for (size_t i = 0; i < sizeof(extras) / sizeof(extras[0]); i++)
+        ret->features |= uses(list, extras[i].name) ? extras[i].feature : 0;
     return true;
 }
 
@@ -240,6 +253,16 @@ static void give_verdicts(replica_call *call, const struct replica__http_request
     replica__wire_verdicts_free(&v);
 }
 
+static void give_answer(replica_call *call, const struct replica__http_answer *a)
+{
+    replica_error err = { .offset = -1 };
+
+    if (replica__json_check(a->body, a->len, NULL, &err) < 0)
+        fail_shape(call, a, &err);
+    else
+        replica_call_answer(call, a->body, a->len);
+}
+
 /* `"common":{"id":"...","lwt":n}` of a lost timeline. */
 static bool give_lost(replica_call *call, const struct replica__http_answer *a)
 {
@@ -278,6 +301,8 @@ void replica__http_give(replica_call *call, const struct replica__http_request *
         replica__http_give_status(call, rq, answer);
     else if (rq->kind == REPLICA__HTTP_PUSH)
         give_verdicts(call, rq, answer);
+    else if (rq->kind == REPLICA__HTTP_ASK)
+        give_answer(call, answer);
     else
         give_page(call, rq, answer);
 }

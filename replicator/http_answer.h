@@ -29,7 +29,7 @@ int replica__http_read_hello(const struct replica__http_answer *answer,
 /* Word what a status other than 200 means, and return the code. */
 int replica__http_word_status(const struct replica__http_answer *answer, replica_error *err);
 
-/* Give the answer of a pull or push to its call, which ends. */
+/* Give the answer of a pull, a push or a question of another kind to its call, which ends. */
 void replica__http_give(replica_call *call, const struct replica__http_request *rq,
                         const struct replica__http_answer *answer);
 /* End a call because of a status other than 200. */

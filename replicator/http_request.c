@@ -135,6 +135,18 @@ int replica__http_request_push(struct replica__http_request *rq, enum replica__d
     return rq->url.r < 0 ? rq->url.r : rq->body.r;
 }
 
+int replica__http_request_ask(struct replica__http_request *rq, const struct replica__http_url *url,
+                              const char *what, const char *json, size_t len)
+{
+    rq->kind = REPLICA__HTTP_ASK;
+    rq->dialect = REPLICA__DIALECT_REPLICA;
+    replica__buf_str(&rq->url, url->base);
+    replica__buf_str(&rq->url, "/_replica/1/");
+    replica__buf_str(&rq->url, what);
+    replica__buf_add(&rq->body, json, len);
+    return rq->url.r < 0 ? rq->url.r : rq->body.r;
+}
+
 void replica__http_request_free(struct replica__http_request *rq)
 {
     replica__free(rq->collections);

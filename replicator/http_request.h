@@ -10,14 +10,15 @@ enum replica__http_kind {
     REPLICA__HTTP_HELLO,
     REPLICA__HTTP_PULL,
     REPLICA__HTTP_PUSH,
-    REPLICA__HTTP_STREAM
+    REPLICA__HTTP_STREAM,
+    REPLICA__HTTP_ASK
 };
 
 struct replica__http_request {
     enum replica__http_kind kind;
     enum replica__dialect dialect;
     struct replica__buf url;
-    struct replica__buf body;  /* of a push */
+    struct replica__buf body;  /* of a push, and of a question of another kind */
     int64_t expected;          /* bytes of the answer, about */
     /* What reading the answer needs of the question; the names are the program's own. */
     replica_remote_collection *collections;
@@ -37,6 +38,8 @@ int replica__http_request_pull(struct replica__http_request *rq, enum replica__d
 int replica__http_request_push(struct replica__http_request *rq, enum replica__dialect dialect,
                                const struct replica__http_url *url, const char *alias,
                                const replica_push_request *push);
+int replica__http_request_ask(struct replica__http_request *rq, const struct replica__http_url *url,
+                              const char *what, const char *json, size_t len);
 void replica__http_request_free(struct replica__http_request *rq);
 
 /* Requests as wire.h wants them to read an answer. */

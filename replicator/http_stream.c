@@ -1,4 +1,4 @@
-/* From server-sent events to pages.
+/* From server-sent events to pages, and to what else a server tells.
  *
  * An event that cannot be read is not lost: the call is told that something changed, and the pull
  * that follows meets it again, with an error that names the URL. */
@@ -42,7 +42,9 @@ static void on_event(void *ctx, const struct replica__sse_event *e)
         } else {
             replica_call_resync(*s->call);
         }
-    } /* others are of a later time; that they came is told with the bytes */
+    } else if (replica__json_check(e->data, e->len, NULL, NULL) == 0) {
+        replica_call_told(*s->call, e->type, e->data, e->len);
+    }
     if (!*s->call || s->r < 0)
         replica__sse_stop(&s->sse);
 }

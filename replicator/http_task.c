@@ -108,6 +108,11 @@ bool replica__http_line_is_plain(const char *token)
     return true;
 }
 
+static bool has_body(const struct replica__http_task *t)
+{
+    return t->rq.kind == REPLICA__HTTP_PUSH || t->rq.kind == REPLICA__HTTP_ASK;
+}
+
 /* Ours, and then the program's own. */
 static int add_lines(struct replica__http_task *t)
 {
@@ -121,7 +126,7 @@ static int add_lines(struct replica__http_task *t)
     snprintf(line, sizeof(line), "Accept: %s",
              t->rq.kind == REPLICA__HTTP_STREAM ? "text/event-stream" : type);
     r = add_line(t, &n, line);
-    if (r == 0 && t->rq.kind == REPLICA__HTTP_PUSH) {
+    if (r == 0 && has_body(t)) {
         snprintf(line, sizeof(line), "Content-Type: %s", type);
         r = add_line(t, &n, line);
         if (r == 0)
@@ -160,7 +165,7 @@ int replica__http_task_send(struct replica__http_task *t)
         return r;
     x->url = t->rq.url.data;
     x->headers = (const char *const *)t->lines;
-    if (t->rq.kind == REPLICA__HTTP_PUSH) {
+    if (has_body(t)) {
         x->body = t->packed.len > 0 ? t->packed.data : t->rq.body.data;
         x->len = t->packed.len > 0 ? t->packed.len : t->rq.body.len;
     }

@@ -118,6 +118,7 @@ static bool send_page(struct replica__session *s)
     request.count = replica__session_feed_request(s, s->feed, &request.collections);
     request.rows = rows;
     request.row_count = s->sent.n;
+    request.client = replica__replication_client(s->repl);
     s->push = (replica_call){ .session = s,
                               .kind = CALL_PUSH,
                               .feed = s->feed,

@@ -202,6 +202,16 @@ static int start_push(void *ctx, replica_call *call, const replica_push_request 
     return begin(t, r < 0 ? r : replica__http_task_pack(t));
 }
 
+static int start_ask(void *ctx, replica_call *call, const char *what, const char *json, size_t len)
+{
+    struct replica__http *h = ctx;
+    struct replica__http_task *t = replica__http_task_new(h, call);
+
+    if (!t)
+        return REPLICA_ENOMEM;
+    return begin(t, replica__http_request_ask(&t->rq, &h->url, what, json, len));
+}
+
 static void cancel(void *ctx, replica_call *call)
 {
     struct replica__http *h = ctx;
@@ -342,7 +352,7 @@ int replica__remote_http_new(const struct replica__http_options *o, replica_remo
     *ret = (replica_remote){
         .size = sizeof(*ret), .ctx = h, .hello = start_hello, .pull = start_pull,
         .push = start_push, .stream = start_stream, .cancel = cancel, .fd = get_fd,
-        .timeout = get_timeout, .work = work, .destroy = destroy,
+        .timeout = get_timeout, .work = work, .destroy = destroy, .ask = start_ask,
     };
     return 0;
 }

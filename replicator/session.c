@@ -196,6 +196,7 @@ static int start_call(struct replica__session *s, replica_call *call)
     request.checkpoint = call->kind == CALL_PULL ? s->asked_from
                                                  : replica__feed_checkpoint(s->repl, call->feed);
     request.count = replica__session_feed_request(s, call->feed, &request.collections);
+    request.client = replica__replication_client(s->repl);
     return call->kind == CALL_PULL ? remote->pull(remote->ctx, call, &request)
                                    : remote->stream(remote->ctx, call, &request);
 }
@@ -222,6 +223,37 @@ bool replica__session_begin_call(struct replica__session *s, replica_call *call,
     else
         replica__session_failed(s, &error, 0);
     return false;
+}
+
+int replica__session_ask(struct replica__session *s, replica_call *call, const struct asker *asker,
+                         const char *json, size_t len)
+{
+    int r;
+
+    assert(!call->open);
+    if (!s->remote.ask)
+        return REPLICA_ENOTSUP;
+    *call = (replica_call){ .session = s,
+                            .kind = CALL_ASK,
+                            .open = true,
+                            .deadline = replica__session_clock(s) + WATCHDOG_MS,
+                            .asker = asker };
+    r = s->remote.ask(s->remote.ctx, call, asker->what, json, len);
+    if (r < 0)
+        call->open = false;
+    return r < 0 ? r : 0;
+}
+
+void replica__session_watch_ask(struct replica__session *s, replica_call *call)
+{
+    replica_error error = { .offset = -1 };
+
+    if (!call->open || replica__session_clock(s) < call->deadline)
+        return;
+    replica__session_cancel_call(s, call);
+    replica__error_set(&error, REPLICA_ETIMEOUT, 0, "watchdog: '%s' had no answer for %d s",
+                       call->asker->what, WATCHDOG_MS / 1000);
+    call->asker->failed(s, &error, 0);
 }
 
 void replica__session_cancel_call(struct replica__session *s, replica_call *call)

@@ -25,13 +25,22 @@ enum session_state {
 };
 
 /* A question that was put to the remote.  The remote knows it by its address. */
-enum call_kind { CALL_HELLO, CALL_PULL, CALL_PUSH, CALL_STREAM };
+enum call_kind { CALL_HELLO, CALL_PULL, CALL_PUSH, CALL_STREAM, CALL_ASK };
+
+/* Who puts questions of another kind, and takes their answers: one of the two, once. */
+struct asker {
+    const char *what; /* "lock", "emit", ... */
+    void (*answered)(struct replica__session *s, const char *json, size_t len); /* valid JSON */
+    void (*failed)(struct replica__session *s, const replica_error *error, int64_t retry_ms);
+};
+
 struct replica_call {
     struct replica__session *session;
     enum call_kind kind;
     size_t feed;
     bool open;        /* started, and not answered */
     int64_t deadline; /* monotonic ms: the watchdog's */
+    const struct asker *asker; /* ASK */
 };
 
 /* A page that came, copied, and waits to be applied. */
@@ -166,6 +175,12 @@ void replica__session_log(const struct replica__session *s, int level, const cha
 /* Start a question; false: it failed at once, and the session has been told. */
 bool replica__session_begin_call(struct replica__session *s, replica_call *call,
                                  enum call_kind kind, size_t feed);
+/* Put a question of another kind; `call` is not open.  < 0: it could not start, and the asker hears
+ * nothing. */
+int replica__session_ask(struct replica__session *s, replica_call *call, const struct asker *asker,
+                         const char *json, size_t len);
+/* Give up a question that has no answer for too long: the asker is told. */
+void replica__session_watch_ask(struct replica__session *s, replica_call *call);
 void replica__session_cancel_call(struct replica__session *s, replica_call *call);
 void replica__session_touch(struct replica__session *s); /* the status changed */
 void replica__session_tell(struct replica__session *s, const replica_sync_event *event);

@@ -69,10 +69,12 @@ struct replica__wire_row {
     bool assumed_deleted;
     struct replica__slice assumed_incarnation; /* len 0: none */
     int64_t assumed_sequence;
+    int64_t fence;                  /* 0: none */
 };
 struct replica__wire_push {
     struct replica__slice collections[64]; /* "name/version", as spelled; no escapes */
     size_t collection_count;
+    struct replica__slice client;                  /* len 0: not told */
     struct replica__slice checkpoint_id;
     int64_t checkpoint_lwt;
     struct replica__wire_row *rows;

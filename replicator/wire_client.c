@@ -128,6 +128,9 @@ void replica__wire_pull_path(enum replica__dialect dialect, const replica_pull_r
         replica__buf_int(out, request->rows);
         replica__buf_str(out, "&bytes=");
         replica__buf_int(out, request->bytes);
+    } else if (request->client) {
+        replica__buf_str(out, "&client=");
+        add_percent(out, request->client, strlen(request->client));
     }
     if (out->r == 0)
         out->data[query] = '?';
@@ -277,6 +280,10 @@ static void add_meta(const replica_push_request *request, struct replica__buf *o
         replica__buf_int(out, by_number(row) ? row->assumed_sequence : 0);
         ADD(out, ",");
         add_string_or_null(out, row->bundle);
+        if (row->fence > 0) {
+            ADD(out, ",");
+            replica__buf_int(out, row->fence);
+        }
         ADD(out, "]");
     }
     ADD(out, "]");
@@ -325,6 +332,10 @@ void replica__wire_push_body(enum replica__dialect dialect, const replica_push_r
     }
     ADD(out, "],\"checkpoint\":");
     replica__buf_str(out, request->checkpoint ? request->checkpoint : "{\"id\":\"\",\"lwt\":0}");
+    if (request->client) {
+        ADD(out, ",\"client\":");
+        replica__buf_json_string(out, request->client, strlen(request->client));
+    }
     add_incarnations(request, out);
     add_meta(request, out);
     add_texts(request, out);

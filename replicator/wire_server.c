@@ -217,7 +217,7 @@ struct entry {
     int64_t collection, flags, incarnation;
 };
 
-/* [c,"operation",stamp,flags,i,n,"bundle"|null] */
+/* [c,"operation",stamp,flags,i,n,"bundle"|null,fence?] */
 static int read_entry(struct replica__wire_in *in, struct replica__wire_row *row,
                       struct entry *ret_entry)
 {
@@ -237,6 +237,7 @@ static int read_entry(struct replica__wire_in *in, struct replica__wire_row *row
         case 4: r = replica__wire_int(in, &e.incarnation); break;
         case 5: r = replica__wire_int(in, &row->assumed_sequence); break;
         case 6: r = plain_or_null(in, &row->bundle); break;
+        case 7: r = replica__wire_int(in, &row->fence); break;
         default: r = replica__wire_value(in, &skipped); break;
         }
         if (r < 0)
@@ -304,6 +305,8 @@ static int read_member(struct reader *rd, struct replica__slice name)
         return replica__wire_null(&rd->in) ? 0 : read_assumed(rd);
     if (replica__wire_name_is(name, "collections"))
         return read_collections(rd);
+    if (replica__wire_name_is(name, "client"))
+        return plain_or_null(&rd->in, &rd->push.client);
     if (replica__wire_name_is(name, "incarnations"))
         return read_incarnations(rd);
     if (replica__wire_name_is(name, "checkpoint"))

@@ -1,6 +1,7 @@
 #include "libreplica/replication/lease.h"
 
 #include "libreplica/migrate/migrate.h"
+#include "libreplica/replication/client.h"
 #include "libreplica/replication/replication.h"
 #include "libreplica/txn.h"
 
@@ -184,6 +185,8 @@ static int write_term(struct replica__replication *repl, int64_t was, int64_t te
         r = replica__sql_run(repl->db, REPLICA__SQL_LEASE_TAKE, err, 2, repl->number, term);
     if (r >= 0 && repl->lease.opened_term != was)
         r = replica__replication_taken(repl, err);
+    if (r >= 0 && term != was)
+        r = replica__client_begin(repl, err);
     return r;
 }
 

@@ -45,6 +45,7 @@ struct replica__replication {
     struct replica__lease lease;
     int one_feed; /* -1: never set */
     int64_t seen; /* ms: when that was last written down */
+    char client[REPLICA__TOKEN_SIZE]; /* "": the lease was never held */
     replica_collection **colls;
     struct replica__endpoint *endpoints; /* of each */
     bool searching; /* for a version that the server has */

@@ -92,6 +92,18 @@ void replica_call_alive(replica_call *call)
     call->comments++;
 }
 
+void replica_call_answer(replica_call *call, const char *json, size_t len)
+{
+    replica__buf_printf(&call->log, "answer %.*s\n", (int)len, json);
+    answered(call, true);
+}
+
+void replica_call_told(replica_call *call, const char *what, const char *json, size_t len)
+{
+    replica__buf_printf(&call->log, "told %s %.*s\n", what, (int)len, json);
+    answered(call, false);
+}
+
 void replica_call_fail(replica_call *call, const replica_error *error, int64_t retry_ms)
 {
     call->error = *error;

@@ -218,6 +218,45 @@ TEST(our_dialect_names_what_it_uses)
     CHECK(!strstr(scripted_request(s, 0), "Replica-Uses"));
 }
 
+TEST(a_question_of_another_kind_is_posted_below_its_name)
+{
+    SCRIPTED s = scripted_start();
+    REMOTE remote = our_remote((struct replica__http_options){ 0 }, s, HELLO_BODY);
+    CALL lock = { 0 }, refused = { 0 }, broken = { 0 };
+    const char *body;
+    size_t len;
+
+    scripted_answer(s, "POST /_replica/1/lock ", 200, WIRE, "{\"fence\":7}");
+    CHECK_RC(remote.ask(remote.ctx, &lock, "lock", "{\"key\":\"n1\"}", 12), 0);
+    recorder_wait(&remote, &lock);
+    CHECK_STR(recorder_log(&lock), "answer {\"fence\":7}\n");
+    len = scripted_body(s, 1, &body);
+    CHECK_MEM(body, len, "{\"key\":\"n1\"}", 12);
+    CHECK(strstr(scripted_request(s, 1), "\r\nContent-Type: " WIRE "\r\n"));
+
+    scripted_answer(s, "POST /_replica/1/lock ", 404, WIRE, "{\"error\":\"path\"}");
+    CHECK_RC(remote.ask(remote.ctx, &refused, "lock", "{}", 2), 0);
+    recorder_wait(&remote, &refused);
+    CHECK_STR(recorder_log(&refused), "fail REPLICA_EHTTP 404\n");
+    scripted_answer(s, "POST /_replica/1/lock ", 200, WIRE, "{\"fence\":");
+    CHECK_RC(remote.ask(remote.ctx, &broken, "lock", "{}", 2), 0);
+    recorder_wait(&remote, &broken);
+    CHECK_STR(recorder_log(&broken), "fail REPLICA_EJSON 200\n");
+}
+
+TEST(hello_tells_what_a_server_has_besides)
+{
+    SCRIPTED s = scripted_start();
+    REMOTE remote = remote_with((struct replica__http_options){ 0 }, s);
+    CALL call = { 0 };
+
+    scripted_answer(s, HELLO, 200, WIRE,
+                    "{\"replica\":1,\"uses\":[\"locks\",\"keys\",\"events\",\"bundles\"]}");
+    CHECK_RC(remote.hello(remote.ctx, &call), 0);
+    recorder_wait(&remote, &call);
+    CHECK_STR(recorder_log(&call), "hello 1ff\n");
+}
+
 TEST(the_endpoint_may_be_called_otherwise_by_the_program)
 {
     SCRIPTED s = scripted_start();

@@ -97,6 +97,18 @@ TEST(a_heartbeat_shows_that_the_stream_lives)
     CHECK(call.comments > before);
 }
 
+TEST(what_a_stream_tells_besides_pages_is_given_with_its_name)
+{
+    SCRIPTED s = scripted_start();
+    REMOTE remote = remote_to(s);
+    CALL call = { 0 };
+
+    open_stream(&remote, s, &call);
+    scripted_push(s, "event: command\ndata: {}\n\nevent: event\ndata: {\"events\":[]}\n\n");
+    scripted_push(s, "event: odd\ndata: no JSON\n\n" EVENT);
+    recorder_wait_text(&remote, &call, "open\ntold command {}\ntold event {\"events\":[]}\n" EVENT_LOG);
+}
+
 TEST(resync_is_told_in_all_its_forms)
 {
     SCRIPTED s = scripted_start();
@@ -119,17 +131,6 @@ TEST(an_event_that_cannot_be_read_asks_for_a_pull)
     open_stream(&remote, s, &call);
     scripted_push(s, "data: {\"documents\":\n\n" EVENT);
     recorder_wait_text(&remote, &call, "resync\n" EVENT_LOG);
-}
-
-TEST(events_of_an_unknown_name_are_left)
-{
-    SCRIPTED s = scripted_start();
-    REMOTE remote = remote_to(s);
-    CALL call = { 0 };
-
-    open_stream(&remote, s, &call);
-    scripted_push(s, "event: command\ndata: {}\n\n" EVENT);
-    recorder_wait_text(&remote, &call, "open\n" EVENT_LOG);
 }
 
 TEST(the_end_of_a_stream_is_a_network_error)

@@ -286,7 +286,7 @@ static void serve_stream(struct exchange *ex)
 
 static const char *method_of(const struct exchange *ex)
 {
-    return ex->rq.kind == REPLICA__HTTP_PUSH ? "POST" : "GET";
+    return ex->rq.body.data ? "POST" : "GET";
 }
 
 static void set_error(struct exchange *ex, int status, int64_t retry_ms)
@@ -442,6 +442,13 @@ static int start_push(void *ctx, replica_call *call, const replica_push_request 
     return begin(ex, replica__http_request_push(&ex->rq, c->dialect, &url, NULL, request));
 }
 
+static int start_ask(void *ctx, replica_call *call, const char *what, const char *json, size_t len)
+{
+    struct exchange *ex = new_exchange(ctx, call);
+
+    return begin(ex, replica__http_request_ask(&ex->rq, &url, what, json, len));
+}
+
 static void cancel(void *ctx, replica_call *call)
 {
     struct client *c = ctx;
@@ -463,7 +470,8 @@ void remote_sim(struct client *c, replica_remote *ret)
                              .pull = start_pull,
                              .push = start_push,
                              .stream = start_stream,
-                             .cancel = cancel };
+                             .cancel = cancel,
+                             .ask = start_ask };
 }
 
 void network_server_died(struct sim *sim)
