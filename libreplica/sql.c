@@ -49,6 +49,10 @@ static const char *const texts[] = {
         "SELECT EXISTS(SELECT 1 FROM aside) + 2 * EXISTS(SELECT 1 FROM idx)"
         " + 4 * EXISTS(SELECT 1 FROM idx WHERE built IS NOT NULL OR coll = 0)"
         " + 8 * EXISTS(SELECT 1 FROM member)",
+    [REPLICA__SQL_STAMP_READ] = "SELECT value FROM number WHERE name = 'stamp'",
+    [REPLICA__SQL_STAMP_STORE] =
+        "INSERT INTO number(name, value) VALUES('stamp', ?1)"
+        " ON CONFLICT(name) DO UPDATE SET value = max(value, excluded.value)",
 
     [REPLICA__SQL_TOKEN_FIND] = "SELECT id FROM token WHERE text = ?1",
     [REPLICA__SQL_TOKEN_ADD] = "INSERT INTO token(text) VALUES(?1)",
@@ -204,11 +208,6 @@ static const char *const texts[] = {
     [REPLICA__SQL_REPL_DROP_STATE] = "DELETE FROM state WHERE replication = ?1",
     [REPLICA__SQL_REPL_DROP_FEEDS] = "DELETE FROM feed WHERE replication = ?1",
     [REPLICA__SQL_REPL_DROP_COLLS] = "DELETE FROM replication_collection WHERE replication = ?1",
-    /* Without locks of the server's that are its: none. */
-    [REPLICA__SQL_REPL_CLIENT] =
-        "SELECT client FROM replication WHERE id = ?1"
-        " AND EXISTS (SELECT 1 FROM lock WHERE replication = ?1 AND server_fence IS NOT NULL)",
-    [REPLICA__SQL_REPL_SET_CLIENT] = "UPDATE replication SET client = ?2 WHERE id = ?1",
     [REPLICA__SQL_REPL_DROP_ASIDE] = "DELETE FROM aside WHERE replication = ?1",
     [REPLICA__SQL_REPL_COLL_PUT] =
         "INSERT OR REPLACE INTO replication_collection(replication, coll, version, confirmed)"
@@ -307,10 +306,6 @@ static const char *const texts[] = {
         "SELECT " LOG_COLUMNS " FROM conflict_log WHERE coll = ?2 AND doc = ?3 AND id > ?1"
         " ORDER BY id LIMIT 1",
     [REPLICA__SQL_LOG_GET] = "SELECT coll, doc, local FROM conflict_log WHERE id = ?1",
-    [REPLICA__SQL_ASIDE_PUT] =
-        "INSERT INTO aside(replication, coll, doc, kind, code, reason, time, text)"
-        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
-        " ON CONFLICT(coll, doc, replication) DO UPDATE SET kind = excluded.kind,"
     [REPLICA__SQL_LOG_LAST] = "SELECT max(id) FROM conflict_log",
     [REPLICA__SQL_LOG_FIRST] =
         "SELECT id, time, assumed, real, local, result FROM conflict_log WHERE id < ?1"
@@ -332,6 +327,10 @@ static const char *const texts[] = {
     [REPLICA__SQL_HISTORY_BEYOND] =
         "SELECT seq, kept FROM history WHERE doc = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2",
     [REPLICA__SQL_HISTORY_DROP] = "DELETE FROM history WHERE doc = ?1 AND seq = ?2",
+    [REPLICA__SQL_ASIDE_PUT] =
+        "INSERT INTO aside(replication, coll, doc, kind, code, reason, time, text)"
+        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
+        " ON CONFLICT(coll, doc, replication) DO UPDATE SET kind = excluded.kind,"
         " code = excluded.code, reason = excluded.reason, time = excluded.time,"
         " text = excluded.text",
     [REPLICA__SQL_ASIDE_DROP] =
@@ -346,10 +345,6 @@ static const char *const texts[] = {
     [REPLICA__SQL_ASIDE_DELETE] = "DELETE FROM aside WHERE id = ?1",
 
     /* Some numbers at a time, so that a look over another collection's documents is short, too. */
-    [REPLICA__SQL_MIGRATE_NEXT] =
-        "SELECT number FROM doc WHERE number > ?2 AND number <= ?3 AND coll = ?1 AND version < ?4"
-        " ORDER BY number LIMIT ?5",
-    [REPLICA__SQL_MIGRATE_LEFT] =
     [REPLICA__SQL_EVENT_ADD] =
         "INSERT INTO event(address, payload, time, origin, total) SELECT ?1, ?2, ?3, ?4,"
         " ?5 + ifnull((SELECT total FROM event ORDER BY id DESC LIMIT 1), 0)",
@@ -371,6 +366,10 @@ static const char *const texts[] = {
     [REPLICA__SQL_LISTEN_SWEEP] =
         "DELETE FROM number WHERE name >= 'listen ' AND name < 'listen!'"
         " AND value NOT BETWEEN ?1 AND ?2",
+    [REPLICA__SQL_MIGRATE_NEXT] =
+        "SELECT number FROM doc WHERE number > ?2 AND number <= ?3 AND coll = ?1 AND version < ?4"
+        " ORDER BY number LIMIT ?5",
+    [REPLICA__SQL_MIGRATE_LEFT] =
         "SELECT count(*) FROM doc WHERE coll = ?1 AND number > ?2 AND version < ?3"
         " AND flags & 1 = 0",
     /* Dirty documents that a feed's mark may have passed, for they go out when they have risen. */
