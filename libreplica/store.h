@@ -30,6 +30,8 @@ REPLICA_INTERNAL int replica__db_open_sibling(replica_db *db, replica_db **ret_s
 REPLICA_INTERNAL bool replica__db_in_memory(const replica_db *db);
 REPLICA_INTERNAL void replica__db_set_world(replica_db *db, const struct replica__world *world);
 REPLICA_INTERNAL const struct replica__world *replica__db_world(const replica_db *db);
+/* A server has told its clock, in ms since 1970: see stamp.h. */
+REPLICA_INTERNAL void replica__db_server_time(replica_db *db, int64_t now_ms);
 REPLICA_INTERNAL void replica__db_log(const replica_db *db, int level, const char *topic,
                                       const char *format, ...)
     __attribute__((format(printf, 4, 5)));

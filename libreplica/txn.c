@@ -3,6 +3,7 @@
 #include "libreplica/db.h"
 #include "libreplica/index/index.h"
 #include "libreplica/migrate/migrate.h"
+#include "libreplica/stamp.h"
 
 #include <assert.h>
 #include <string.h>
@@ -57,6 +58,8 @@ int replica__txn_know(replica_db *db, replica_error *err)
         r = read_ranges(db, err);
     if (r >= 0)
         r = replica__migrate_know(db, err);
+    if (r >= 0)
+        r = replica__stamp_read(db, err);
     if (r < 0)
         return r;
     db->set_aside = (any & 1) != 0;
@@ -157,8 +160,11 @@ int replica__txn_commit(replica_db **txn, replica_error *err)
 {
     replica_db *db = *txn;
     REPLICA_STMT stmt = NULL;
-    int r = replica__sql_get(db, REPLICA__SQL_COMMIT, &stmt, err);
+    bool changed = sqlite3_total_changes(db->sqlite) != db->changes_before;
+    int r = changed ? replica__stamp_store(db, err) : 0;
 
+    if (r >= 0)
+        r = replica__sql_get(db, REPLICA__SQL_COMMIT, &stmt, err);
     if (r >= 0)
         r = replica__sql_step(db, stmt, SQLITE_OK, err);
     if (r < 0) {
@@ -172,7 +178,7 @@ int replica__txn_commit(replica_db **txn, replica_error *err)
     replica__gate_leave(db->gate);
     /* Looking for something to push, and finding nothing, is no news to anybody: two replications
      * in one loop would tell each other for ever. */
-    if (sqlite3_total_changes(db->sqlite) != db->changes_before)
+    if (changed)
         replica__pump_committed(db);
     return 0;
 }
@@ -239,24 +245,4 @@ int replica__txn_opening(replica_db *db, int64_t *ret_opening, replica_error *er
         return r;
     *ret_opening = db->opening;
     return 0;
-}
-
-int64_t replica__txn_bound(replica_db *db, int64_t stamp)
-{
-    int64_t now = db->world->now_ms(db->world->ctx) << 16;
-
-    return stamp < 0 || stamp - now > REPLICA__STAMP_DRIFT ? 0 : stamp;
-}
-
-int64_t replica__txn_stamp(replica_db *db, int64_t after)
-{
-    int64_t now = db->world->now_ms(db->world->ctx) << 16;
-    int64_t stamp = now > db->last_stamp ? now : db->last_stamp + 1;
-
-    if (stamp > after)
-        return db->last_stamp = stamp;
-    /* A clock that is far ahead of ours has its way with this document, but not with the others. */
-    if (after - now < REPLICA__STAMP_DRIFT)
-        db->last_stamp = after + 1;
-    return after + 1;
 }

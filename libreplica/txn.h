@@ -30,11 +30,4 @@ void replica__txn_forget(replica_db *db);
 /* The number of this opening's token, storing it with the first write. */
 int replica__txn_opening(replica_db *db, int64_t *ret_opening, replica_error *err);
 
-/* A stamp for a write now: above everything this handle has stamped, and above `after`. Clocks of
- * others are followed up to a day ahead of ours. */
-#define REPLICA__STAMP_DRIFT ((INT64_C(24) * 3600 * 1000) << 16)
-int64_t replica__txn_stamp(replica_db *db, int64_t after);
-/* A stamp of somebody else; 0 if it is out of all bounds. */
-int64_t replica__txn_bound(replica_db *db, int64_t stamp);
-
 #endif

@@ -8,6 +8,7 @@
 #include "libreplica/replication/member.h"
 #include "libreplica/revision.h"
 #include "libreplica/shape.h"
+#include "libreplica/stamp.h"
 #include "libreplica/replication/state.h"
 #include "libreplica/txn.h"
 
@@ -22,6 +23,19 @@ static int64_t flags_of(const struct replica__write *w)
 static int64_t version_of(const struct replica__write *w)
 {
     return w->versioned ? w->version : w->coll->version;
+}
+
+/* What a replication brings, or migrates, keeps its stamp.  What is pushed here was made from the
+ * state that it replaces, and is stamped above it, whatever the clock of its writer says. */
+static int64_t stamp_of(replica_db *db, const struct replica__write *w,
+                        const struct replica__row *old)
+{
+    bool edit = !w->pulled && w->kind == REPLICA__WRITE_EDIT;
+
+    if (!w->stamp || (edit && old && w->stamp <= old->stamp))
+        return replica__stamp_next(db, old ? old->stamp : 0);
+    replica__stamp_follow(db, w->stamp);
+    return w->stamp;
 }
 
 /* What the next write is called: taken, with its sequence number, when it has succeeded. */
@@ -39,7 +53,7 @@ static int next_write(replica_db *db, const struct replica__write *w,
         .seq = db->head + 1,
         .height = old ? old->height + 1 : 1,
         .opening = opening,
-        .stamp = w->stamp ? w->stamp : replica__txn_stamp(db, old ? old->stamp : 0),
+        .stamp = stamp_of(db, w, old),
     };
     return 0;
 }
