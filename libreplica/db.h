@@ -107,10 +107,10 @@ struct replica_db {
     int wal_checkpointed; /* pages in the file at the last checkpoint */
 
     replica_collection *collections;
-    struct replica__pump pump;
     struct replica__log_watchers *log_watchers; /* NULL until the first */
     struct replica__events *events;     /* NULL until it emits or listens */
     struct replica__commands *commands; /* NULL until it handles any */
+    struct replica__pump pump;
     replica_cursor *cursors; /* open ones, to be told of the close */
     replica_bundle *bundles;
     char *swept; /* the bundle whose members were last looked at: replication/member.h */

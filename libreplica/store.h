@@ -85,6 +85,37 @@ REPLICA_INTERNAL int replica__db_changed(replica_db *db, replica_error *err);
 /* How long this handle waits for a lock. */
 REPLICA_INTERNAL void replica__db_set_busy(replica_db *db, int busy_ms);
 
+/* ---- events ---------------------------------------------------------------------- */
+
+/* An event, as the table has it.  origin: the token of the handle that emitted it; or, behind an
+ * REPLICA__EVENT_REMOTE, that of a client elsewhere.  Texts live for the call. */
+#define REPLICA__EVENT_REMOTE '@'
+#define REPLICA__EVENT_MAX (64 * 1024) /* of a payload */
+struct replica__event {
+    int64_t number; /* growing */
+    const char *address;
+    const char *payload;
+    size_t len;
+    const char *origin;
+    int64_t time_ms;
+};
+/* All in one transaction.  Addresses and payloads are as replica_emit() takes them. */
+REPLICA_INTERNAL int replica__events_add(replica_db *db, const struct replica__event *events,
+                                         size_t n, replica_error *err);
+/* Is it one that replica_emit() takes?  REPLICA_EINVAL, REPLICA_EJSON, REPLICA_ELIMIT. */
+REPLICA_INTERNAL int replica__event_check(const replica_db *db, const struct replica__event *event,
+                                          replica_error *err);
+REPLICA_INTERNAL int replica__events_head(replica_db *db, int64_t *ret_head, replica_error *err);
+/* fn for each event after the number *after, which moves behind each that fn has taken; it ends
+ * when fn returns false: 1, else 0. */
+REPLICA_INTERNAL int replica__events_read(replica_db *db, int64_t *after,
+                                          bool (*fn)(void *ctx, const struct replica__event *event),
+                                          void *ctx, replica_error *err);
+/* The patterns that handles on this file, of whatever process, listen to: a text of its own with a
+ * NUL behind each, and one more behind the last; NULL: nobody does. */
+REPLICA_INTERNAL int replica__events_wanted(replica_db *db, char **ret_patterns,
+                                            replica_error *err);
+
 /* ---- replications ---------------------------------------------------------------- */
 
 struct replica__replication; /* an opened replication's rows */
