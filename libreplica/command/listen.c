@@ -160,6 +160,8 @@ static void note_when_due(struct replica__events *e)
     replica_error err = { .offset = -1 };
     bool due = e->note_at && monotonic(db) >= e->note_at;
 
+    if (replica__txn_know(db, NULL) < 0)
+        return; /* it is looked at again with the next commit */
     if (!db->replicated || db->flags & REPLICA_DB_READ_ONLY) {
         e->note_at = 0;
         return;
