@@ -1,6 +1,11 @@
 /* The conflict log: what was superseded, and bringing it back. */
+#include "libreplica/txn.h"
+#include "tests/support/clock.h"
 #include "tests/support/store.h"
 #include "tests/support/test.h"
+#include "tests/support/tmp.h"
+
+#include <stdio.h>
 
 #define A1 "{\"id\":\"a\",\"n\":1}"
 #define A2 "{\"id\":\"a\", \"n\":9007199254740993}"
@@ -107,4 +112,154 @@ TEST(an_entry_can_be_restored_into_a_collection_that_is_not_open)
     replica_db_close(db);
     s = store_open(s.path, NULL);
     CHECK_STR(store_json(&s, "a"), A2);
+}
+
+/* ---- how large it may become ------------------------------------------------------ */
+
+static struct store bounded(const char *path, int64_t log_ms, int64_t log_bytes)
+{
+    replica_db_options o = REPLICA_DB_OPTIONS_INIT;
+    struct store s;
+
+    o.log_ms = log_ms;
+    o.log_bytes = log_bytes;
+    s = store_open(path, &o);
+    return s;
+}
+
+static void lose_one(struct store *s, int64_t sequence)
+{
+    char real[60];
+
+    store_put(s, A2);
+    snprintf(real, sizeof real, "{\"id\":\"a\",\"at\":%lld}", (long long)sequence);
+    CHECK_INT(store_pull_one(s, real, sequence), REPLICA__PULLED_UNSETTLED);
+    QUESTION u = store_question(s);
+    CHECK(store_settle(s, &u, REPLICA__SETTLE_REAL, NULL, "server-wins"));
+}
+
+static int64_t entries(struct store *s)
+{
+    return store_sql_int(s, "SELECT count(*) FROM conflict_log");
+}
+
+TEST(the_oldest_entries_go_when_the_log_is_too_large)
+{
+    STORE s = bounded(tmp_path("test.db"), 0, 1000);
+
+    store_replicate(&s, "r1");
+    for (int i = 1; i <= 20; i++)
+        lose_one(&s, i);
+    CHECK(entries(&s) >= 3 && entries(&s) <= 4);
+    CHECK_INT(store_sql_int(&s, "SELECT max(id) FROM conflict_log"), 20);
+    CHECK(store_sql_int(&s, "SELECT value FROM number WHERE name = 'log_bytes'") <= 1000);
+    CHECK(store_sql_int(&s, "SELECT count(*) FROM kept") <= 3 * entries(&s) + 1);
+    store_sound(&s);
+}
+
+TEST(the_newest_entry_stays_however_large_it_is)
+{
+    STORE s = bounded(tmp_path("test.db"), 0, 1);
+
+    store_replicate(&s, "r1");
+    lose_one(&s, 1);
+    lose_one(&s, 2);
+    CHECK_INT(entries(&s), 1);
+    CHECK_RC(replica_conflict_restore(s.db, 2, NULL, &test_err), 1);
+    CHECK_STR(store_json(&s, "a"), A2);
+    store_close(&s);
+    s = bounded(tmp_path("test.db"), 1, 1);
+    CHECK_INT(entries(&s), 1);
+    store_sound(&s);
+}
+
+TEST(entries_go_when_they_are_too_old)
+{
+    STORE s = bounded(tmp_path("test.db"), 10000, 0);
+    struct clock clock;
+
+    clock_start(&clock, 1700000000000, 1);
+    replica__db_set_world(s.db, &clock.world);
+    store_replicate(&s, "r1");
+    lose_one(&s, 1);
+    clock_pass(&clock, 9000);
+    lose_one(&s, 2);
+    CHECK_INT(entries(&s), 2);
+    clock_pass(&clock, 2000);
+    lose_one(&s, 3);
+    CHECK_INT(entries(&s), 2);
+    CHECK_INT(store_sql_int(&s, "SELECT min(id) FROM conflict_log"), 2);
+    store_sound(&s);
+}
+
+TEST(what_became_too_old_or_too_much_goes_when_the_file_is_opened)
+{
+    STORE s = store_empty();
+    struct clock clock;
+
+    clock_start(&clock, 1000000, 1); /* 1970 */
+    replica__db_set_world(s.db, &clock.world);
+    store_replicate(&s, "r1");
+    for (int i = 1; i <= 30; i++)
+        lose_one(&s, i);
+    CHECK_INT(entries(&s), 30);
+    store_close(&s);
+    s = bounded(tmp_path("test.db"), INT64_MAX, 1000);
+    CHECK(entries(&s) <= 4);
+    store_sound(&s);
+    store_close(&s);
+    s = store_open(tmp_path("test.db"), NULL); /* 90 days; the newest waits for another one */
+    CHECK_INT(entries(&s), 1);
+    store_sound(&s);
+}
+
+TEST(a_reader_and_a_file_that_is_being_written_to_leave_the_log_alone)
+{
+    replica_db_options o = REPLICA_DB_OPTIONS_INIT;
+    STORE s = store_empty();
+    replica_db *db = NULL;
+
+    store_replicate(&s, "r1");
+    for (int i = 1; i <= 10; i++)
+        lose_one(&s, i);
+    o.log_bytes = 1;
+    o.flags = REPLICA_DB_READ_ONLY;
+    CHECK_RC(replica_db_open(s.path, &o, &db, &test_err), 0);
+    replica_db_close(db);
+    CHECK_INT(entries(&s), 10);
+    o.flags = 0;
+    {
+        REPLICA_TXN txn = NULL;
+
+        CHECK_RC(replica__txn_begin(s.db, &txn, &test_err), 0);
+        CHECK_RC(replica_db_open(s.path, &o, &db, &test_err), 0);
+        replica_db_close(db);
+    }
+    CHECK_INT(entries(&s), 10);
+    CHECK_RC(replica_db_open(s.path, &o, &db, &test_err), 0);
+    replica_db_close(db);
+    CHECK_INT(entries(&s), 1);
+}
+
+TEST(the_size_of_a_log_from_before_it_was_counted_is_counted_once)
+{
+    STORE s = settled();
+
+    store_sql(&s, "DELETE FROM number WHERE name = 'log_bytes'");
+    lose_one(&s, 20);
+    CHECK_INT(entries(&s), 2);
+    CHECK(store_sql_int(&s, "SELECT value FROM number WHERE name = 'log_bytes'") > 400);
+    store_sound(&s);
+}
+
+TEST(a_limit_below_zero_is_invalid)
+{
+    replica_db_options o = REPLICA_DB_OPTIONS_INIT;
+    replica_db *db = NULL;
+
+    o.log_ms = -1;
+    CHECK_RC(replica_db_open("test.db", &o, &db, &test_err), REPLICA_EINVAL);
+    o.log_ms = 0;
+    o.log_bytes = -1;
+    CHECK_RC(replica_db_open("test.db", &o, &db, &test_err), REPLICA_EINVAL);
 }
