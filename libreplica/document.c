@@ -14,6 +14,7 @@ struct replica_doc {
     const char *id;
     const char *rev;
     const char *writer;
+    const char *bundle; /* or NULL */
     const char *json;
     size_t len;
     char texts[];
@@ -35,8 +36,10 @@ static replica_doc *make(const replica_doc *like, const char *id, size_t id_len,
 {
     size_t collection_len = strlen(like->collection), rev_len = strlen(rev);
     size_t writer_len = writer ? strlen(writer) : 0;
+    size_t bundle_len = like->bundle ? strlen(like->bundle) : 0;
     replica_doc *doc =
-        replica__alloc(sizeof *doc + collection_len + id_len + rev_len + writer_len + len + 5);
+        replica__alloc(sizeof *doc + collection_len + id_len + rev_len + writer_len + bundle_len +
+                       len + 6);
     char *at;
 
     if (!doc)
@@ -54,6 +57,9 @@ static replica_doc *make(const replica_doc *like, const char *id, size_t id_len,
         at = add(at, &doc->writer, writer, writer_len);
     else
         doc->writer = strchr(doc->rev, '-') + 1;
+    doc->bundle = NULL;
+    if (like->bundle)
+        at = add(at, &doc->bundle, like->bundle, bundle_len);
     add(at, &doc->json, json, len);
     return doc;
 }
@@ -65,7 +71,8 @@ replica_doc *replica__doc_make(const struct replica__doc_parts *p)
                                .sequence = p->sequence,
                                .stamp = p->stamp,
                                .version = p->version,
-                               .collection = p->collection };
+                               .collection = p->collection,
+                               .bundle = p->bundle };
 
     rev[0] = writer[0] = '\0';
     if (p->sequence)
@@ -83,7 +90,8 @@ replica_doc *replica__doc_with_text(const replica_doc *doc, const char *json, si
                                .sequence = doc->sequence,
                                .stamp = doc->stamp,
                                .version = version,
-                               .collection = doc->collection };
+                               .collection = doc->collection,
+                               .bundle = doc->bundle };
 
     return make(&like, doc->id, strlen(doc->id), doc->rev, doc->writer, json, len);
 }
@@ -91,6 +99,11 @@ replica_doc *replica__doc_with_text(const replica_doc *doc, const char *json, si
 int64_t replica__doc_version(const replica_doc *doc)
 {
     return doc->version;
+}
+
+const char *replica__doc_bundle(const replica_doc *doc)
+{
+    return doc->bundle;
 }
 
 replica_doc *replica_doc_ref(replica_doc *doc)

@@ -17,6 +17,7 @@ struct replica__doc_parts {
     const char *opening; /* token of the revision, without its number */
     const char *writer;  /* NULL: the revision's own */
     int64_t writer_seq;
+    const char *bundle;  /* or NULL */
     int64_t stamp;
     int64_t version; /* of the schema, of the text */
 };

@@ -65,7 +65,8 @@ struct replica__master_row {
     bool deleted;
     const char *operation;  /* NULL: none (a stock client) */
     int64_t stamp;          /* 0: now */
-    const char *bundle;     /* or NULL */
+    const char *bundle;     /* or NULL; the rows of one stand together */
+    bool firm;              /* a conflict refuses the whole bundle */
     enum { REPLICA__ASSUMED_NONE, REPLICA__ASSUMED_TEXT, REPLICA__ASSUMED_NUMBER } assumed;
     const char *assumed_json; /* TEXT: compared as JavaScript reads it, without reserved members */
     size_t assumed_len;
@@ -74,14 +75,18 @@ struct replica__master_row {
     int64_t assumed_sequence;
 
     /* out */
-    int verdict;            /* REPLICA_VERDICT_TAKEN, ALREADY, CONFLICT or REFUSED of remote.h */
+    int verdict;            /* REPLICA_VERDICT_... of remote.h */
     int64_t sequence;       /* TAKEN: its number; ALREADY: the same, or 0 if overwritten since */
     replica_doc *real;      /* CONFLICT: the real master state; unref it */
     int real_version;       /* its text's, if that is lower than the collection's; else -1 */
     int code;               /* REFUSED */
-    char reason[120];
+    int64_t retry_ms;       /* LOCKED, LATER */
+    char reason[120];       /* REFUSED; LOCKED: the holder */
 };
-/* Judge the rows one by one and write those that are taken, all in one transaction.
+/* Judge the rows one by one and write those that are taken, all in one transaction.  A bundle is
+ * taken as one: all of its rows are TAKEN or ALREADY; or some are in CONFLICT, LOCKED or to come
+ * LATER, and those that would have been taken have no verdict; or all that were not taken before are
+ * REFUSED.
  * ret_before, ret_after: the head before the first and after the last write.
  * From a stock client a row whose new state equals the real one is taken without a write, and
  * values that it did not change keep the spelling that is stored here. */

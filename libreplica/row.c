@@ -112,6 +112,7 @@ int replica__row_doc(replica_db *db, const char *collection, const struct replic
         .opening = opening,
         .writer = row->writer ? writer : NULL,
         .writer_seq = row->wseq,
+        .bundle = row->bundle,
         .stamp = row->stamp,
         .version = row->version,
     };

@@ -38,6 +38,9 @@ static const char *const texts[] = {
     [REPLICA__SQL_BEGIN] = "BEGIN IMMEDIATE",
     [REPLICA__SQL_COMMIT] = "COMMIT",
     [REPLICA__SQL_READ] = "BEGIN",
+    [REPLICA__SQL_SAVEPOINT] = "SAVEPOINT part",
+    [REPLICA__SQL_SAVEPOINT_RELEASE] = "RELEASE part",
+    [REPLICA__SQL_SAVEPOINT_UNDO] = "ROLLBACK TO part",
     [REPLICA__SQL_DATA_VERSION] = "PRAGMA data_version",
     /* A document's number can be purged, an opening's beginning cannot. */
     [REPLICA__SQL_HEAD] =

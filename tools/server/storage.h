@@ -37,7 +37,8 @@ struct replica__storage_row {
     bool deleted;
     const char *operation;        /* NULL: none (a stock client) */
     int64_t stamp;                /* 0: now */
-    const char *bundle;           /* or NULL */
+    const char *bundle;           /* or NULL; the rows of one stand together */
+    bool firm;                    /* a conflict refuses the whole bundle */
     const char *assumed;          /* text of the assumed state; NULL: none */
     size_t assumed_len;
     bool assumed_deleted;
@@ -50,7 +51,8 @@ struct replica__storage_row {
     struct replica__storage_doc real; /* CONFLICT */
     void *hold;        /* the storage's: keeps real alive until release */
     int code;          /* REFUSED */
-    char reason[120];
+    int64_t retry_ms;  /* LOCKED, LATER */
+    char reason[120];  /* REFUSED; LOCKED: the holder */
 };
 
 struct replica__storage;
@@ -91,7 +93,8 @@ struct replica__storage_ops {
     int (*get)(struct replica__storage *s, struct replica__storage_coll *coll, const char *id,
                char **ret_json, size_t *ret_len, replica_error *err);
 
-    /* Judge the rows one by one and write those that are taken, all in one transaction.
+    /* Judge the rows one by one, those of a bundle as one, and write those that are taken, all in
+     * one transaction.
      * ret_before, ret_after: the head before the first and after the last write. */
     int (*push)(struct replica__storage *s, struct replica__storage_row *rows, size_t n,
                 const struct replica__pusher *by, int64_t *ret_before, int64_t *ret_after,

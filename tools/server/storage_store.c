@@ -273,6 +273,7 @@ static void give_row(const struct replica__storage_row *in, struct replica__mast
     out->operation = in->operation;
     out->stamp = in->stamp;
     out->bundle = in->bundle;
+    out->firm = in->firm;
     if (in->assumed_incarnation && in->assumed_sequence > 0) {
         out->assumed = REPLICA__ASSUMED_NUMBER;
         out->assumed_incarnation = in->assumed_incarnation;
@@ -290,6 +291,7 @@ static void take_verdict(const struct replica__master_row *in, struct replica__s
     out->verdict = in->verdict;
     out->sequence = in->sequence;
     out->code = in->code;
+    out->retry_ms = in->retry_ms;
     memcpy(out->reason, in->reason, sizeof(out->reason));
     out->hold = in->real;
     if (!in->real)
@@ -299,7 +301,7 @@ static void take_verdict(const struct replica__master_row *in, struct replica__s
     out->real.sequence = replica_doc_sequence(in->real);
     out->real.stamp = replica__doc_stamp(in->real);
     out->real.writer = replica_doc_writer(in->real);
-    out->real.bundle = NULL; /* a conflict is met document by document */
+    out->real.bundle = replica__doc_bundle(in->real);
     out->real.version = in->real_version;
 }
 

@@ -1,0 +1,317 @@
+/* Bundles at the master: pushed as one, and shown as one. */
+#include "libreplica/master.h"
+#include "tests/support/store.h"
+#include "tests/support/test.h"
+#include "tests/support/tmp.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define X "aaaaaaaaaaaaaaaa"
+#define A1 "{\"id\":\"a\",\"n\":1}"
+#define A2 "{\"id\":\"a\",\"n\":2}"
+#define B1 "{\"id\":\"b\",\"n\":1}"
+#define B2 "{\"id\":\"b\",\"n\":2}"
+#define C1 "{\"id\":\"c\",\"n\":1}"
+#define C2 "{\"id\":\"c\",\"n\":2}"
+
+static const struct replica__pusher ours;
+
+enum { MAX_ROWS = 8 };
+struct push {
+    struct replica__master_row rows[MAX_ROWS];
+    size_t n;
+};
+
+static void push_free(struct push *p)
+{
+    for (size_t i = 0; i < p->n; i++)
+        p->rows[i].real = replica_doc_unref(p->rows[i].real);
+}
+#define PUSH __attribute__((cleanup(push_free))) struct push
+
+/* assumed NULL: it must be new. */
+static struct replica__master_row *add(struct push *p, struct store *s, const char *bundle,
+                                       const char *json, const char *assumed)
+{
+    static char operations[64][40];
+    static int next;
+    char *operation = operations[next++ % 64];
+    struct replica__pulled scanned;
+
+    snprintf(operation, sizeof operations[0], X ".%d", next);
+    store_scan(s, &(struct come){ .json = json }, &scanned);
+    p->rows[p->n] = (struct replica__master_row){
+        .coll = s->coll,
+        .doc = scanned.doc,
+        .operation = operation,
+        .bundle = bundle,
+        .assumed = assumed ? REPLICA__ASSUMED_TEXT : REPLICA__ASSUMED_NONE,
+        .assumed_json = assumed,
+        .assumed_len = assumed ? strlen(assumed) : 0,
+    };
+    return &p->rows[p->n++];
+}
+
+/* The verdicts, a letter each: Taken, Already, Conflict, Refused, "-" none. */
+static const char *verdicts(struct store *s, struct push *p)
+{
+    static char text[MAX_ROWS + 1];
+    int64_t before = -1, after = -1;
+
+    CHECK_RC(replica__master_push(s->db, p->rows, p->n, &ours, &before, &after, &test_err), 0);
+    for (size_t i = 0; i < p->n; i++) {
+        switch (p->rows[i].verdict) {
+        case REPLICA_VERDICT_TAKEN: text[i] = 'T'; break;
+        case REPLICA_VERDICT_ALREADY: text[i] = 'A'; break;
+        case REPLICA_VERDICT_CONFLICT: text[i] = 'C'; break;
+        case REPLICA_VERDICT_REFUSED: text[i] = 'R'; break;
+        default: text[i] = '-'; break;
+        }
+        CHECK((p->rows[i].real != NULL) == (text[i] == 'C'));
+    }
+    text[p->n] = '\0';
+    return text;
+}
+
+static void index_on(struct store *s, const char *field, unsigned flags)
+{
+    replica_index_options opts = REPLICA_INDEX_OPTIONS_INIT;
+
+    opts.fields = &field;
+    opts.n = 1;
+    opts.flags = flags;
+    CHECK_RC(replica_index_create(s->coll, &opts, &test_err), 1);
+    CHECK_RC(replica_index_wait(s->coll, &test_err), 0);
+}
+
+/* ---- pushing --------------------------------------------------------------------- */
+
+TEST(a_bundle_is_taken_as_one)
+{
+    STORE s = store_with(A1);
+    PUSH p = { .n = 0 };
+
+    add(&p, &s, X ".1", A2, A1);
+    add(&p, &s, X ".1", B1, NULL);
+    CHECK_STR(verdicts(&s, &p), "TT");
+    CHECK_INT(p.rows[0].sequence, 2);
+    CHECK_INT(p.rows[1].sequence, 3);
+    CHECK_STR(store_json(&s, "a"), A2);
+    CHECK_STR(store_json(&s, "b"), B1);
+    CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM member WHERE bundle = '" X ".1'"), 2);
+    store_sound(&s);
+}
+
+TEST(a_conflict_in_one_member_keeps_the_whole_bundle_out)
+{
+    STORE s = store_with(A1);
+    PUSH p = { .n = 0 };
+
+    add(&p, &s, X ".1", B1, NULL);
+    add(&p, &s, X ".1", A2, "{\"id\":\"a\",\"n\":0}");
+    add(&p, &s, X ".1", C1, NULL);
+    CHECK_STR(verdicts(&s, &p), "-C-");
+    CHECK_STR(replica_doc_json(p.rows[1].real, NULL), A1);
+    CHECK_STR(store_json(&s, "a"), A1);
+    CHECK(!store_json(&s, "b"));
+    CHECK(!store_json(&s, "c"));
+    CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM member"), 0);
+    store_sound(&s);
+}
+
+TEST(all_conflicts_of_a_bundle_are_told_at_once)
+{
+    STORE s = store_with(A1);
+    PUSH p = { .n = 0 };
+
+    store_put(&s, B1);
+    add(&p, &s, X ".1", A2, NULL);
+    add(&p, &s, X ".1", C1, NULL);
+    add(&p, &s, X ".1", B2, NULL);
+    CHECK_STR(verdicts(&s, &p), "C-C");
+}
+
+TEST(a_bundle_that_stays_out_hinders_none_beside_it)
+{
+    STORE s = store_with(A1);
+    PUSH p = { .n = 0 };
+
+    add(&p, &s, NULL, "{\"id\":\"before\"}", NULL);
+    add(&p, &s, X ".1", B1, NULL);
+    add(&p, &s, X ".1", A2, NULL);
+    add(&p, &s, X ".2", C1, NULL);
+    add(&p, &s, X ".2", "{\"id\":\"d\"}", NULL);
+    add(&p, &s, NULL, "{\"id\":\"behind\"}", NULL);
+    CHECK_STR(verdicts(&s, &p), "T-CTTT");
+    CHECK_INT(p.rows[0].sequence, 2);
+    CHECK_INT(p.rows[3].sequence, 3);
+    CHECK_INT(p.rows[5].sequence, 5);
+    CHECK(!store_json(&s, "b"));
+    CHECK_STR(store_json(&s, "c"), C1);
+    store_sound(&s);
+}
+
+TEST(a_bundle_that_comes_again_is_already_taken_as_one)
+{
+    STORE s = store_empty();
+    PUSH p = { .n = 0 };
+
+    add(&p, &s, X ".1", A1, NULL);
+    add(&p, &s, X ".1", B1, NULL);
+    CHECK_STR(verdicts(&s, &p), "TT");
+    CHECK_STR(verdicts(&s, &p), "AA");
+    CHECK_INT(p.rows[1].sequence, 2);
+}
+
+TEST(a_bundle_that_was_resolved_goes_with_all_its_members)
+{
+    STORE s = store_with(A1);
+    PUSH p = { .n = 0 }, again = { .n = 0 };
+
+    add(&p, &s, X ".1", A2, NULL);
+    add(&p, &s, X ".1", B1, NULL);
+    CHECK_STR(verdicts(&s, &p), "C-");
+    add(&again, &s, X ".1", A2, A1);
+    add(&again, &s, X ".1", B1, NULL);
+    CHECK_STR(verdicts(&s, &again), "TT");
+    CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM member"), 2);
+}
+
+TEST(a_bundle_with_a_member_that_is_refused_is_refused)
+{
+    STORE s = store_empty();
+    PUSH p = { .n = 0 };
+
+    add(&p, &s, X ".1", A1, NULL);
+    add(&p, &s, X ".1", B1, NULL)->operation = "no operation";
+    add(&p, &s, X ".1", C1, NULL);
+    CHECK_STR(verdicts(&s, &p), "RRR");
+    CHECK_INT(p.rows[0].code, 422);
+    CHECK_STR(p.rows[0].reason, "with its bundle: not an operation id");
+    CHECK_STR(p.rows[1].reason, "not an operation id");
+    CHECK(!store_json(&s, "a"));
+}
+
+TEST(a_member_that_breaks_the_schema_refuses_those_in_conflict_too)
+{
+    STORE s = store_empty();
+    replica_collection_options opts = REPLICA_COLLECTION_OPTIONS_INIT;
+    PUSH p = { .n = 0 };
+
+    opts.schema_json = "{\"version\":0,\"primaryKey\":\"id\",\"type\":\"object\",\"properties\":"
+                       "{\"id\":{\"type\":\"string\",\"maxLength\":9},\"n\":{\"maximum\":5}}}";
+    CHECK_RC(replica_db_collection(s.db, "strict", &opts, &s.coll, &test_err), 0);
+    store_put(&s, A1);
+    add(&p, &s, X ".1", A2, NULL);
+    add(&p, &s, X ".1", B1, NULL);
+    add(&p, &s, X ".1", "{\"id\":\"c\",\"n\":6}", NULL);
+    CHECK_STR(verdicts(&s, &p), "RRR");
+    CHECK_INT(p.rows[0].code, 422);
+    CHECK(!store_json(&s, "b"));
+}
+
+TEST(a_unique_index_takes_back_what_a_bundle_has_written)
+{
+    STORE s = store_empty();
+    PUSH p = { .n = 0 }, alone = { .n = 0 };
+
+    index_on(&s, "n", REPLICA_INDEX_UNIQUE);
+    store_put(&s, A1);
+    add(&p, &s, X ".1", B2, NULL);
+    add(&p, &s, X ".1", C1, NULL);
+    CHECK_STR(verdicts(&s, &p), "RR");
+    CHECK(!store_json(&s, "b"));
+    add(&alone, &s, NULL, C2, NULL); /* b has not kept the place */
+    CHECK_STR(verdicts(&s, &alone), "T");
+    store_sound(&s);
+}
+
+static int found(struct store *s, const char *words)
+{
+    replica_cursor *cursor = NULL;
+    replica_doc *doc = NULL;
+    int n = 0;
+
+    CHECK_RC(replica_search(s->coll, NULL, words, 10, &cursor, &test_err), 0);
+    while (replica_cursor_next(cursor, &doc, &test_err) > 0)
+        n++;
+    replica_cursor_close(cursor);
+    return n;
+}
+
+TEST(full_text_finds_nothing_of_a_bundle_that_stayed_out)
+{
+    STORE s = store_with("{\"id\":\"a\",\"t\":\"apple\"}");
+    PUSH p = { .n = 0 }, next = { .n = 0 };
+
+    index_on(&s, "t", REPLICA_INDEX_TEXT);
+    add(&p, &s, X ".1", "{\"id\":\"b\",\"t\":\"pear\"}", NULL);
+    add(&p, &s, X ".1", "{\"id\":\"a\",\"t\":\"plum\"}", NULL);
+    add(&p, &s, NULL, "{\"id\":\"c\",\"t\":\"fig\"}", NULL);
+    CHECK_STR(verdicts(&s, &p), "-CT");
+    CHECK_INT(found(&s, "pear"), 0);
+    CHECK_INT(found(&s, "plum"), 0);
+    CHECK_INT(found(&s, "apple"), 1);
+    CHECK_INT(found(&s, "fig"), 1);
+    add(&next, &s, X ".1", "{\"id\":\"b\",\"t\":\"pear\"}", NULL);
+    CHECK_STR(verdicts(&s, &next), "T");
+    CHECK_INT(found(&s, "pear"), 1);
+    store_sound(&s);
+}
+
+TEST(a_conflict_refuses_a_firm_bundle)
+{
+    STORE s = store_with(A1);
+    PUSH p = { .n = 0 }, one = { .n = 0 };
+
+    add(&p, &s, X ".1", B1, NULL)->firm = true;
+    add(&p, &s, X ".1", A2, NULL)->firm = true;
+    CHECK_STR(verdicts(&s, &p), "RR");
+    CHECK_INT(p.rows[0].code, 409);
+    CHECK_INT(p.rows[1].code, 409);
+    CHECK(!store_json(&s, "b"));
+    add(&one, &s, X ".2", A2, NULL)->firm = true;
+    CHECK_STR(verdicts(&s, &one), "R");
+    CHECK_INT(one.rows[0].code, 409);
+}
+
+TEST(a_document_that_is_twice_in_a_bundle_refuses_it)
+{
+    STORE s = store_empty();
+    PUSH p = { .n = 0 };
+
+    add(&p, &s, X ".1", A1, NULL);
+    add(&p, &s, X ".1", A2, NULL);
+    CHECK_STR(verdicts(&s, &p), "RR");
+    CHECK(!store_json(&s, "a"));
+}
+
+TEST(openings_that_were_met_in_a_bundle_that_stayed_out_are_forgotten_with_it)
+{
+    STORE s = store_with(A1);
+    PUSH p = { .n = 0 }, other = { .n = 0 };
+
+    add(&p, &s, X ".1", B1, NULL)->operation = "zzzz.1";
+    add(&p, &s, X ".1", A2, NULL)->operation = "zzzz.2";
+    CHECK_STR(verdicts(&s, &p), "-C");
+    CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM token WHERE text = 'zzzz'"), 0);
+    add(&other, &s, NULL, C1, NULL)->operation = "yyyy.1";
+    add(&other, &s, NULL, B1, NULL)->operation = "zzzz.3";
+    CHECK_STR(verdicts(&s, &other), "TT");
+    store_json(&s, "b");
+    CHECK_STR(replica_doc_writer(s.shown), "zzzz.3");
+    store_sound(&s);
+}
+
+TEST(a_conflict_says_which_bundle_wrote_the_real_state)
+{
+    STORE s = store_empty();
+    PUSH p = { .n = 0 }, late = { .n = 0 };
+
+    add(&p, &s, X ".1", A1, NULL);
+    CHECK_STR(verdicts(&s, &p), "T");
+    add(&late, &s, NULL, A2, NULL);
+    CHECK_STR(verdicts(&s, &late), "C");
+    CHECK_STR(replica__doc_bundle(late.rows[0].real), X ".1");
+}
