@@ -184,6 +184,7 @@ static int replace(replica_db *db, const struct replica__write *w, const struct 
 static int keep_old(replica_db *db, const struct replica__write *w, const struct replica__row *old,
                     replica_error *err)
 {
+    int64_t kept = 0;
     int r = 0;
 
     if (old->version < w->coll->version && db->set_aside)
@@ -199,7 +200,6 @@ static int keep_old(replica_db *db, const struct replica__write *w, const struct
 }
 
 int replica__write(replica_db *db, const struct replica__write *w, const struct replica__row *old,
-    int64_t kept = 0;
                    struct replica__written *ret, replica_error *err)
 {
     int r;
