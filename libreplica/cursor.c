@@ -56,6 +56,11 @@ int replica__cursor_add(replica_cursor *cursor, replica_doc *doc, replica_error 
     return 0;
 }
 
+size_t replica__cursor_count(const replica_cursor *cursor)
+{
+    return cursor->n;
+}
+
 bool replica__cursor_is_full(const replica_cursor *cursor)
 {
     return cursor->n >= cursor->max_docs || cursor->bytes >= cursor->max_bytes;
@@ -66,6 +71,27 @@ void replica__cursor_take_back(replica_cursor *cursor)
     for (size_t i = 0; i < cursor->n; i++)
         replica_doc_unref(cursor->batch[i]);
     cursor->n = cursor->next = cursor->bytes = 0;
+}
+
+int replica__cursor_migrate(replica_collection *coll, replica_cursor *cursor, int64_t last,
+                            replica_error *err)
+{
+    size_t n = 0;
+    int later = 0;
+    int r = replica__migrate_docs(coll, cursor->batch, cursor->n, err);
+
+    for (size_t i = 0; i < cursor->n; i++) {
+        replica_doc *doc = cursor->batch[i];
+
+        if (doc && replica_doc_sequence(doc) > last) {
+            replica_doc_unref(doc);
+            later = 1;
+        } else if (doc) {
+            cursor->batch[n++] = doc;
+        }
+    }
+    cursor->n = n;
+    return r < 0 ? r : later;
 }
 
 struct replica__source *
@@ -187,30 +213,6 @@ static int list(struct listing *l, replica_cursor *cursor, replica_doc **ret_las
     return 1;
 }
 
-/* Documents of lower versions rise before they are handed out.  Those that were dropped or cannot
- * rise are left out; so is, in the feed, what was written by that: it comes later in the feed
- * (1). */
-static int migrate(const struct listing *l, replica_cursor *cursor, int64_t last,
-                   replica_error *err)
-{
-    size_t n = 0;
-    int later = 0;
-    int r = replica__migrate_docs(l->coll, cursor->batch, cursor->n, err);
-
-    for (size_t i = 0; i < cursor->n; i++) {
-        replica_doc *doc = cursor->batch[i];
-
-        if (doc && l->feed && replica_doc_sequence(doc) > last) {
-            replica_doc_unref(doc);
-            later = 1;
-        } else if (doc) {
-            cursor->batch[n++] = doc;
-        }
-    }
-    cursor->n = n;
-    return r < 0 ? r : later;
-}
-
 /* A batch.  The next one begins behind it, unless something fails. */
 static int fill_batch(struct listing *l, replica_cursor *cursor, replica_error *err)
 {
@@ -224,7 +226,8 @@ static int fill_batch(struct listing *l, replica_cursor *cursor, replica_error *
         return more;
     sequence = replica_doc_sequence(last);
     id = replica__strdup(replica_doc_id(last)); /* it may be dropped */
-    r = id ? migrate(l, cursor, sequence, err) : replica__enomem(err);
+    r = id ? replica__cursor_migrate(l->coll, cursor, l->feed ? sequence : INT64_MAX, err)
+           : replica__enomem(err);
     if (r < 0)
         return r;
     replica__free(l->after);

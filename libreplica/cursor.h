@@ -22,7 +22,12 @@ int replica__cursor_open(replica_collection *coll, struct replica__source *sourc
                          size_t bytes, replica_cursor **ret_cursor, replica_error *err);
 /* Takes the document, also when the call fails. */
 int replica__cursor_add(replica_cursor *cursor, replica_doc *doc, replica_error *err);
+size_t replica__cursor_count(const replica_cursor *cursor); /* since fill was called */
 bool replica__cursor_is_full(const replica_cursor *cursor);
+/* What was added and is of a lower version rises.  Documents that were dropped or cannot rise are
+ * left out; so are those that were written by that beyond this sequence number (1). */
+int replica__cursor_migrate(replica_collection *coll, replica_cursor *cursor, int64_t last,
+                            replica_error *err);
 /* Forget what was added since fill was called. */
 void replica__cursor_take_back(replica_cursor *cursor);
 /* The source of a cursor, if its fill is this one; else NULL. */

@@ -39,6 +39,15 @@ static const char *const texts[] = {
     [REPLICA__FIND_ALL] = "SELECT 1 FROM doc d INDEXED BY doc_feed"
                           " WHERE d.coll = ?1 AND d.seq > 0 AND " TAKE_LIVE,
     [REPLICA__FIND_NUMBER] = "SELECT 1 FROM doc d WHERE d.number = ?1 AND " TAKE_LIVE,
+    [REPLICA__FIND_KEYS] = "SELECT 1 FROM doc d INDEXED BY doc_id WHERE d.coll = ?1 AND d.id >= ?2"
+                           " AND CASE replica_id(d.id) WHEN 0 THEN 0 WHEN 1 THEN " TAKE_LIVE
+                           " ELSE 1 END ORDER BY d.id",
+    [REPLICA__FIND_KEYS_BARE] =
+        "SELECT 1 FROM doc d INDEXED BY doc_id WHERE d.coll = ?1 AND d.id >= ?2"
+        " AND CASE replica_id(d.id) WHEN 0 THEN 0 WHEN 1 THEN"
+        " CASE WHEN d.flags & 1 = 0 THEN replica_bare(d.number, d.id, d.seq, d.version) END"
+        " ELSE 1 END ORDER BY d.id",
+    [REPLICA__FIND_HEAD] = "SELECT ifnull(max(seq), 0) FROM doc WHERE coll = ?1",
     [REPLICA__FIND_INDEX] = "SELECT flags, built FROM idx WHERE id = ?1 AND coll = ?2",
     [REPLICA__FIND_BEGIN] = "BEGIN",
     [REPLICA__FIND_END] = "COMMIT",
@@ -101,15 +110,53 @@ static void take(sqlite3_context *sql, int argc, sqlite3_value **argv)
     sqlite3_result_int(sql, reader->r != 0);
 }
 
+static void take_id(sqlite3_context *sql, int argc, sqlite3_value **argv)
+{
+    struct replica__reader *reader = sqlite3_user_data(sql);
+    const char *id = (const char *)sqlite3_value_text(argv[0]);
+    int r = id ? reader->id_fn(reader->id_ctx, id, (size_t)sqlite3_value_bytes(argv[0]))
+               : replica__enomem(reader->err);
+
+    if (r != 0 && r != 1)
+        reader->r = r;
+    sqlite3_result_int(sql, r);
+}
+
+static void take_bare(sqlite3_context *sql, int argc, sqlite3_value **argv)
+{
+    struct replica__reader *reader = sqlite3_user_data(sql);
+    const struct replica__row row = {
+        .number = sqlite3_value_int64(argv[0]),
+        .id = (const char *)sqlite3_value_text(argv[1]),
+        .id_len = (size_t)sqlite3_value_bytes(argv[1]),
+        .seq = sqlite3_value_int64(argv[2]),
+        .version = sqlite3_value_int64(argv[3]),
+    };
+    struct replica__slice key = { NULL, 0 };
+
+    reader->r = row.id ? reader->fn(reader->ctx, &row, &key, reader->err)
+                       : replica__enomem(reader->err);
+    sqlite3_result_int(sql, reader->r != 0);
+}
+
 static int add_functions(struct replica__reader *reader)
 {
-    const int flags = SQLITE_UTF8 | SQLITE_DIRECTONLY;
-    int rc = sqlite3_create_function_v2(reader->sqlite, "replica_take", -1, flags, reader, take,
-                                        NULL, NULL, NULL);
+    static const struct {
+        const char *name;
+        void (*fn)(sqlite3_context *, int, sqlite3_value **);
+    } functions[] = {
+        { "replica_take", take },
+        { "replica_known", take_known },
+        { "replica_id", take_id },
+        { "replica_bare", take_bare },
+    };
+    int rc = SQLITE_OK;
 
-    return rc == SQLITE_OK ? sqlite3_create_function_v2(reader->sqlite, "replica_known", -1, flags,
-                                                        reader, take_known, NULL, NULL, NULL)
-                           : rc;
+    for (size_t i = 0; rc == SQLITE_OK && i < sizeof functions / sizeof functions[0]; i++)
+        rc = sqlite3_create_function_v2(reader->sqlite, functions[i].name, -1,
+                                        SQLITE_UTF8 | SQLITE_DIRECTONLY, reader, functions[i].fn,
+                                        NULL, NULL, NULL);
+    return rc;
 }
 
 static void reader_free(struct replica__reader *reader)

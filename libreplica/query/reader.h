@@ -19,6 +19,9 @@ enum replica__find {
     REPLICA__FIND_ID,
     REPLICA__FIND_ALL,          /* of a collection, in no order that counts */
     REPLICA__FIND_NUMBER,
+    REPLICA__FIND_KEYS,         /* documents from an id on, whose ids were looked at first */
+    REPLICA__FIND_KEYS_BARE,    /* the same without their texts */
+    REPLICA__FIND_HEAD,         /* of a collection */
     REPLICA__FIND_INDEX,        /* is it there, and how */
     REPLICA__FIND_BEGIN,
     REPLICA__FIND_END,
@@ -30,6 +33,10 @@ enum replica__find {
 typedef int (*replica__row_fn)(void *ctx, const struct replica__row *row,
                                const struct replica__slice *key, replica_error *err);
 
+/* Of FIND_KEYS: 0: pass over the id; 1: hand out its document, if it lives; else the statement
+ * stops with it. */
+typedef int (*replica__id_fn)(void *ctx, const char *id, size_t len);
+
 struct replica__reader {
     replica_db *db;
     sqlite3 *sqlite;
@@ -37,6 +44,8 @@ struct replica__reader {
     sqlite3_stmt *statements[REPLICA__FIND_COUNT];
     replica__row_fn fn; /* of the statement that runs */
     void *ctx;
+    replica__id_fn id_fn; /* the same, set by who runs it */
+    void *id_ctx;
     replica_error *err;
     int r;              /* what it said */
     int64_t version;    /* of the collection that is read: what is at hand must have it */
