@@ -68,6 +68,10 @@ class Worker:
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         t.started.append(self.process)
 
+    def begin(self):
+        self.process.stdin.write(b'\n')
+        self.process.stdin.flush()
+
     def end(self):
         out, err = self.process.communicate(timeout=TIMEOUT)
         if self.process.returncode or err:
@@ -175,6 +179,18 @@ def once_beside_one_that_cannot_reach_the_server_says_so_when_its_time_is_over(t
                    'http://127.0.0.1:1/notes/0', '--once', '--timeout', '2')
     if 'not in sync: the time is over' not in done.err:
         raise Failure(done.err)
+
+
+@test
+def eight_threads_of_each_of_four_processes_count_to_a_hundred_thousand(t):
+    db = t.path('count.db')
+    workers = [Worker(t, 'count', db, '8', '3125') for _ in range(4)]
+    for worker in workers:
+        worker.begin()
+    t.same(sum(worker.end() for worker in workers), 100000)
+    t.same(t.ok('get', '--db', db, '--collection', 'notes', 'count'),
+           b'{"id":"count","n":100000}\n')
+    t.ok('check', '--db', db)
 
 
 if __name__ == '__main__':

@@ -3,10 +3,13 @@
  *     worker write DB      a bundle of three documents after the other, until its input ends; then
  *                          says how many
  *     worker read DB       looks again and again, until its input ends; then says how often
- *     worker check DB N    every document of N bundles is there, and was written once */
+ *     worker check DB N    every document of N bundles is there, and was written once
+ *     worker count DB T N  T threads, each with a handle of its own, add 1 to one document N times;
+ *                          waits for a line first, so that several processes begin together */
 #include "libreplica/libreplica.h"
 
 #include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -162,6 +165,60 @@ static void check(long count)
         fail("%lld documents", (long long)documents);
 }
 
+/* ---- counting ------------------------------------------------------------------- */
+
+struct counter {
+    pthread_t thread;
+    const char *path;
+    long times;
+};
+
+static int add_one(void *ctx, replica_doc *current, replica_text *out)
+{
+    const char *n = current ? strstr(replica_doc_json(current, NULL), "\"n\":") : NULL;
+    char json[60];
+
+    snprintf(json, sizeof json, "{\"id\":\"count\",\"n\":%ld}",
+             (n ? strtol(n + 4, NULL, 10) : 0) + 1);
+    replica_text_add(out, json, REPLICA_NUL);
+    return REPLICA_MODIFY_PUT;
+}
+
+static void *count_up(void *arg)
+{
+    const struct counter *counter = arg;
+    replica_db_options o = REPLICA_DB_OPTIONS_INIT;
+    replica_collection *notes = NULL;
+    replica_db *own = NULL;
+    replica_error err = { 0 };
+
+    o.busy_ms = 20000;
+    must(replica_db_open(counter->path, &o, &own, &err), &err);
+    must(replica_db_collection(own, "notes", NULL, &notes, &err), &err);
+    for (long i = 0; i < counter->times; i++)
+        must(replica_modify(notes, "count", add_one, NULL, NULL, &err), &err);
+    replica_db_close(own);
+    return NULL;
+}
+
+static void count(const char *path, int threads, long times)
+{
+    struct counter counters[16];
+
+    if (threads < 1 || threads > 16)
+        fail("1 to 16 threads");
+    if (getchar() == EOF)
+        fail("nobody told it to begin");
+    for (int i = 0; i < threads; i++) {
+        counters[i] = (struct counter){ .path = path, .times = times };
+        if (pthread_create(&counters[i].thread, NULL, count_up, &counters[i]))
+            fail("no thread");
+    }
+    for (int i = 0; i < threads; i++)
+        pthread_join(counters[i].thread, NULL);
+    printf("%ld\n", threads * times);
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 3 && strcmp(argv[1], "write") == 0) {
@@ -173,8 +230,10 @@ int main(int argc, char **argv)
     } else if (argc == 4 && strcmp(argv[1], "check") == 0) {
         open_file(argv[2], REPLICA_DB_READ_ONLY);
         check(strtol(argv[3], NULL, 10));
+    } else if (argc == 5 && strcmp(argv[1], "count") == 0) {
+        count(argv[2], atoi(argv[3]), strtol(argv[4], NULL, 10));
     } else {
-        fail("worker write|read DB, or worker check DB N");
+        fail("worker write|read DB, worker check DB N, or worker count DB THREADS N");
     }
     replica_db_close(db);
     return 0;
