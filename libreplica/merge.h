@@ -25,7 +25,7 @@
  *     "delete"            when one side deleted and the other edited: edit-wins, delete-wins,
  *                         keep-copy (deleted, and the edited text stays under a new key), ask (the
  *                         program's resolve; without one the document waits).  Left out: as the
- * rule                         of the whole document says if that is one of the first three, else
+ *                         rule of the whole document says if that is one of the first three, else
  *                         edit-wins
  *
  * Every rule gives the same text for the same three states, on every machine: replicas that use the
@@ -59,12 +59,11 @@ typedef struct replica_side {
 
 /* What came of it. */
 enum {
-    REPLICA_MERGED_THEIRS = 1, /* theirs, as it is */
+    REPLICA_MERGED_THEIRS = 1, /* theirs, as it is: its text, or that it is deleted */
     REPLICA_MERGED_OURS = 2,   /* ours, as it is */
     REPLICA_MERGED_TEXT = 3,   /* the text in out */
-    REPLICA_MERGED_DELETE = 4,
-    REPLICA_MERGED_COPY = 5,   /* deleted; the text of the side that is not is to be kept as well */
-    REPLICA_MERGED_ASK = 6     /* "delete" is "ask" */
+    REPLICA_MERGED_COPY = 4,   /* deleted; the text of the side that is not is to be kept as well */
+    REPLICA_MERGED_ASK = 5     /* "delete" is "ask" */
 };
 /* Merge three states: base the common ancestor (NULL: none), ours the local one, theirs the
  * server's.  rules NULL: server-wins.  What neither side changed keeps its bytes.  A rule that

@@ -1,0 +1,36 @@
+/* A rule, the tree of the paths that have one, and what the files of this floor share to find the
+ * rule of a value.  Private to merge/. */
+#ifndef MERGE_RULE_H
+#define MERGE_RULE_H
+
+#include "merge/rules.h"
+
+struct rule {
+    enum replica__rule_kind kind;
+    const char *field;         /* list-by-key: the member; last-write-wins: the field, or NULL */
+    const struct pointer *way; /* last-write-wins: to that field */
+    const struct rule *other;  /* merge: of leaves; text: of overlapping edits; NULL: none */
+};
+
+/* A JSON pointer, taken apart: what its segments mean. */
+struct pointer {
+    struct replica__slice *segments;
+    size_t n;
+};
+
+/* One segment of the paths; the root has no name. */
+struct rule_node {
+    struct replica__slice name; /* what it means; a NULL: "*" */
+    struct rule_node *literals; /* those below with a name, through their next */
+    struct rule_node *star;     /* the one below without */
+    struct rule_node *next;
+    const struct rule *rule; /* NULL: no path ends here */
+    int stars;               /* on the way here */
+};
+
+/* What holds where nothing was said: server-wins. */
+const struct replica__rules *replica__rules_none(void);
+const struct rule_node *replica__rules_root(const struct replica__rules *rules);
+size_t replica__rules_nodes(const struct replica__rules *rules); /* how many there are */
+
+#endif
