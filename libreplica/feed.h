@@ -2,6 +2,8 @@
 #ifndef LIBREPLICA_FEED_H
 #define LIBREPLICA_FEED_H
 
+#include "base/buf.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -12,6 +14,9 @@ struct replica__feed_options {
     int64_t until;    /* up to this one; 0: the head */
     size_t rows;      /* at most; counting minds neither this nor until */
     const char *keys; /* only documents whose key matches this pattern; NULL: all */
+    /* Of a page that is read in parts: names of the bundles in it, each with a NUL, to which each
+     * part adds its own.  What the page lacks of them comes with a last part of no rows. */
+    struct replica__buf *bundles;
 };
 
 /* Who pushes. */

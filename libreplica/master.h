@@ -39,11 +39,15 @@ struct replica__feed_doc { /* borrowed for the call of emit */
     int64_t stamp;
     const char *writer;    /* token of the revision at its writer */
     const char *bundle;    /* or NULL */
+    bool whole;            /* it completes a bundle, whatever the page's limits are ... */
+    bool again;            /* ... and comes again in its place */
 };
-/* It returns 0 to go on, > 0 to stop behind this document, < 0 to fail. */
+/* It returns 0 to go on, > 0 to stop behind this document (one that completes a bundle: only if it
+ * must), < 0 to fail. */
 typedef int (*replica__feed_emit)(void *ctx, const struct replica__feed_doc *doc);
 /* emit each changed document of colls in the order of sequence numbers, but for live ones of lower
- * versions: clients of this version could not read them, and bring them up.
+ * versions: clients of this version could not read them, and bring them up.  With a document that a
+ * bundle wrote come the others of that bundle: see replication/master_whole.h.
  * *ret_last: the number up to which the feed was read (its end, if that was reached).
  * 1: the end was reached; 0: there may be more. */
 REPLICA_INTERNAL int replica__master_read(replica_db *db, replica_collection *const *colls,

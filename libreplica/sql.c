@@ -114,6 +114,10 @@ static const char *const texts[] = {
     [REPLICA__SQL_MEMBER_PUT] =
         "INSERT OR REPLACE INTO member(bundle, doc, seq, firm) VALUES(?1, ?2, ?3, ?4)",
     [REPLICA__SQL_MEMBER_ANY] = "SELECT 1 FROM member WHERE bundle = ?1 LIMIT 1",
+    [REPLICA__SQL_MEMBER_BEHIND] =
+        "SELECT d.seq, d.number, d.coll, d.bundle FROM member m JOIN doc d ON d.number = m.doc"
+        " WHERE m.bundle = ?1 AND d.seq > ?2",
+    [REPLICA__SQL_MEMBER_BUNDLES] = "SELECT bundle FROM member WHERE doc = ?1 LIMIT ?2",
     [REPLICA__SQL_MEMBER_NEXT] =
         "SELECT bundle FROM member WHERE bundle > ?1 ORDER BY bundle LIMIT 1",
     [REPLICA__SQL_MEMBER_OF_USE] =

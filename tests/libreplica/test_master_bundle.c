@@ -315,3 +315,247 @@ TEST(a_conflict_says_which_bundle_wrote_the_real_state)
     CHECK_STR(verdicts(&s, &late), "C");
     CHECK_STR(replica__doc_bundle(late.rows[0].real), X ".1");
 }
+
+/* ---- reading --------------------------------------------------------------------- */
+
+struct shown {
+    struct replica__buf text;
+    size_t stop; /* behind so many that are in their place */
+    size_t most; /* completing ones */
+};
+
+/* "a@1 " for what is in its place, "+b@2 " for what completes a bundle and joins the page, and
+ * "(+c@9) " for what comes again. */
+static int show(void *ctx, const struct replica__feed_doc *doc)
+{
+    struct shown *shown = ctx;
+
+    replica__buf_printf(&shown->text, "%s%s%zu/%s%s%lld%s ", doc->again ? "(" : "",
+                        doc->whole ? "+" : "", doc->collection, doc->id, doc->deleted ? "-" : "@",
+                        (long long)doc->sequence, doc->again ? ")" : "");
+    CHECK(doc->whole || !doc->again);
+    if (doc->whole)
+        return shown->most && --shown->most == 0;
+    return shown->stop && --shown->stop == 0;
+}
+
+static struct shown shown;
+
+static const char *read_with(struct store *s, replica_collection *const *colls, size_t n,
+                             const struct replica__feed_options *o, int64_t *ret_last)
+{
+    int r;
+
+    replica__buf_clear(&shown.text);
+    replica__buf_str(&shown.text, "");
+    *ret_last = -1;
+    r = replica__master_read(s->db, colls, n, o, show, &shown, ret_last, &test_err);
+    CHECK(r >= 0);
+    replica__buf_printf(&shown.text, "%s%lld", r ? "end " : "", (long long)*ret_last);
+    return shown.text.data;
+}
+
+/* The page of notes after `since`, and where it ends. */
+static const char *read_page(struct store *s, int64_t since, size_t rows)
+{
+    int64_t last;
+
+    return read_with(s, &s->coll, 1,
+                     &(struct replica__feed_options){ .since = since, .rows = rows }, &last);
+}
+
+/* Write documents {"id":...} of these names, separated by blanks, in a bundle. */
+static void write_bundle(struct store *s, const char *ids)
+{
+    replica_bundle *bundle = NULL;
+    char id[20], json[60];
+    int n;
+
+    CHECK_RC(replica_bundle_begin(s->db, &bundle, &test_err), 0);
+    for (; sscanf(ids, "%19s%n", id, &n) == 1; ids += n) {
+        snprintf(json, sizeof json, "{\"id\":\"%s\"}", id);
+        CHECK_RC(replica_bundle_put(bundle, s->coll, json, REPLICA_NUL, REPLICA_ANY_REV,
+                                    &test_err), 0);
+    }
+    CHECK_RC(replica_bundle_commit(bundle, NULL, &test_err), 0);
+}
+
+static void write_alone(struct store *s, const char *id)
+{
+    char json[60];
+
+    snprintf(json, sizeof json, "{\"id\":\"%s\"}", id);
+    store_put(s, json);
+}
+
+TEST(a_page_ends_behind_a_bundle_that_it_began)
+{
+    STORE s = store_empty();
+
+    write_alone(&s, "x");
+    write_bundle(&s, "a b c");
+    write_alone(&s, "y");
+    CHECK_STR(read_page(&s, 0, 1), "0/x@1 1");
+    CHECK_STR(read_page(&s, 0, 2), "0/x@1 0/a@2 +0/b@3 +0/c@4 4");
+    CHECK_STR(read_page(&s, 4, 2), "0/y@5 end 5");
+    CHECK_STR(read_page(&s, 2, 1), "0/b@3 +0/c@4 4"); /* of an older server's checkpoint */
+    replica__buf_free(&shown.text);
+}
+
+TEST(what_completes_the_last_bundle_may_be_the_end)
+{
+    STORE s = store_empty();
+
+    write_bundle(&s, "a b");
+    CHECK_STR(read_page(&s, 0, 1), "0/a@1 +0/b@2 end 2");
+    replica__buf_free(&shown.text);
+}
+
+TEST(a_member_that_was_written_again_comes_with_its_bundle_and_again_in_its_place)
+{
+    STORE s = store_empty();
+
+    write_bundle(&s, "a b");
+    write_alone(&s, "x");
+    write_alone(&s, "y");
+    write_alone(&s, "b");
+    CHECK_STR(read_page(&s, 0, 1), "0/a@1 (+0/b@5) 1");
+    CHECK_STR(read_page(&s, 0, 2), "0/a@1 0/x@3 (+0/b@5) 3");
+    CHECK_STR(read_page(&s, 3, 9), "0/y@4 0/b@5 end 5");
+    replica__buf_free(&shown.text);
+}
+
+TEST(bundles_that_hang_together_come_together)
+{
+    STORE s = store_empty();
+
+    write_bundle(&s, "a b");
+    write_alone(&s, "x");
+    write_bundle(&s, "b c");
+    write_alone(&s, "y");
+    write_bundle(&s, "c d");
+    CHECK_STR(read_page(&s, 0, 1), "0/a@1 (+0/b@4) (+0/c@7) (+0/d@8) 1");
+    CHECK_STR(read_page(&s, 1, 2), "0/x@3 0/b@4 (+0/c@7) (+0/d@8) 4");
+    replica__buf_free(&shown.text);
+}
+
+TEST(a_state_that_is_ahead_brings_the_bundles_in_between)
+{
+    STORE s = store_empty();
+
+    write_bundle(&s, "a hub");
+    write_alone(&s, "x");
+    write_bundle(&s, "b hub");
+    write_bundle(&s, "c hub");
+    CHECK_STR(read_page(&s, 0, 1), "0/a@1 (+0/b@4) (+0/c@6) (+0/hub@7) 1");
+    replica__buf_free(&shown.text);
+}
+
+TEST(where_all_hangs_together_only_the_newest_bundles_come)
+{
+    STORE s = store_empty();
+
+    for (int i = 0; i < 1100; i++) {
+        char ids[40];
+
+        snprintf(ids, sizeof ids, "n%d hub", i);
+        write_bundle(&s, ids);
+    }
+    CHECK_STR(read_page(&s, 0, 1), "0/n0@1 (+0/n1099@2199) (+0/hub@2200) 1");
+    CHECK(strstr(read_page(&s, 2000, 1), "+0/n1002@2005 ")); /* they are few again */
+    replica__buf_free(&shown.text);
+}
+
+TEST(a_page_at_the_head_needs_nothing)
+{
+    STORE s = store_empty();
+
+    write_bundle(&s, "a b");
+    write_alone(&s, "a");
+    CHECK_STR(read_page(&s, 0, 5), "0/b@2 0/a@3 end 3");
+    CHECK_STR(read_page(&s, 3, 5), "end 3");
+    replica__buf_free(&shown.text);
+}
+
+TEST(a_bundle_over_collections_is_whole_for_who_reads_them)
+{
+    STORE s = store_empty();
+    replica_collection *colls[2] = { s.coll };
+    replica_bundle *bundle = NULL;
+    int64_t last;
+
+    CHECK_RC(replica_db_collection(s.db, "tasks", NULL, &colls[1], &test_err), 0);
+    CHECK_RC(replica_bundle_begin(s.db, &bundle, &test_err), 0);
+    for (int i = 0; i < 4; i++)
+        CHECK_RC(replica_bundle_put(bundle, colls[i % 2],
+                                    i < 2 ? "{\"id\":\"a\"}" : "{\"id\":\"b\"}", REPLICA_NUL, NULL,
+                                    &test_err), 0);
+    CHECK_RC(replica_bundle_commit(bundle, NULL, &test_err), 0);
+    write_alone(&s, "x");
+    CHECK_STR(read_with(&s, colls, 2, &(struct replica__feed_options){ .rows = 1 }, &last),
+              "0/a@1 +1/a@2 +0/b@3 +1/b@4 4");
+    CHECK_STR(read_with(&s, colls + 1, 1, &(struct replica__feed_options){ .rows = 1 }, &last),
+              "0/a@2 +0/b@4 end 5");
+    replica__buf_free(&shown.text);
+}
+
+TEST(a_deleted_member_comes_as_a_tombstone)
+{
+    STORE s = store_empty();
+
+    write_bundle(&s, "a b");
+    write_alone(&s, "x");
+    store_delete(&s, "b");
+    CHECK_STR(read_page(&s, 0, 1), "0/a@1 (+0/b-4) 1");
+    replica__buf_free(&shown.text);
+}
+
+TEST(a_reader_that_stops_gets_the_rest_of_the_bundle_all_the_same)
+{
+    STORE s = store_empty();
+
+    write_bundle(&s, "a b c d");
+    write_alone(&s, "x");
+    shown.stop = 2;
+    CHECK_STR(read_page(&s, 0, 9), "0/a@1 0/b@2 +0/c@3 +0/d@4 4");
+    shown.stop = 2;
+    shown.most = 1; /* and one that must stop goes on behind what it took */
+    CHECK_STR(read_page(&s, 0, 9), "0/a@1 0/b@2 +0/c@3 3");
+    replica__buf_free(&shown.text);
+}
+
+TEST(an_end_that_is_given_ends_the_page_but_no_bundle)
+{
+    STORE s = store_empty();
+    int64_t last;
+
+    write_alone(&s, "x");
+    write_bundle(&s, "a b");
+    CHECK_STR(read_with(&s, &s.coll, 1,
+                        &(struct replica__feed_options){ .rows = 9, .until = 2 }, &last),
+              "0/x@1 0/a@2 (+0/b@3) end 2");
+    CHECK_STR(read_with(&s, &s.coll, 1,
+                        &(struct replica__feed_options){ .rows = 1, .until = 2 }, &last),
+              "0/x@1 1");
+    replica__buf_free(&shown.text);
+}
+
+TEST(a_page_in_parts_is_made_whole_by_its_last_one)
+{
+    STORE s = store_empty();
+    REPLICA_BUF bundles = REPLICA_BUF_INIT;
+    struct replica__feed_options o = { .rows = 1, .bundles = &bundles };
+    int64_t last;
+
+    write_bundle(&s, "a b");
+    write_alone(&s, "x");
+    write_alone(&s, "b");
+    CHECK_STR(read_with(&s, &s.coll, 1, &o, &last), "0/a@1 1");
+    o.since = last;
+    CHECK_STR(read_with(&s, &s.coll, 1, &o, &last), "0/x@3 3");
+    o.since = last;
+    write_alone(&s, "a"); /* it was shown, and the page must be right for what was */
+    o.rows = 0;
+    CHECK_STR(read_with(&s, &s.coll, 1, &o, &last), "+0/b@4 +0/a@5 end 5");
+    replica__buf_free(&shown.text);
+}

@@ -1,0 +1,345 @@
+/* Reading the master's feed: one moment of the file, in the order of sequence numbers, and with
+ * what makes bundles whole. */
+#include "libreplica/master.h"
+
+#include "libreplica/db.h"
+#include "libreplica/replication/master_whole.h"
+#include "libreplica/row.h"
+#include "libreplica/txn.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Who asks for this version can read it.  A deletion says no more than that. */
+static bool is_readable(const replica_collection *coll, const struct replica__row *row)
+{
+    return row->version >= coll->version || row->flags & REPLICA__FLAG_DELETED;
+}
+
+/* Where a read of the feed is. */
+struct reading {
+    replica_db *db;
+    replica_collection *const *colls;
+    size_t n;
+    const struct replica__feed_options *o;
+    replica__feed_emit emit;
+    void *ctx;
+    int64_t last;
+    struct replica__buf *bundles; /* names of those in the page, each with a NUL */
+};
+
+static bool is_behind(const struct reading *reading, int64_t seq)
+{
+    return reading->o->until && seq > reading->o->until;
+}
+
+/* Does it belong to what is read? */
+static bool is_shown(const struct reading *reading, size_t collection,
+                     const struct replica__row *row)
+{
+    return is_readable(reading->colls[collection], row);
+}
+
+/* Those of one bundle mostly come in a run. */
+static int note_bundle(struct reading *reading, const char *name, replica_error *err)
+{
+    struct replica__buf *names = reading->bundles;
+    size_t len = strlen(name) + 1;
+
+    if (names->len >= len && memcmp(names->data + names->len - len, name, len) == 0 &&
+        (names->len == len || !names->data[names->len - len - 1]))
+        return 0;
+    replica__buf_add(names, name, len);
+    return names->r < 0 ? replica__enomem(err) : 0;
+}
+
+/* with: what else is said of it.  0, or > 0: the reader stops behind it. */
+static int emit_row(const struct reading *reading, size_t collection,
+                    const struct replica__row *row, const struct replica__feed_doc *with,
+                    replica_error *err)
+{
+    char writer[REPLICA__OPERATION_SIZE];
+    int r = replica__row_operation(reading->db, row, writer, err);
+
+    if (r < 0)
+        return r;
+    return reading->emit(reading->ctx, &(struct replica__feed_doc){
+                                           .collection = collection,
+                                           .id = row->id,
+                                           .json = row->body,
+                                           .len = row->len,
+                                           .deleted = (row->flags & REPLICA__FLAG_DELETED) != 0,
+                                           .sequence = row->seq,
+                                           .stamp = row->stamp,
+                                           .writer = writer,
+                                           .bundle = row->bundle,
+                                           .whole = with->whole,
+                                           .again = with->again,
+                                       });
+}
+
+/* A row in its place. */
+static int read_row(struct reading *reading, size_t collection, const struct replica__row *row,
+                    replica_error *err)
+{
+    int r = 0;
+
+    if (is_shown(reading, collection, row)) {
+        if (row->bundle)
+            r = note_bundle(reading, row->bundle, err);
+        if (r >= 0)
+            r = emit_row(reading, collection, row, &(struct replica__feed_doc){ 0 }, err);
+    }
+    if (r >= 0)
+        reading->last = row->seq;
+    return r;
+}
+
+/* One collection: its index is the feed. */
+static int read_one(struct reading *reading, replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    size_t n = 0;
+    int r = replica__sql_get(reading->db, REPLICA__SQL_DOC_FEED, &stmt, err);
+
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, reading->colls[0]->number, &rc);
+    replica__bind_int(stmt, 2, reading->o->since, &rc);
+    replica__bind_int(stmt, 3, (int64_t)reading->o->rows + 1, &rc);
+    while ((r = replica__sql_step(reading->db, stmt, rc, err)) > 0) {
+        struct replica__row row;
+
+        if (n++ == reading->o->rows)
+            return 0;
+        r = replica__row_read(reading->db, stmt, &row, err);
+        if (r >= 0 && is_behind(reading, row.seq))
+            return 1;
+        if (r >= 0)
+            r = read_row(reading, 0, &row, err);
+        if (r != 0)
+            return r < 0 ? r : 0;
+    }
+    return r < 0 ? r : 1;
+}
+
+/* Several: at most `rows` keys of each, from the index alone, then in order. */
+static int read_keys(const struct reading *reading, int64_t since, size_t rows,
+                     struct replica__feed_key **ret_keys, size_t *ret_count, replica_error *err)
+{
+    struct replica__feed_key *keys = NULL;
+    size_t count = 0, room = 0;
+
+    for (size_t i = 0; i < reading->n; i++) {
+        REPLICA_STMT stmt = NULL;
+        int rc = SQLITE_OK;
+        int r = replica__sql_get(reading->db, REPLICA__SQL_DOC_FEED_KEYS, &stmt, err);
+
+        if (r >= 0) {
+            replica__bind_int(stmt, 1, reading->colls[i]->number, &rc);
+            replica__bind_int(stmt, 2, since, &rc);
+            replica__bind_int(stmt, 3, (int64_t)rows + 1, &rc);
+        }
+        while (r >= 0 && (r = replica__sql_step(reading->db, stmt, rc, err)) > 0) {
+            if (count == room) {
+                struct replica__feed_key *grown =
+                    replica__realloc(keys, room ? room * 2 : 256, sizeof *grown);
+
+                if (!grown) {
+                    r = replica__enomem(err);
+                    break;
+                }
+                keys = grown;
+                room = room ? room * 2 : 256;
+            }
+            keys[count++] = (struct replica__feed_key){ .seq = sqlite3_column_int64(stmt, 0),
+                                                         .number = sqlite3_column_int64(stmt, 1),
+                                                         .collection = i };
+        }
+        if (r < 0) {
+            replica__free(keys);
+            return r;
+        }
+    }
+    if (count > 0)
+        qsort(keys, count, sizeof *keys, replica__feed_key_compare);
+    *ret_keys = keys;
+    *ret_count = count;
+    return 0;
+}
+
+static int read_many(struct reading *reading, replica_error *err)
+{
+    REPLICA_FREE struct replica__feed_key *keys = NULL;
+    size_t count = 0;
+    int r = read_keys(reading, reading->o->since, reading->o->rows, &keys, &count, err);
+
+    for (size_t i = 0; r >= 0 && i < count; i++) {
+        REPLICA_STMT stmt = NULL;
+        struct replica__row row;
+
+        if (i == reading->o->rows)
+            return 0;
+        if (is_behind(reading, keys[i].seq))
+            return 1;
+        r = replica__row_by_number(reading->db, keys[i].number, &stmt, &row, err);
+        if (r > 0)
+            r = read_row(reading, keys[i].collection, &row, err);
+        if (r != 0)
+            return r < 0 ? r : 0;
+    }
+    return r < 0 ? r : 1;
+}
+
+/* ---- whole bundles --------------------------------------------------------------- */
+
+/* What the page needs of behind its end. */
+struct rest {
+    struct replica__feed_key *keys;
+    size_t count;
+    size_t joined; /* so many are what comes next anyway: the page ends behind them */
+    bool end;      /* and there is nothing else */
+};
+
+static int is_next_shown(const struct reading *reading, const struct replica__feed_key *key,
+                         replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    struct replica__row row;
+    int r = replica__row_by_number(reading->db, key->number, &stmt, &row, err);
+
+    return r > 0 ? is_shown(reading, key->collection, &row) : r;
+}
+
+/* A large bundle would come again with each page that has a part of it, were the page not to end
+ * behind what it has without a gap. */
+static int join(const struct reading *reading, struct rest *rest, replica_error *err)
+{
+    REPLICA_FREE struct replica__feed_key *next = NULL;
+    size_t n = 0;
+    int r = read_keys(reading, reading->last, rest->count, &next, &n, err);
+
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < n; i++) {
+        if (is_behind(reading, next[i].seq)) {
+            rest->end = true;
+            return 0;
+        }
+        if (rest->joined < rest->count && rest->keys[rest->joined].number == next[i].number) {
+            rest->joined++;
+            continue;
+        }
+        r = is_next_shown(reading, &next[i], err);
+        if (r != 0)
+            return r < 0 ? r : 0;
+    }
+    rest->end = rest->joined == rest->count && n <= rest->count;
+    return 0;
+}
+
+static int emit_rest(struct reading *reading, const struct rest *rest, replica_error *err)
+{
+    for (size_t i = 0; i < rest->count; i++) {
+        const struct replica__feed_key *key = &rest->keys[i];
+        REPLICA_STMT stmt = NULL;
+        struct replica__row row;
+        int r = replica__row_by_number(reading->db, key->number, &stmt, &row, err);
+
+        if (r > 0 && is_shown(reading, key->collection, &row))
+            r = emit_row(reading, key->collection, &row,
+                         &(struct replica__feed_doc){ .whole = true, .again = i >= rest->joined },
+                         err);
+        else if (r > 0)
+            r = 0;
+        if (r < 0)
+            return r;
+        if (i < rest->joined)
+            reading->last = key->seq;
+        if (r > 0)
+            return 0;
+    }
+    return rest->end;
+}
+
+/* The page may have ended before the head.  1: it reaches the end all the same. */
+static int make_whole(struct reading *reading, replica_error *err)
+{
+    struct rest rest = { NULL, 0, 0, false };
+    int r = replica__master_whole(reading->db, reading->colls, reading->n, reading->bundles,
+                                  reading->last, &rest.keys, &rest.count, err);
+
+    if (r >= 0 && rest.count > 0)
+        r = join(reading, &rest, err);
+    if (r >= 0 && rest.count > 0)
+        r = emit_rest(reading, &rest, err);
+    replica__free(rest.keys);
+    return r;
+}
+
+static int read_feed(struct reading *reading, replica_error *err)
+{
+    const struct replica__feed_options *o = reading->o;
+    bool part = o->bundles && o->rows > 0;
+    int end = 0, r;
+
+    if (o->rows > 0)
+        end = reading->n == 1 ? read_one(reading, err) : read_many(reading, err);
+    if (end < 0 || part || reading->bundles->len == 0 || (end > 0 && !o->until))
+        return end;
+    r = make_whole(reading, err);
+    return r < 0 ? r : end || r;
+}
+
+int replica__master_read(replica_db *db, replica_collection *const *colls, size_t n,
+                         const struct replica__feed_options *options, replica__feed_emit emit,
+                         void *ctx, int64_t *ret_last, replica_error *err)
+{
+    REPLICA_BUF bundles = REPLICA_BUF_INIT;
+    struct reading reading = {
+        .db = db, .colls = colls, .n = n, .o = options, .emit = emit, .ctx = ctx,
+        .last = options->since, .bundles = options->bundles ? options->bundles : &bundles
+    };
+    REPLICA_READ read = NULL;
+    int64_t end;
+    int r = replica__read_begin(db, &read, err);
+
+    if (r >= 0)
+        r = replica__txn_know(db, err);
+    if (r >= 0)
+        r = read_feed(&reading, err);
+    if (r < 0)
+        return r;
+    end = options->until ? options->until : db->head;
+    *ret_last = r > 0 && end > reading.last ? end : reading.last;
+    return r;
+}
+
+int replica__master_remaining(replica_db *db, replica_collection *const *colls, size_t n,
+                              const struct replica__feed_options *options,
+                              int64_t *ret_remaining, replica_error *err)
+{
+    int64_t total = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        bool older = colls[i]->unmigrated >= 0; /* the index alone does not tell them apart */
+        REPLICA_STMT stmt = NULL;
+        int rc = SQLITE_OK;
+        int r = replica__sql_get(db, older ? REPLICA__SQL_DOC_FEED_RISEN
+                                           : REPLICA__SQL_DOC_FEED_COUNT, &stmt, err);
+
+        if (r < 0)
+            return r;
+        if (older)
+            replica__bind_int(stmt, 3, colls[i]->version, &rc);
+        replica__bind_int(stmt, 1, colls[i]->number, &rc);
+        replica__bind_int(stmt, 2, options->since, &rc);
+        r = replica__sql_step(db, stmt, rc, err);
+        if (r < 0)
+            return r;
+        total += sqlite3_column_int64(stmt, 0);
+    }
+    *ret_remaining = total;
+    return 0;
+}
