@@ -17,6 +17,11 @@
 #define WEIGHT(states) \
     "200 + ifnull(sum(length(CAST(body AS BLOB))), 0) FROM kept WHERE id IN (" states ")"
 
+/* What member m of a bundle was written with is not in step in the replication of s, or (?4) left
+ * with it and has no verdict. */
+#define OPEN \
+    "m.seq > ifnull(s.clean_seq, 0) AND CASE WHEN ?4 THEN m.seq <= s.sent_seq ELSE 1 END"
+
 /* A dirty document, for a feed: not clean as it is stored, nor waiting for anything else. */
 #define PUSHABLE \
     "(s.doc IS NULL OR ((s.clean_seq IS NULL OR s.clean_seq <> d.seq) AND s.unsettled IS NULL" \
@@ -126,6 +131,19 @@ static const char *const texts[] = {
         "  ON s.doc = m.doc AND s.replication = rc.replication WHERE rc.coll = d.coll"
         "  AND m.seq > ifnull(s.clean_seq, 0))) LIMIT 1",
     [REPLICA__SQL_MEMBER_DROP] = "DELETE FROM member WHERE bundle = ?1",
+    [REPLICA__SQL_MEMBER_GROUP] =
+        "WITH RECURSIVE g(doc, seq, bundle) AS ("
+        "SELECT number, seq, NULL FROM doc WHERE number = ?1"
+        " UNION SELECT NULL, NULL, m.bundle FROM g CROSS JOIN member m ON m.doc = g.doc"
+        "  LEFT JOIN state s ON s.doc = m.doc AND s.replication = ?2 WHERE " OPEN
+        " UNION SELECT d.number, d.seq, NULL FROM g CROSS JOIN member m ON m.bundle = g.bundle"
+        "  CROSS JOIN doc d ON d.number = m.doc"
+        "  LEFT JOIN state s ON s.doc = m.doc AND s.replication = ?2"
+        "  WHERE " OPEN " AND d.seq <> ifnull(s.clean_seq, 0)"
+        "   AND (?3 = 0 OR d.coll = ?3) AND EXISTS(SELECT 1 FROM replication_collection rc"
+        "    WHERE rc.replication = ?2 AND rc.coll = d.coll))"
+        " SELECT doc, seq, bundle, EXISTS(SELECT 1 FROM member m WHERE m.bundle = g.bundle"
+        "  AND m.firm) FROM g",
 
     [REPLICA__SQL_KEPT_ADD] =
         "INSERT INTO kept(refs, flags, version, incarnation, server_seq, stamp, writer, wseq,"
@@ -148,6 +166,12 @@ static const char *const texts[] = {
         "SELECT s.doc FROM state s JOIN doc d ON d.number = s.doc"
         " JOIN collection c ON c.id = d.coll"
         " WHERE s.replication = ?1 AND s.doc > ?2 AND s.todo IS NOT NULL AND " RISEN("c.version")
+        " ORDER BY s.doc LIMIT ?3",
+    /* But for what waits with a document that is set aside. */
+    [REPLICA__SQL_STATE_PENDING] =
+        "SELECT s.doc FROM state s JOIN doc d ON d.number = s.doc"
+        " JOIN collection c ON c.id = d.coll"
+        " WHERE s.replication = ?1 AND s.doc > ?2 AND s.todo < 3 AND " RISEN("c.version")
         " ORDER BY s.doc LIMIT ?3",
     [REPLICA__SQL_STATE_UNSETTLED] =
         "SELECT s.doc FROM state s JOIN doc d ON d.number = s.doc"
@@ -349,6 +373,9 @@ static const char *const texts[] = {
     [REPLICA__SQL_ASIDE_GET] = "SELECT replication, coll, doc, kind FROM aside WHERE id = ?1",
     [REPLICA__SQL_ASIDE_OF] = "SELECT 1 FROM aside WHERE coll = ?1 AND doc = ?2"
                               " AND replication = ?3 AND kind = ?4",
+    [REPLICA__SQL_ASIDE_KIND] =
+        "SELECT a.kind FROM doc d JOIN aside a ON a.coll = d.coll AND a.doc = d.id"
+        " AND a.replication = ?2 WHERE d.number = ?1",
     [REPLICA__SQL_ASIDE_DELETE] = "DELETE FROM aside WHERE id = ?1",
 
     /* Some numbers at a time, so that a look over another collection's documents is short, too. */

@@ -62,6 +62,7 @@ enum replica__sql {
     REPLICA__SQL_MEMBER_NEXT,
     REPLICA__SQL_MEMBER_OF_USE,
     REPLICA__SQL_MEMBER_DROP,
+    REPLICA__SQL_MEMBER_GROUP,
     /* states that are kept, and rows of state */
     REPLICA__SQL_KEPT_ADD,
     REPLICA__SQL_KEPT_GET,
@@ -72,6 +73,7 @@ enum replica__sql {
     REPLICA__SQL_STATE_GET,
     REPLICA__SQL_STATE_PUT,
     REPLICA__SQL_STATE_TODO,
+    REPLICA__SQL_STATE_PENDING,
     REPLICA__SQL_STATE_UNSETTLED,
     REPLICA__SQL_STATE_LOST,
     REPLICA__SQL_STATE_MARKERS,
@@ -151,6 +153,7 @@ enum replica__sql {
     REPLICA__SQL_ASIDE_LIST,
     REPLICA__SQL_ASIDE_GET,
     REPLICA__SQL_ASIDE_OF,
+    REPLICA__SQL_ASIDE_KIND,
     REPLICA__SQL_ASIDE_DELETE,
     /* events, and who listens to them */
     REPLICA__SQL_EVENT_ADD,

@@ -122,6 +122,9 @@ REPLICA_INTERNAL int replica__events_wanted(replica_db *db, char **ret_patterns,
 
 struct replica__replication; /* an opened replication's rows */
 
+/* What the server does, and whether this side pulls: bundles go out as one, and a conflict with a
+ * bundle's state waits for the bundle's others.  Until told so, they do not. */
+REPLICA_INTERNAL void replica__replication_bundles(struct replica__replication *repl, bool bundles);
 /* Open the replication called name, or create it; collections are those of db.  A range that was
  * under way when the program died is pushed again first. */
 REPLICA_INTERNAL int replica__replication_open(replica_db *db, const char *name,
@@ -279,6 +282,8 @@ struct replica__push_row {
     char *id;
     char *operation;     /* token of the revision */
     char *bundle;        /* or NULL */
+    bool firm;           /* a conflict refuses the bundle */
+    size_t unit;         /* rows with the same number are taken or refused as one */
     char *json;
     size_t len;
     bool deleted;
@@ -297,6 +302,7 @@ struct replica__push_row {
 struct replica__push_page {
     struct replica__push_row *rows;
     size_t n;
+    size_t units;        /* they stand together */
     struct replica__arena *arena; /* of the rows' texts */
     int64_t from, to;    /* the range of the change feed that it covers; the store's own */
     bool more;           /* there may be more to push behind it */
@@ -315,10 +321,13 @@ REPLICA_INTERNAL void replica__push_page_free(struct replica__push_page *page);
 REPLICA_INTERNAL bool replica__push_page_is_high(const struct replica__push_page *page);
 REPLICA_INTERNAL int replica__push_page_lower(struct replica__push_page *page, replica_error *err);
 
+/* Not taken, because another row of its bundle was not: it goes again when that one does. */
+#define REPLICA__VERDICT_BACK (-1)
 struct replica__verdict {
-    int verdict;                  /* REPLICA_VERDICT_... of replicator/remote.h */
+    int verdict;                  /* REPLICA_VERDICT_... of libreplica.h, or REPLICA__VERDICT_BACK */
     int64_t sequence;
     struct replica__pulled real;  /* CONFLICT */
+    bool half;                    /* CONFLICT: real is a bundle's; its others are yet to be pulled */
     bool perhaps_taken;           /* CONFLICT: when it went out before, it may have been taken */
     int code;
     const char *reason;
@@ -331,6 +340,12 @@ REPLICA_INTERNAL int replica__push_apply(struct replica__replication *repl, size
                                          const struct replica__verdict *verdicts,
                                          const char *incarnation, const char *checkpoint,
                                          replica_error *err);
+/* Verdicts on rows that are taken or refused as one, as they come from the server: what is said of
+ * some is said of all.  Before they are applied. */
+REPLICA_INTERNAL void replica__verdicts_as_one(const struct replica__push_page *page,
+                                               struct replica__verdict *verdicts);
+/* Did something wait in this pass for what was under way in it? */
+REPLICA_INTERNAL bool replica__push_waited(const struct replica__replication *repl);
 /* Begin a pass.  Rows of pages that are out, whose answer never came, are taken again first; those
  * that were told to come later only if with_later. */
 REPLICA_INTERNAL void replica__push_again(struct replica__replication *repl, size_t feed,

@@ -58,7 +58,7 @@ static void fail(struct replica__session *s, const replica_error *error)
 
 /* ---- sending --------------------------------------------------------------------- */
 
-static void fill_row(const struct replica__push_row *from, replica_remote_row *to)
+static void fill_row(const struct replica__push_row *from, bool bundles, replica_remote_row *to)
 {
     *to = (replica_remote_row){
         .collection = from->coll_index,
@@ -68,7 +68,8 @@ static void fill_row(const struct replica__push_row *from, replica_remote_row *t
         .deleted = from->deleted,
         .operation = from->operation,
         .stamp = from->stamp,
-        .bundle = from->bundle,
+        .bundle = bundles ? from->bundle : NULL,
+        .firm = bundles && from->firm,
         .assumed = from->assumed,
         .assumed_len = from->assumed_len,
         .assumed_deleted = from->assumed_deleted,
@@ -114,7 +115,7 @@ static bool send_page(struct replica__session *s)
         return false;
     }
     for (size_t i = 0; i < s->sent.n; i++)
-        fill_row(&s->sent.rows[i], &rows[i]);
+        fill_row(&s->sent.rows[i], s->features & REPLICA_REMOTE_BUNDLES, &rows[i]);
     request.count = replica__session_feed_request(s, s->feed, &request.collections);
     request.rows = rows;
     request.row_count = s->sent.n;
@@ -197,25 +198,35 @@ static void begin_anew(struct replica__session *s)
 
 /* ---- refusals of whole pages ------------------------------------------------------ */
 
-/* Give this row of its own page a verdict. */
+static void tell_rejected(struct replica__session *s, const struct replica__push_row *row,
+                          int code, const char *reason)
+{
+    replica__session_tell(s, &(replica_sync_event){ .kind = REPLICA_EVENT_REJECTED,
+                                                    .collection =
+                                                        replica_collection_name(row->coll),
+                                                    .id = row->id,
+                                                    .code = code,
+                                                    .reason = reason });
+}
+
+/* Give the row of a page of its own a verdict, or the rows that go as one. */
 static int judge_alone(struct replica__session *s, const struct replica__push_page *page,
                        size_t feed, int verdict, int code, const char *reason)
 {
-    const struct replica__verdict v = { .verdict = verdict, .code = code, .reason = reason };
-    const struct replica__push_row *row = &page->rows[0];
+    REPLICA_FREE struct replica__verdict *v = replica__alloc_zero(page->n, sizeof *v);
     replica_error error = { .offset = -1 };
-    int r = replica__push_apply(s->repl, feed, page, &v, NULL, NULL, &error);
+    int r = v ? 0 : replica__enomem(&error);
 
+    for (size_t i = 0; v && i < page->n; i++)
+        v[i] = (struct replica__verdict){ .verdict = verdict, .code = code, .reason = reason };
+    if (r >= 0)
+        r = replica__push_apply(s->repl, feed, page, v, NULL, NULL, &error);
     if (r < 0) {
         fail(s, &error);
         return r;
     }
-    if (verdict == REPLICA_VERDICT_REFUSED)
-        replica__session_tell(s, &(replica_sync_event){ .kind = REPLICA_EVENT_REJECTED,
-                                                .collection = replica_collection_name(row->coll),
-                                                .id = row->id,
-                                                .code = code,
-                                                .reason = reason });
+    for (size_t i = 0; verdict == REPLICA_VERDICT_REFUSED && i < page->n; i++)
+        tell_rejected(s, &page->rows[i], code, reason);
     return 0;
 }
 
@@ -283,7 +294,7 @@ void replica__push_side_failed(struct replica__session *s, const replica_error *
         return;
     }
     s->busy = true;
-    if (s->sent.n > 1) {
+    if (s->sent.units > 1) {
         s->push_rows = s->sent.n / 2;
         if (too_large)
             s->push_most = s->push_rows; /* what was too large once is too large again */
@@ -308,18 +319,28 @@ static int copy_verdict(struct replica__session *s, const replica_remote_verdict
                                      .sequence = from->sequence,
                                      .code = from->code };
     to->reason = replica__arena_text(arena, from->reason);
-    if (from->verdict == REPLICA_VERDICT_LOCKED || from->verdict == REPLICA_VERDICT_LATER ||
-        from->verdict == REPLICA_VERDICT_NONE) {
-        int64_t wait = from->retry_ms < MAX_LATER_MS ? from->retry_ms : MAX_LATER_MS;
+    if (from->verdict != REPLICA_VERDICT_CONFLICT)
+        return 0;
+    to->half = s->o.pull && from->real.bundle && s->features & REPLICA_REMOTE_BUNDLES;
+    return replica__arrived_doc(s, s->feed, &from->real, arena, &to->real, err);
+}
 
+/* What is put off has its turn when its time has come: the soonest of all, so that none holds up
+ * another. */
+static void note_delays(struct replica__session *s, const struct replica__verdict *verdicts,
+                        const replica_remote_verdict *from, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        int64_t wait = from[i].retry_ms < MAX_LATER_MS ? from[i].retry_ms : MAX_LATER_MS;
+
+        if (verdicts[i].verdict != REPLICA_VERDICT_LOCKED &&
+            verdicts[i].verdict != REPLICA_VERDICT_LATER &&
+            verdicts[i].verdict != REPLICA_VERDICT_NONE)
+            continue;
         s->delayed = true;
         if (!s->later_at || s->later_at > replica__session_clock(s) + wait)
-            s->later_at =
-                replica__session_clock(s) + wait; /* the soonest of all: none holds up another */
+            s->later_at = replica__session_clock(s) + wait;
     }
-    return from->verdict == REPLICA_VERDICT_CONFLICT
-               ? replica__arrived_doc(s, s->feed, &from->real, arena, &to->real, err)
-               : 0;
 }
 
 static int copy_answer(struct replica__session *s, const replica_remote_verdicts *from,
@@ -340,6 +361,10 @@ static int copy_answer(struct replica__session *s, const replica_remote_verdicts
         if (!v.real.collection && v.verdict == REPLICA_VERDICT_CONFLICT)
             v.real.collection = replica_collection_name(s->sent.rows[i].coll);
         r = copy_verdict(s, &v, a.arena, &a.verdicts[i], err);
+    }
+    if (r >= 0) {
+        replica__verdicts_as_one(&s->sent, a.verdicts);
+        note_delays(s, a.verdicts, from->verdicts, from->count);
     }
     if (r >= 0) {
         a.incarnation = replica__arena_text(a.arena, from->incarnation);
@@ -483,11 +508,38 @@ void replica__push_side_answer(struct replica__session *s, const replica_remote_
 
 /* ---- for a server of an older version --------------------------------------------- */
 
+static size_t unit_at(const struct replica__push_page *page, size_t first)
+{
+    size_t n = 1;
+
+    while (first + n < page->n && page->rows[first + n].unit == page->rows[first].unit)
+        n++;
+    return n;
+}
+
+/* Where one row of several that go as one is held, so are the others. */
+static void hold_units(struct replica__push_page *page)
+{
+    for (size_t first = 0, n; first < page->n; first += n) {
+        const struct replica__push_row *held = NULL;
+
+        n = unit_at(page, first);
+        for (size_t i = first; i < first + n; i++)
+            held = page->rows[i].held ? &page->rows[i] : held;
+        page->units -= held != NULL;
+        for (size_t i = first; held && i < first + n; i++) {
+            page->rows[i].held = held->held;
+            page->rows[i].why = held->why;
+        }
+    }
+}
+
 /* Rows that cannot be taken down wait for a server that has our version; the others close up. */
 static int set_held_aside(struct replica__session *s, struct replica__push_page *page)
 {
     size_t n = 0;
 
+    hold_units(page);
     for (size_t i = 0; i < page->n; i++) {
         struct replica__push_row *row = &page->rows[i];
         struct replica__verdict v = { .verdict = REPLICA_VERDICT_REFUSED,
@@ -505,12 +557,7 @@ static int set_held_aside(struct replica__session *s, struct replica__push_page 
             fail(s, &error);
             return -1;
         }
-        replica__session_tell(s, &(replica_sync_event){ .kind = REPLICA_EVENT_REJECTED,
-                                                        .collection =
-                                                            replica_collection_name(row->coll),
-                                                        .id = row->id,
-                                                        .code = row->held,
-                                                        .reason = row->why });
+        tell_rejected(s, row, row->held, row->why);
     }
     page->n = n;
     return 0;
@@ -566,6 +613,7 @@ static void end_pass(struct replica__session *s)
 
     if (reject_suspects(s) < 0)
         return;
+    s->dirty |= replica__push_waited(s->repl);
     if (s->delayed) {
         int64_t soonest = replica__session_clock(s) +
                           replica__retry_delay(++s->delays, world->random(world->ctx), 100);

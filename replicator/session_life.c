@@ -140,6 +140,7 @@ void replica_call_hello(replica_call *call, unsigned features)
         return;
     call->open = false;
     s->features = features;
+    replica__replication_bundles(s->repl, features & REPLICA_REMOTE_BUNDLES);
     if (make_feeds(s, &error) < 0) {
         replica__session_failed(s, &error, 0);
         return;

@@ -152,7 +152,7 @@ int replica__replication_pending(struct replica__replication *repl, replica_erro
     if (r == 0)
         r = replica__endpoint_is_pending(repl);
     if (r == 0)
-        r = finds(repl, REPLICA__SQL_STATE_TODO, err);
+        r = finds(repl, REPLICA__SQL_STATE_PENDING, err);
     if (r == 0)
         r = finds(repl, REPLICA__SQL_STATE_UNSETTLED, err);
     for (size_t i = 0; r == 0 && i < repl->feed_count; i++)
@@ -186,7 +186,7 @@ int replica__pending_in_file(struct replica__replication *repl, replica_error *e
     int r = replica__endpoint_is_pending(repl);
 
     if (r == 0)
-        r = finds(repl, REPLICA__SQL_STATE_TODO, err);
+        r = finds(repl, REPLICA__SQL_STATE_PENDING, err);
     if (r == 0)
         r = finds(repl, REPLICA__SQL_STATE_UNSETTLED, err);
     if (r == 0)

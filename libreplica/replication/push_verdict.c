@@ -89,7 +89,7 @@ static int taken_but_moved_on(struct replica__pulling *p, struct judged *j, repl
 
     if (r < 0)
         return r;
-    s->clean_seq = 0;
+    s->clean_seq = j->row->sequence; /* bundles up to there were taken */
     s->incarnation = j->number ? p->incarnation : 0;
     s->server_seq = j->number;
     s->rounds = 0;
@@ -267,6 +267,10 @@ static int judge(struct replica__pulling *p, struct judged *j, replica_error *er
     case REPLICA_VERDICT_REFUSED:
         return refused(p, j, v->aside ? v->aside : REPLICA_ASIDE_REFUSED, v->code,
                        v->reason ? v->reason : "refused", err);
+    case REPLICA__VERDICT_BACK:
+        r = replica__state_drop_sent(db, &j->state, err);
+        j->state.todo = REPLICA__TODO_NOW;
+        return r < 0 ? r : replica__state_put(db, &j->state, err);
     case REPLICA_VERDICT_LOCKED:
     case REPLICA_VERDICT_LATER:
         r = replica__state_drop_sent(db, &j->state, err);
@@ -306,6 +310,55 @@ static int apply(struct replica__pulling *p, const struct replica__push_row *row
     if (r < 0 || (j.state.sent_seq && j.state.sent_seq != row->sequence))
         return r < 0 ? r : 0; /* a verdict on this row has come before, and another state is out */
     return judge(p, &j, err);
+}
+
+/* ---- rows as one ------------------------------------------------------------------- */
+
+/* What the server says of one row of a unit, and means for all. */
+static const struct replica__verdict *spokesman(const struct replica__verdict *verdicts, size_t n)
+{
+    const struct replica__verdict *found = NULL;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct replica__verdict *v = &verdicts[i];
+
+        if (v->verdict == REPLICA_VERDICT_TAKEN || v->verdict == REPLICA_VERDICT_ALREADY)
+            return NULL; /* then so are all */
+        if (v->verdict == REPLICA_VERDICT_REFUSED)
+            found = v;
+        else if (v->verdict != REPLICA_VERDICT_NONE &&
+                 (!found || found->verdict == REPLICA_VERDICT_CONFLICT))
+            found = v;
+    }
+    return found;
+}
+
+static void judge_unit(struct replica__verdict *verdicts, size_t n)
+{
+    const struct replica__verdict *of = spokesman(verdicts, n);
+    struct replica__verdict said;
+
+    if (!of)
+        return;
+    said = *of;
+    for (size_t i = 0; i < n; i++) {
+        if (said.verdict == REPLICA_VERDICT_REFUSED && verdicts[i].verdict != said.verdict)
+            verdicts[i] = said;
+        else if (verdicts[i].verdict == REPLICA_VERDICT_NONE)
+            verdicts[i].verdict = said.verdict == REPLICA_VERDICT_CONFLICT ? REPLICA__VERDICT_BACK
+                                                                           : REPLICA_VERDICT_LATER;
+    }
+}
+
+void replica__verdicts_as_one(const struct replica__push_page *page,
+                              struct replica__verdict *verdicts)
+{
+    for (size_t i = 0, n; i < page->n; i += n) {
+        for (n = 1; i + n < page->n && page->rows[i + n].unit == page->rows[i].unit;)
+            n++;
+        if (n > 1)
+            judge_unit(&verdicts[i], n);
+    }
 }
 
 static bool comes_later(const struct replica__verdict *v)

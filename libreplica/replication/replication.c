@@ -34,6 +34,7 @@ void replica__replication_close(struct replica__replication *repl)
     if (!repl)
         return;
     replica__lease_close(repl);
+    replica__met_clear(&repl->met);
     free_feeds(repl);
     replica__free(repl->colls);
     replica__free(repl->endpoints);
@@ -457,4 +458,9 @@ int replica__replication_remove(replica_db *db, const char *name, replica_error 
     replica__txn_forget(db);
     r = replica__txn_commit(&txn, err);
     return r < 0 ? r : 1;
+}
+
+void replica__replication_bundles(struct replica__replication *repl, bool bundles)
+{
+    repl->bundles = bundles;
 }

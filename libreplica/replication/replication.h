@@ -7,6 +7,7 @@
 #ifndef LIBREPLICA_REPLICATION_H
 #define LIBREPLICA_REPLICATION_H
 
+#include "libreplica/replication/group.h"
 #include "libreplica/replication/lease.h"
 #include "libreplica/replication/state.h"
 
@@ -49,6 +50,9 @@ struct replica__replication {
     replica_collection **colls;
     struct replica__endpoint *endpoints; /* of each */
     bool searching; /* for a version that the server has */
+    bool bundles;   /* the server takes them as one */
+    struct replica__met met; /* members of bundles that had their turn in this pass */
+    bool waited;    /* some of them for what was under way */
     size_t n;
     struct replica__feed *feeds;
     size_t feed_count;

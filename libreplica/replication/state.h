@@ -25,7 +25,8 @@ struct replica__state {
     int64_t version;                 /* of the endpoint where it was last found in step */
 };
 
-enum { REPLICA__TODO_NOW = 1, REPLICA__TODO_LATER = 2 };
+/* HELD: with a document that is set aside; see push_queue.c. */
+enum { REPLICA__TODO_NOW = 1, REPLICA__TODO_LATER = 2, REPLICA__TODO_HELD = 3 };
 
 int replica__state_get(replica_db *db, int64_t doc, int64_t replication,
                        struct replica__state *ret, replica_error *err); /* 1; 0: none, zeroed */

@@ -1,0 +1,259 @@
+/* What goes out together: a document alone, or with all that bundles join it to.
+ *
+ * A group goes out whole, or waits whole: for what is under way, for a conflict that is not
+ * settled, for later.  If one of its documents is set aside, or has not risen yet, the others are
+ * held until that is dealt with; but what the server has refused goes along, for the group is
+ * another one now.  Each document of a group that left has a row of its own that says so, so
+ * that the very same rows stand together when they must be asked about again. */
+#include "libreplica/replication/aside.h"
+#include "libreplica/replication/push_page.h"
+
+/* A document and where it stands in this replication. */
+struct candidate {
+    struct replica__state s;
+    int64_t number, seq, coll;
+    bool risen;
+};
+
+static bool is_of_feed(const struct replica__page *p, int64_t coll)
+{
+    for (size_t i = 0; i < p->feed->n; i++) {
+        if (p->feed->colls[i]->number == coll)
+            return true;
+    }
+    return false;
+}
+
+/* What has not risen yet waits for that; a deletion has no need to. */
+static bool has_risen(const struct replica__page *p, int64_t coll, sqlite3_stmt *doc)
+{
+    return sqlite3_column_int(doc, 3) & REPLICA__FLAG_DELETED ||
+           sqlite3_column_int(doc, 2) >= replica__replication_collection(p->repl, coll)->version;
+}
+
+/* 1; 0: it is none of this feed. */
+static int look(struct replica__page *p, int64_t number, struct candidate *ret, replica_error *err)
+{
+    replica_db *db = p->repl->db;
+    REPLICA_STMT stmt = NULL;
+    struct candidate c = { .number = number };
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(db, REPLICA__SQL_DOC_SEQ, &stmt, err);
+
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, number, &rc);
+    r = replica__sql_step(db, stmt, rc, err);
+    if (r <= 0)
+        return r;
+    c.seq = sqlite3_column_int64(stmt, 0);
+    c.coll = sqlite3_column_int64(stmt, 1);
+    if (!is_of_feed(p, c.coll))
+        return 0;
+    c.risen = has_risen(p, c.coll, stmt);
+    r = replica__state_get(db, number, p->repl->number, &c.s, err);
+    if (r < 0)
+        return r;
+    *ret = c;
+    return 1;
+}
+
+static bool is_later(const struct replica__page *p, const struct candidate *c)
+{
+    return c->s.todo == REPLICA__TODO_LATER && !p->feed->with_later;
+}
+
+/* May this document go out now?  Its unsettled state comes first. */
+static bool is_due(const struct replica__page *p, const struct candidate *c)
+{
+    if (!c->risen || is_later(p, c))
+        return false;
+    if (c->s.sent_seq)
+        return !replica__page_is_out(p->feed, c->number);
+    return c->s.clean_seq != c->seq && !c->s.unsettled && c->s.aside_seq != c->seq;
+}
+
+static bool is_under_way(const struct replica__page *p, const struct candidate *c)
+{
+    return replica__state_under_way(p->repl->db, &c->s,
+                                    &(struct replica__row){ .seq = c->seq, .coll = c->coll });
+}
+
+/* ---- groups that wait -------------------------------------------------------------- */
+
+enum { GO, WAIT, HOLD };
+
+/* What the server has refused goes out again with what was written since. */
+static int why_aside(struct replica__page *p, const struct candidate *c, replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(p->repl->db, REPLICA__SQL_ASIDE_KIND, &stmt, err);
+
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, c->number, &rc);
+    replica__bind_int(stmt, 2, p->repl->number, &rc);
+    r = replica__sql_step(p->repl->db, stmt, rc, err);
+    if (r < 0)
+        return r;
+    return r == 0 || sqlite3_column_int(stmt, 0) == REPLICA_ASIDE_REFUSED ? GO : HOLD;
+}
+
+static int judge(struct replica__page *p, const struct candidate *c, replica_error *err)
+{
+    if (is_under_way(p, c)) {
+        p->repl->waited |= !is_later(p, c);
+        return WAIT;
+    }
+    if (c->s.aside_seq == c->seq)
+        return why_aside(p, c, err);
+    if (!c->risen) /* its step may have failed */
+        return HOLD;
+    return c->s.unsettled || is_later(p, c) ? WAIT : GO;
+}
+
+/* The mark passes what waits: a row of its own brings it back. */
+static int put_off(struct replica__page *p, const struct replica__group *g, int todo,
+                   replica_error *err)
+{
+    for (size_t i = 0; i < g->n; i++) {
+        struct candidate c;
+        int r = replica__met_add(&p->repl->met, g->docs[i], err);
+
+        if (r >= 0)
+            r = look(p, g->docs[i], &c, err);
+        if (r > 0 && !c.s.unsettled && c.s.aside_seq != c.seq && !is_under_way(p, &c) &&
+            c.s.todo != REPLICA__TODO_LATER && c.s.todo != todo) {
+            c.s.todo = todo;
+            r = replica__state_put(p->repl->db, &c.s, err);
+        }
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* 1; 0: the group waits. */
+static int may_go(struct replica__page *p, const struct replica__group *g, replica_error *err)
+{
+    int worst = GO;
+    int r;
+
+    for (size_t i = 0; i < g->n; i++) {
+        struct candidate c;
+
+        r = look(p, g->docs[i], &c, err);
+        if (r > 0)
+            r = judge(p, &c, err);
+        if (r < 0)
+            return r;
+        worst = r > worst ? r : worst;
+    }
+    if (worst == GO)
+        return 1;
+    r = put_off(p, g, worst == HOLD ? REPLICA__TODO_HELD : REPLICA__TODO_NOW, err);
+    return r < 0 ? r : 0;
+}
+
+/* ---- groups that go ---------------------------------------------------------------- */
+
+/* Is under way from now on, by a row of its own. */
+static int send(struct replica__page *p, const struct replica__push_row *row, replica_error *err)
+{
+    replica_db *db = p->repl->db;
+    struct replica__state s;
+    int r = replica__state_get(db, row->doc, p->repl->number, &s, err);
+
+    if (r >= 0 && s.aside_seq == row->sequence)
+        r = replica__aside_drop(db, p->repl->number, row->coll->number, row->id, 0, err);
+    if (r >= 0)
+        r = replica__met_add(&p->repl->met, row->doc, err);
+    if (r < 0 || s.sent_seq)
+        return r;
+    if (s.aside_seq)
+        s.aside_seq = s.rounds = 0;
+    s.sent_seq = row->sequence;
+    s.todo = REPLICA__TODO_NOW;
+    return replica__state_put(db, &s, err);
+}
+
+static bool has_place(const struct replica__page *p, const struct replica__group *g)
+{
+    return p->out.n == 0 || p->out.n + g->n <= p->max_rows;
+}
+
+static int add_group(struct replica__page *p, const struct replica__group *g, replica_error *err)
+{
+    size_t first = p->out.n, bytes = p->bytes;
+    int r = 0;
+
+    p->ended = !has_place(p, g);
+    if (p->ended)
+        return 0;
+    for (size_t i = 0; r >= 0 && i < g->n; i++)
+        r = replica__page_add(p, g->docs[i], false, g, err);
+    if (r >= 0 && first > 0 && p->bytes > p->max_bytes) { /* it begins the next page */
+        p->out.n = first;
+        p->bytes = bytes;
+        p->ended = true;
+        return 0;
+    }
+    p->out.units++;
+    for (size_t i = first; r >= 0 && i < p->out.n; i++)
+        r = send(p, &p->out.rows[i], err);
+    return r < 0 ? r : 1;
+}
+
+static int add_alone(struct replica__page *p, struct candidate *c, bool again,
+                     const struct replica__group *g, replica_error *err)
+{
+    int r = replica__page_add(p, c->number, again, g, err);
+
+    if (r <= 0)
+        return r;
+    p->out.units++;
+    if (!c->s.todo || c->s.sent_seq)
+        return 1;
+    c->s.sent_seq = c->seq; /* no range covers it */
+    r = replica__state_put(p->repl->db, &c->s, err);
+    return r < 0 ? r : 1;
+}
+
+static int pick_member(struct replica__page *p, struct candidate *c, replica_error *err)
+{
+    bool sent = c->s.sent_seq != 0;
+    REPLICA_GROUP g = { 0 };
+    int r;
+
+    if (replica__met_has(&p->repl->met, c->number))
+        return 0;
+    r = replica__group_find(p->repl->db, p->repl->number, p->feed->coll, c->number, sent, &g, err);
+    if (r >= 0 && g.n > 1 && !sent)
+        r = may_go(p, &g, err);
+    else if (r >= 0)
+        r = 1;
+    if (r <= 0)
+        return r;
+    return g.n > 1 ? add_group(p, &g, err) : add_alone(p, c, false, &g, err);
+}
+
+int replica__page_pick(struct replica__page *p, int64_t number, bool due, bool again,
+                       replica_error *err)
+{
+    bool bundles = p->repl->bundles && p->repl->db->bundled;
+    struct candidate c = { .number = number };
+    int r = 1;
+
+    if (due && !bundles)
+        return add_alone(p, &c, again, NULL, err);
+    r = look(p, number, &c, err);
+    if (r <= 0)
+        return r;
+    again = again && !c.s.sent_seq && is_under_way(p, &c); /* by its range: it was alone */
+    if (!again && !is_due(p, &c))
+        return 0;
+    if (again || !bundles)
+        return add_alone(p, &c, again, NULL, err);
+    return pick_member(p, &c, err);
+}
