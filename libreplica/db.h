@@ -42,6 +42,7 @@ struct replica_collection {
     bool asked; /* the program has this handle; else a call of ours opened it */
     int borrowed;
     struct replica__observers *observers; /* NULL until the first */
+    struct replica__key_watchers *key_watchers; /* the same */
     struct replica__lives *lives;         /* the same */
     struct replica__index *indexes; /* as of indexes_at: replica__indexes_of() */
     int64_t indexes_at;

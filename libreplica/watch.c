@@ -1,5 +1,6 @@
 #include "libreplica/watch.h"
 
+#include "libreplica/keys/watch.h"
 #include "libreplica/row.h"
 #include "libreplica/txn.h"
 
@@ -130,15 +131,8 @@ static int origin_of(replica_db *db, const struct replica__row *row, int *ret, r
     return 0;
 }
 
-/* The next changes of one collection, as documents: the statement is closed while they are told,
- * for an observer may write. */
-#define BATCH 32
-struct batch {
-    replica_change changes[BATCH];
-    size_t n;
-};
-
-static int read_batch(replica_collection *coll, struct batch *batch, replica_error *err)
+int replica__watch_read(replica_collection *coll, int64_t since, struct replica__watch_batch *batch,
+                        replica_error *err)
 {
     replica_db *db = coll->db;
     REPLICA_STMT stmt = NULL;
@@ -148,9 +142,9 @@ static int read_batch(replica_collection *coll, struct batch *batch, replica_err
     if (r < 0)
         return r;
     replica__bind_int(stmt, 1, coll->number, &rc);
-    replica__bind_int(stmt, 2, coll->observers->told, &rc);
-    replica__bind_int(stmt, 3, BATCH, &rc);
-    while (batch->n < BATCH && (r = replica__sql_step(db, stmt, rc, err)) > 0) {
+    replica__bind_int(stmt, 2, since, &rc);
+    replica__bind_int(stmt, 3, REPLICA__WATCH_BATCH, &rc);
+    while (batch->n < REPLICA__WATCH_BATCH && (r = replica__sql_step(db, stmt, rc, err)) > 0) {
         replica_change *change = &batch->changes[batch->n];
         struct replica__row row;
 
@@ -183,10 +177,10 @@ static int tell_collection(replica_collection *coll, int64_t until_ms, replica_e
     int r;
 
     do {
-        struct batch batch = { .n = 0 };
+        struct replica__watch_batch batch = { .n = 0 };
 
-        r = read_batch(coll, &batch, err);
-        full = batch.n == BATCH;
+        r = replica__watch_read(coll, all->told, &batch, err);
+        full = batch.n == REPLICA__WATCH_BATCH;
         all->in_round++;
         for (size_t i = 0; i < batch.n; i++) {
             /* An observer that dispatches has told the rest. */
@@ -209,11 +203,15 @@ int replica__watch_round(replica_db *db, int64_t until_ms, replica_error *err)
     int more = 0;
 
     for (replica_collection *coll = db->collections; coll; coll = coll->next) {
-        int r;
+        int r = 0;
 
-        if (!coll->observers || !coll->observers->first || db->pump.close_wanted)
-            continue;
-        r = tell_collection(coll, until_ms, err);
+        if (coll->observers && coll->observers->first && !db->pump.close_wanted)
+            r = tell_collection(coll, until_ms, err);
+        if (r < 0)
+            return r;
+        more |= r;
+        if (coll->key_watchers && !db->pump.close_wanted)
+            r = replica__key_watch_round(coll, until_ms, err);
         if (r < 0)
             return r;
         more |= r;
@@ -225,6 +223,7 @@ void replica__watch_end(replica_collection *coll)
 {
     struct watcher *next;
 
+    replica__key_watch_end(coll);
     if (!coll->observers)
         return;
     coll->observers->in_round++; /* a destroy that cancels others only marks them */
