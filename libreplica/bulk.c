@@ -53,7 +53,7 @@ static int do_row(replica_collection *coll, replica_bulk_row *row, replica_error
 static bool is_of_the_row(int r)
 {
     return r == REPLICA_EJSON || r == REPLICA_ELIMIT || r == REPLICA_ESCHEMA ||
-           r == REPLICA_ECONFLICT || r == REPLICA_EINVAL;
+           r == REPLICA_ECONFLICT || r == REPLICA_ELOCKED || r == REPLICA_EINVAL;
 }
 
 /* One transaction.  Returns how many rows it took, or < 0 and none of them is stored. */

@@ -84,6 +84,7 @@ struct replica_db {
     bool indexed;    /* there is an index in the file */
     bool unbuilt;    /* there is one that is not built, or not taken away yet */
     bool bundled;    /* there is a bundle's member in the file */
+    bool locked;     /* somebody holds a lock in the file, or did */
     int64_t known_at; /* rises with each time that all this was read */
     int64_t committed_head; /* of the last commit */
 
@@ -111,6 +112,8 @@ struct replica_db {
     struct replica__log_watchers *log_watchers; /* NULL until the first */
     struct replica__events *events;     /* NULL until it emits or listens */
     struct replica__commands *commands; /* NULL until it handles any */
+    struct replica__locks *locks; /* NULL until this handle takes one */
+    int64_t locks_trimmed;        /* monotonic ms: when old ones were last taken away; 0 */
     struct replica__pump pump;
     replica_cursor *cursors; /* open ones, to be told of the close */
     replica_bundle *bundles;

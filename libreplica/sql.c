@@ -10,6 +10,8 @@
 #define STATE_COLUMNS \
     "doc, replication, clean_seq, incarnation, server_seq, base, sent_seq, sent, unsettled," \
     " rounds, todo, aside_seq, lost_seq, version"
+#define LOCK_COLUMNS \
+    "coll, key, holder, name, fence, ttl, until, replication, server_fence, server_until, state"
 #define INDEX_COLUMNS "id, name, fields, flags, filter, built, coll"
 #define LOG_COLUMNS "id, replication, coll, doc, time, rule, assumed, real, local, result"
 
@@ -56,7 +58,8 @@ static const char *const texts[] = {
     [REPLICA__SQL_ANY] =
         "SELECT EXISTS(SELECT 1 FROM aside) + 2 * EXISTS(SELECT 1 FROM idx)"
         " + 4 * EXISTS(SELECT 1 FROM idx WHERE built IS NOT NULL OR coll = 0)"
-        " + 8 * EXISTS(SELECT 1 FROM member)",
+        " + 8 * EXISTS(SELECT 1 FROM member)"
+        " + 16 * EXISTS(SELECT 1 FROM lock WHERE holder IS NOT NULL)",
     [REPLICA__SQL_STAMP_READ] = "SELECT value FROM number WHERE name = 'stamp'",
     [REPLICA__SQL_STAMP_STORE] =
         "INSERT INTO number(name, value) VALUES('stamp', ?1)"
@@ -453,6 +456,25 @@ static const char *const texts[] = {
         "SELECT s.doc, d.flags & 1 FROM state s JOIN doc d ON d.number = s.doc"
         " WHERE s.replication = ?1 AND s.doc > ?2 AND d.coll = ?3 AND s.clean_seq = d.seq"
         " AND ifnull(s.version, 0) <> ?4 ORDER BY s.doc LIMIT ?5",
+
+    [REPLICA__SQL_LOCK_GET] = "SELECT " LOCK_COLUMNS " FROM lock WHERE coll = ?1 AND key = ?2",
+    [REPLICA__SQL_LOCK_PUT] =
+        "INSERT OR REPLACE INTO lock(" LOCK_COLUMNS ")"
+        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    [REPLICA__SQL_LOCK_FLOOR] = "SELECT value FROM number WHERE name = 'fence'",
+    [REPLICA__SQL_LOCK_RAISE] =
+        "INSERT INTO number(name, value) SELECT 'fence', highest FROM (SELECT max(fence) AS highest"
+        " FROM lock WHERE until < ?1 AND replication IS NULL) WHERE highest IS NOT NULL"
+        " ON CONFLICT(name) DO UPDATE SET value = max(value, excluded.value)",
+    [REPLICA__SQL_LOCK_TRIM] = "DELETE FROM lock WHERE until < ?1 AND replication IS NULL",
+    [REPLICA__SQL_LOCK_LIST] =
+        "SELECT " LOCK_COLUMNS ", place FROM (SELECT l.*, coalesce(c.name, '') AS place"
+        " FROM lock l LEFT JOIN collection c ON c.id = l.coll WHERE l.holder IS NOT NULL)"
+        " WHERE (place, key) > (?1, ?2) ORDER BY place, key LIMIT ?3",
+    [REPLICA__SQL_LOCK_REPLS] =
+        "SELECT r.id, r.name FROM replication r WHERE ?1 = 0 OR EXISTS (SELECT 1"
+        " FROM replication_collection rc WHERE rc.replication = r.id AND rc.coll = ?1)"
+        " ORDER BY r.id",
 
     [REPLICA__SQL_PURGE_NEXT] =
         "SELECT d.number, d.seq FROM doc d WHERE d.coll = ?1 AND d.seq > ?2 AND d.flags & 1"

@@ -303,18 +303,23 @@ static int expire_one(struct expiry *e, int64_t number, replica_error *err)
         e->waits |= r == 0;
         return r;
     }
-    return replica__write(db,
-                          &(struct replica__write){
-                              .coll = e->coll,
-                              .id = row.id,
-                              .id_len = row.id_len,
-                              .json = row.body,
-                              .len = row.len,
-                              .deleted = true,
-                              .versioned = true,
-                              .version = row.version,
-                          },
-                          &row, &written, err);
+    r = replica__write(db,
+                       &(struct replica__write){
+                           .coll = e->coll,
+                           .id = row.id,
+                           .id_len = row.id_len,
+                           .json = row.body,
+                           .len = row.len,
+                           .deleted = true,
+                           .versioned = true,
+                           .version = row.version,
+                       },
+                       &row, &written, err);
+    if (r == REPLICA_ELOCKED) {
+        e->waits = true;
+        return 0;
+    }
+    return r;
 }
 
 /* 1: there is more to do now. */

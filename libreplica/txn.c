@@ -66,6 +66,7 @@ int replica__txn_know(replica_db *db, replica_error *err)
     db->indexed = (any & 2) != 0;
     db->unbuilt = (any & 4) != 0;
     db->bundled = (any & 8) != 0;
+    db->locked = (any & 16) != 0;
     db->known_at++;
     if (db->unbuilt)
         replica__index_build_later(db);

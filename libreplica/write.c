@@ -4,6 +4,7 @@
 #include "libreplica/document.h"
 #include "libreplica/history.h"
 #include "libreplica/index/index.h"
+#include "libreplica/locks/check.h"
 #include "libreplica/migrate/migrate.h"
 #include "libreplica/replication/member.h"
 #include "libreplica/revision.h"
@@ -109,6 +110,8 @@ static int insert(replica_db *db, const struct replica__write *w, struct replica
     assert(db->in_txn);
     r = replica__migrate_may_write(w->coll, err);
     if (r >= 0)
+        r = replica__lock_check(db, w, err);
+    if (r >= 0)
         r = check_unique(db, w, err);
     if (r >= 0)
         r = next_write(db, w, NULL, &next, err);
@@ -210,6 +213,8 @@ int replica__write(replica_db *db, const struct replica__write *w, const struct 
         return r < 0 ? r : 0;
     }
     r = replica__migrate_may_write(w->coll, err);
+    if (r >= 0)
+        r = replica__lock_check(db, w, err);
     if (r >= 0)
         r = check_unique(db, w, err);
     if (r >= 0)

@@ -1,5 +1,6 @@
 /* Time to live: what expires, when, and what waits. */
 #include "libreplica/ttl.h"
+#include "libreplica/lock.h"
 #include "tests/support/clock.h"
 #include "tests/support/fault.h"
 #include "tests/support/store.h"
@@ -85,6 +86,31 @@ TEST(what_was_there_before_the_handle_expires_too)
     replica__db_set_world(s.db, &now.world);
     clock_pass(&now, 5000);
     s.coll = with_ttl(s.db, "short", NULL, 1000);
+    settle(&s);
+    CHECK(!store_json(&s, "a"));
+}
+
+TEST(what_another_one_has_locked_expires_when_it_is_free)
+{
+    STORE s = living(NULL);
+    STORE other = store_open(s.path, NULL);
+    replica_lock_options o = REPLICA_LOCK_OPTIONS_INIT;
+    replica_collection *coll;
+    replica_lock *lock = NULL;
+
+    replica__db_set_world(other.db, &now.world);
+    store_put(&s, A1);
+    store_put(&s, "{\"id\":\"b\"}");
+    o.ttl_ms = 24 * 3600 * 1000;
+    CHECK_RC(replica_db_collection(other.db, replica_collection_name(s.coll), NULL, &coll,
+                                   &test_err), 0);
+    CHECK_RC(replica_lock_acquire(other.db, coll, "a", &o, &lock, &test_err), 1);
+    clock_pass(&now, 3600 * 1000);
+    settle(&s);
+    CHECK(store_json(&s, "a"));
+    CHECK(!store_json(&s, "b"));
+    replica_lock_release(lock);
+    clock_pass(&now, 3600 * 1000);
     settle(&s);
     CHECK(!store_json(&s, "a"));
 }
