@@ -26,7 +26,6 @@ replica_doc *replica__doc_make(const struct replica__doc_parts *parts); /* NULL:
 /* The same state with another text; NULL: no memory. */
 replica_doc *replica__doc_with_text(const replica_doc *doc, const char *json, size_t len,
                                     int64_t version);
-int64_t replica__doc_version(const replica_doc *doc);
 
 static inline void replica__doc_unref_ptr(replica_doc **doc)
 {

@@ -52,6 +52,8 @@ REPLICA_INTERNAL int replica__doc_new(replica_collection *coll, const char *id, 
 REPLICA_INTERNAL int64_t replica__doc_stamp(const replica_doc *doc);
 /* Name of the bundle that wrote it; NULL: none. */
 REPLICA_INTERNAL const char *replica__doc_bundle(const replica_doc *doc);
+/* The version of the collection's schema that its text is of. */
+REPLICA_INTERNAL int64_t replica__doc_version(const replica_doc *doc);
 /* Does the handler (or the default) find them the same?  A deleted state equals no live one. */
 REPLICA_INTERNAL bool replica__states_equal(const replica_collection *coll, replica_doc *a,
                                             replica_doc *b);

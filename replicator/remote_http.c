@@ -17,7 +17,8 @@
 #include <string.h>
 
 enum { REQUEST_TIMEOUT_MS = 30000, MAX_REDIRECTS = 5 };
-static const size_t MAX_ANSWER = (size_t)64 * 1024 * 1024;
+/* A bundle of 64 MiB, in a page behind others. */
+static const size_t MAX_ANSWER = (size_t)96 * 1024 * 1024;
 
 /* ---- answers ---------------------------------------------------------------------- */
 

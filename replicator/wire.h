@@ -65,6 +65,7 @@ struct replica__wire_row {
     struct replica__slice operation; /* len 0: none.  Spelled as in the body, without escapes */
     int64_t stamp;
     struct replica__slice bundle;   /* len 0: none */
+    bool firm;                      /* a conflict refuses it */
     struct replica__slice assumed;  /* text; len 0: none */
     bool assumed_deleted;
     struct replica__slice assumed_incarnation; /* len 0: none */

@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* Our dialect's flags of a row. */
-enum { ROW_DELETED = 1, ROW_ASSUMED_DELETED = 2, ROW_ASSUMED_TEXT = 4 };
+enum { ROW_DELETED = 1, ROW_ASSUMED_DELETED = 2, ROW_ASSUMED_TEXT = 4, ROW_FIRM = 8 };
 
 /* ---- paths ----------------------------------------------------------------------- */
 
@@ -273,7 +273,8 @@ static void add_meta(const replica_push_request *request, struct replica__buf *o
         ADD(out, ",");
         replica__buf_int(out, (row->deleted ? ROW_DELETED : 0)
                                   | (row->assumed_deleted ? ROW_ASSUMED_DELETED : 0)
-                                  | (by_text(row) ? ROW_ASSUMED_TEXT : 0));
+                                  | (by_text(row) ? ROW_ASSUMED_TEXT : 0)
+                                  | (row->firm ? ROW_FIRM : 0));
         ADD(out, ",");
         replica__buf_int(out, by_number(row) ? incarnation : -1);
         ADD(out, ",");

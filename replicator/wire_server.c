@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { ROW_DELETED = 1, ROW_ASSUMED_DELETED = 2, ROW_ASSUMED_TEXT = 4 };
+enum { ROW_DELETED = 1, ROW_ASSUMED_DELETED = 2, ROW_ASSUMED_TEXT = 4, ROW_FIRM = 8 };
 
 /* What is needed while a body is read. */
 struct reader {
@@ -263,6 +263,7 @@ static int settle_entry(struct reader *rd, const struct entry *e, const char *wh
     row->collection = (size_t)e->collection;
     row->deleted = (e->flags & ROW_DELETED) != 0;
     row->assumed_deleted = (e->flags & ROW_ASSUMED_DELETED) != 0;
+    row->firm = (e->flags & ROW_FIRM) != 0;
     if (e->incarnation >= 0)
         row->assumed_incarnation = rd->incarnations[e->incarnation];
     return 0;

@@ -29,7 +29,7 @@ TEST(hello_says_what_is_known_and_how_much_is_taken)
 
     CHECK(strstr(hello, "{\"replica\":1,\"uses\":[\"operations\",\"numbers\""));
     CHECK(strstr(hello, at(o, "\"incarnation\":\"@\",\"heartbeat\":15")));
-    CHECK(strstr(hello, "\"limits\":{\"rows\":1000,\"bytes\":4194304,\"document\":16777216}}"));
+    CHECK(strstr(hello, "\"limits\":{\"rows\":1000,\"bytes\":4194304,\"document\":16777216,\"bundle\":100000}}"));
 }
 
 TEST(an_extension_that_is_unknown_is_refused)

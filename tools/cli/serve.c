@@ -213,7 +213,7 @@ int cmd_serve(int argc, char **argv)
         { "key", CLI_LIST, false, &o.keys, "NAME=FIELD", "primary key of a collection" },
         { "schema", CLI_LIST, false, &o.schemas, "NAME=FILE", "schema of a collection" },
         { "log", CLI_FLAG, false, &o.log, NULL, "a line per request on standard error" },
-        { "max-body", CLI_NUMBER, false, &o.max_body, "BYTES", "of a request; else 40 MiB" },
+        { "max-body", CLI_NUMBER, false, &o.max_body, "BYTES", "of a request; else 64 MiB" },
         { "max-streams", CLI_NUMBER, false, &o.max_streams, "N", "at a time; else 10000" },
         { "allow-remote", CLI_FLAG, false, &o.allow_remote, NULL,
           "listen beyond loopback without tokens" },

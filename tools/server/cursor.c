@@ -1,7 +1,8 @@
 /* A page of RxDB's dialect that is written while it is read: as many documents as were asked for,
  * in parts, with no transaction held from one part to the next.
  *
- * A document that changes meanwhile moves behind and comes later, once: nothing is passed over. */
+ * A document that changes meanwhile moves behind and comes later, once: nothing is passed over. What
+ * the bundles in the page lack comes with its last part. */
 #include "tools/server/page.h"
 
 #include "base/alloc.h"
@@ -18,6 +19,7 @@ struct replica__cursor {
     int64_t since;
     size_t left;
     size_t documents;
+    struct replica__buf bundles; /* in the page so far */
     bool started;
     bool ended;
     char lwt[48];  /* as asked */
@@ -45,6 +47,8 @@ int replica__pages_open(struct replica__service *service, struct replica__storag
 
 void replica__pages_close(struct replica__cursor *cursor)
 {
+    if (cursor)
+        replica__buf_free(&cursor->bundles);
     replica__free(cursor);
 }
 
@@ -61,10 +65,12 @@ static int emit(void *ctx, const struct replica__storage_doc *doc)
     if (part->cursor->documents++ > 0)
         replica__buf_char(part->out, ',');
     replica__page_add_state(doc->json, doc->len, doc->deleted, part->out);
-    part->cursor->since = doc->sequence;
-    part->cursor->left--;
     if (part->out->r < 0)
         return part->out->r;
+    if (doc->whole)
+        return part->out->len - part->start > REPLICA__PAGE_MOST;
+    part->cursor->since = doc->sequence;
+    part->cursor->left--;
     return part->out->len - part->start > PART_BYTES;
 }
 
@@ -83,9 +89,32 @@ static void finish(struct replica__cursor *c, struct replica__buf *out)
     replica__buf_str(out, "}}");
 }
 
-int replica__pages_more(struct replica__cursor *c, struct replica__buf *out, replica_error *err)
+/* 1: it was the end. */
+static int read_part(struct replica__cursor *c, size_t rows, struct part *part, int64_t *ret_last,
+                     replica_error *err)
 {
     struct replica__storage *s = c->service->storage;
+    const struct replica__feed_options options = {
+        .since = c->since, .rows = rows, .bundles = &c->bundles
+    };
+    int r = s->ops->read(s, &c->coll, 1, &options, emit, part, ret_last, err);
+
+    return r == REPLICA_ENOMEM ? replica__enomem(err) : r;
+}
+
+/* What the bundles in the page lack of behind its end. */
+static int make_whole(struct replica__cursor *c, struct part *part, replica_error *err)
+{
+    int64_t last = 0;
+    int r = c->bundles.len > 0 ? read_part(c, 0, part, &last, err) : 0;
+
+    if (r >= 0 && last > c->since)
+        c->since = last;
+    return r < 0 ? r : 0;
+}
+
+int replica__pages_more(struct replica__cursor *c, struct replica__buf *out, replica_error *err)
+{
     struct part part = { c, out, out->len };
     int64_t last = 0;
     int r = 1;
@@ -97,17 +126,17 @@ int replica__pages_more(struct replica__cursor *c, struct replica__buf *out, rep
         replica__buf_str(out, "{\"documents\":[");
     }
     while (r > 0 && c->left > 0 && out->len - part.start <= PART_BYTES) {
-        const struct replica__feed_options options = {
-            .since = c->since, .rows = c->left < PART_ROWS ? c->left : PART_ROWS
-        };
-
-        r = s->ops->read(s, &c->coll, 1, &options, emit, &part, &last, err);
+        r = read_part(c, c->left < PART_ROWS ? c->left : PART_ROWS, &part, &last, err);
         if (r < 0)
-            return r == REPLICA_ENOMEM ? replica__enomem(err) : r;
+            return r;
         r = r == 0; /* go on: the end was not reached */
     }
-    if (r == 0 || c->left == 0)
+    if (r == 0 || c->left == 0) {
+        r = make_whole(c, &part, err);
+        if (r < 0)
+            return r;
         finish(c, out);
+    }
     if (out->r < 0)
         return replica__enomem(err);
     return !c->ended;

@@ -220,6 +220,8 @@ static void answer(struct replica__exchange *ex, const char *url)
                                         .path = url,
                                         .uses = replica__header(ex, "Replica-Uses"),
                                         .last_event_id = replica__header(ex, "Last-Event-ID"),
+                                        .if_match = replica__header(ex, "If-Match"),
+                                        .if_none_match = replica__header(ex, "If-None-Match"),
                                         .peer = ex->peer };
 
     unsqueeze_body(ex);

@@ -14,7 +14,7 @@ enum {
     POOL_BYTES = 8 * 1024,  /* of memory for each connection */
     TIMEOUT_S = 60,         /* a peer that neither takes nor gives anything is cut */
     EXTRA_CONNECTIONS = 1000,
-    MAX_BODY = 40 << 20,    /* the largest document with its assumed state */
+    MAX_BODY = 64 << 20,    /* of a bundle; the largest document with its assumed state has room */
     FINISH_MS = 5000        /* for what is under way when we stop */
 };
 

@@ -63,12 +63,14 @@ static int emit(void *ctx, const struct replica__storage_doc *doc)
 {
     struct reading *r = ctx;
 
-    if (r->page->documents++ > 0)
+    if (r->documents->len > r->start)
         replica__buf_char(r->documents, ',');
+    if (!doc->again)
+        r->page->documents++;
     r->add(r, doc);
     if (r->documents->r < 0)
         return r->documents->r;
-    return r->documents->len - r->start > r->page->bytes;
+    return r->documents->len - r->start > (doc->whole ? REPLICA__PAGE_MOST : r->page->bytes);
 }
 
 static int read_page(struct replica__service *service, struct reading *reading, int64_t head,

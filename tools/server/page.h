@@ -4,6 +4,10 @@
 
 #include "tools/server/state.h"
 
+/* Where a page ends, even within a bundle: a bundle is pushed in one request, see http.h, and other
+ * documents stand before it. */
+#define REPLICA__PAGE_MOST ((size_t)72 << 20)
+
 /* What a page is made of, and what became of it. */
 struct replica__page {
     struct replica__target *targets;
@@ -14,7 +18,7 @@ struct replica__page {
     size_t bytes;
 
     int64_t last;                  /* out: the number up to which was read */
-    size_t documents;              /* out */
+    size_t documents;              /* out: those in their place */
     bool at_head;                  /* out: there was nothing behind it */
 };
 

@@ -1,7 +1,8 @@
 /* A push: rows are scanned here, judged by the storage in one transaction, and answered in the
  * dialect they came in.
  *
- * A row that cannot be a document of its collection is refused alone; the others never notice.
+ * A row that cannot be a document of its collection is refused alone, or with its bundle; the others
+ * never notice.
  * Nothing is copied but the small texts that the storage wants with a NUL. */
 #include "tools/server/push.h"
 
@@ -11,6 +12,7 @@
 #include "tools/server/page.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A row that never reached the storage. */
@@ -60,10 +62,71 @@ static void bad_body(struct replica__reply *reply, int64_t max_rows, const repli
         replica__reply_failure(reply, err);
 }
 
+/* The row behind the last of the bundle, or of the single row, that begins here. */
+static size_t group_end(const struct push *p, size_t i)
+{
+    const struct replica__wire_row *rows = p->wire.rows;
+    size_t end = i + 1;
+
+    while (rows[i].bundle.len > 0 && end < p->wire.n &&
+           rows[end].bundle.len == rows[i].bundle.len &&
+           memcmp(rows[end].bundle.data, rows[i].bundle.data, rows[i].bundle.len) == 0)
+        end++;
+    return end;
+}
+
+static int compare_slices(const void *a, const void *b)
+{
+    const struct replica__slice *x = a, *y = b;
+    int c = memcmp(x->data, y->data, x->len < y->len ? x->len : y->len);
+
+    return c ? c : (x->len > y->len) - (x->len < y->len);
+}
+
+/* A bundle that came in pieces could be taken by half.  1: none does. */
+static int in_one_piece(const struct push *p, replica_error *err)
+{
+    REPLICA_FREE struct replica__slice *names = replica__alloc_zero(p->wire.n, sizeof(*names));
+    size_t n = 0;
+
+    if (!names)
+        return replica__enomem(err);
+    for (size_t i = 0; i < p->wire.n; i = group_end(p, i))
+        if (p->wire.rows[i].bundle.len > 0)
+            names[n++] = p->wire.rows[i].bundle;
+    if (n > 1)
+        qsort(names, n, sizeof(*names), compare_slices);
+    for (size_t i = 1; i < n; i++)
+        if (compare_slices(&names[i - 1], &names[i]) == 0)
+            return replica__error_at(err, REPLICA_EJSON, names[i].data - p->request->body,
+                                     "the rows of a bundle stand together");
+    return 1;
+}
+
+/* What the rows must be as a whole. */
+static bool rows_good(struct push *p, struct replica__reply *reply)
+{
+    size_t max_rows = p->service->options.rows;
+    replica_error err = { 0 };
+
+    if (p->stock || p->wire.n == 0)
+        return true;
+    if (p->wire.n > max_rows && group_end(p, 0) < p->wire.n) {
+        replica__error_set(&err, REPLICA_ELIMIT, 0, "more than %zu rows that are not one bundle",
+                           max_rows);
+        bad_body(reply, (int64_t)max_rows, &err);
+        return false;
+    }
+    if (in_one_piece(p, &err) < 0) {
+        bad_body(reply, 0, &err);
+        return false;
+    }
+    return true;
+}
+
 static bool read_body(struct push *p, struct replica__reply *reply)
 {
-    const struct replica__service_options *o = &p->service->options;
-    size_t max_rows = p->stock ? o->stock_rows : o->rows;
+    size_t max_rows = p->stock ? p->service->options.stock_rows : REPLICA__BUNDLE_ROWS;
     size_t texts = 0;
     replica_error err = { 0 };
 
@@ -73,6 +136,8 @@ static bool read_body(struct push *p, struct replica__reply *reply)
         bad_body(reply, (int64_t)max_rows, &err);
         return false;
     }
+    if (!rows_good(p, reply))
+        return false;
     for (size_t i = 0; i < p->wire.n; i++) {
         const struct replica__wire_row *row = &p->wire.rows[i];
 
@@ -193,6 +258,7 @@ static int take_row(struct push *p, size_t i, replica_error *err)
     row->operation = keep(p, in->operation);
     row->stamp = in->stamp;
     row->bundle = keep(p, in->bundle);
+    row->firm = in->firm;
     row->assumed_incarnation = keep(p, in->assumed_incarnation);
     row->assumed_sequence = in->assumed_sequence;
     row->assumed = in->assumed.len > 0 ? in->assumed.data : NULL;
@@ -202,6 +268,38 @@ static int take_row(struct push *p, size_t i, replica_error *err)
     return 0;
 }
 
+/* A bundle of which a row is refused is refused. */
+static int refuse_group(struct push *p, size_t from, size_t to, replica_error *err)
+{
+    char reason[160];
+    int code = 0;
+    int r = 0;
+
+    for (size_t i = from; i < to && code == 0; i++)
+        if (p->place[i] < 0) {
+            code = p->refusals[~p->place[i]].code;
+            snprintf(reason, sizeof(reason), "with its bundle: %.140s",
+                     p->refusals[~p->place[i]].reason);
+        }
+    for (size_t i = from; i < to && r == 0; i++)
+        if (p->place[i] >= 0)
+            r = refuse(p, i, code, reason, err);
+    return r;
+}
+
+static int take_group(struct push *p, size_t from, size_t to, replica_error *err)
+{
+    size_t n = p->n, refused = p->refused;
+    int r = 0;
+
+    for (size_t i = from; i < to && r == 0; i++)
+        r = take_row(p, i, err);
+    if (r < 0 || p->refused == refused)
+        return r;
+    p->n = n;
+    return refuse_group(p, from, to, err);
+}
+
 static bool judge(struct push *p, struct replica__reply *reply)
 {
     struct replica__storage *s = p->service->storage;
@@ -209,8 +307,10 @@ static bool judge(struct push *p, struct replica__reply *reply)
     replica_error err = { 0 };
     int r = 0;
 
-    for (size_t i = 0; i < p->wire.n && r == 0; i++)
-        r = take_row(p, i, &err);
+    for (size_t i = 0, end; i < p->wire.n && r == 0; i = end) {
+        end = group_end(p, i);
+        r = take_group(p, i, end, &err);
+    }
     if (r == REPLICA_EJSON) {
         bad_body(reply, 0, &err);
         return false;
@@ -379,6 +479,14 @@ static void add_verdict(const struct replica__storage_row *row, struct replica__
         break;
     case REPLICA_VERDICT_REFUSED:
         add_refusal(row->code, row->reason, out);
+        break;
+    case REPLICA_VERDICT_LOCKED:
+        replica__buf_str(out, "{\"locked\":");
+        replica__message_add(row->reason, out);
+        replica__buf_printf(out, ",\"retry\":%lld}", (long long)row->retry_ms);
+        break;
+    case REPLICA_VERDICT_LATER:
+        replica__buf_printf(out, "{\"later\":%lld}", (long long)row->retry_ms);
         break;
     default:
         replica__buf_str(out, "null");

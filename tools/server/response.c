@@ -175,6 +175,8 @@ static void add_cors(struct replica__exchange *ex, struct MHD_Response *response
             MHD_add_response_header(response, "Access-Control-Allow-Headers", asked);
     } else if (replica__header(ex, "Origin")) {
         MHD_add_response_header(response, "Access-Control-Allow-Origin", "*");
+        if (ex->reply.etag[0])
+            MHD_add_response_header(response, "Access-Control-Expose-Headers", "ETag");
     }
 }
 
@@ -194,6 +196,8 @@ static void add_headers(struct replica__exchange *ex, struct MHD_Response *respo
     }
     if (reply->no_store)
         MHD_add_response_header(response, "Cache-Control", "no-store");
+    if (reply->etag[0])
+        MHD_add_response_header(response, "ETag", reply->etag);
     if (reply->allow)
         MHD_add_response_header(response, "Allow", reply->allow);
     if (reply->status == 401)

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "tools/server/document.h"
 #include "tools/server/page.h"
 #include "tools/server/push.h"
 
@@ -22,8 +23,8 @@ void replica__message_add(const char *message, struct replica__buf *out)
     replica__buf_json_string(out, plain, len);
 }
 
-static void start_error(struct replica__reply *reply, int status, const char *word,
-                        const char *message)
+void replica__reply_begin(struct replica__reply *reply, int status, const char *word,
+                          const char *message)
 {
     replica__reply_free(reply);
     memset(reply, 0, sizeof(*reply));
@@ -43,13 +44,13 @@ void replica__reply_error(struct replica__reply *reply, int status, const char *
     va_start(args, format);
     vsnprintf(message, sizeof(message), format, args);
     va_end(args);
-    start_error(reply, status, word, message);
+    replica__reply_begin(reply, status, word, message);
     replica__buf_char(&reply->body, '}');
 }
 
 void replica__reply_too_large(struct replica__reply *reply, int64_t limit, const char *what)
 {
-    start_error(reply, 413, "size", what);
+    replica__reply_begin(reply, 413, "size", what);
     replica__buf_str(&reply->body, ",\"limit\":");
     replica__buf_int(&reply->body, limit);
     replica__buf_char(&reply->body, '}');
@@ -57,7 +58,7 @@ void replica__reply_too_large(struct replica__reply *reply, int64_t limit, const
 
 void replica__reply_timeline(struct replica__reply *reply, const struct replica__place *common)
 {
-    start_error(reply, 409, "timeline", "the checkpoint is from a lost timeline");
+    replica__reply_begin(reply, 409, "timeline", "the checkpoint is from a lost timeline");
     replica__buf_str(&reply->body, ",\"common\":");
     replica__place_add(common, &reply->body);
     replica__buf_char(&reply->body, '}');
@@ -87,7 +88,7 @@ void replica__reply_free(struct replica__reply *reply)
 
 /* ---- routes ---------------------------------------------------------------------- */
 
-enum what { HELLO, PULL, PUSH, STREAM, RXDB_PULL, RXDB_PUSH, RXDB_STREAM, NOWHERE };
+enum what { HELLO, PULL, PUSH, STREAM, DOCUMENT, RXDB_PULL, RXDB_PUSH, RXDB_STREAM, NOWHERE };
 
 static const struct {
     const char *name;
@@ -103,7 +104,8 @@ static const struct {
 struct route {
     enum what what;
     const char *method;
-    struct replica__target target; /* RXDB_... */
+    struct replica__target target; /* RXDB_..., DOCUMENT */
+    const char *key;               /* DOCUMENT */
 };
 
 #define OURS "/_replica/1/"
@@ -115,6 +117,11 @@ static void find_route(const char *path, struct route *route)
     const char *name = ours ? path + strlen(OURS) : slash ? slash + 1 : "";
 
     route->what = NOWHERE;
+    if (ours && replica__document_route(name, &route->target, &route->key)) {
+        route->what = DOCUMENT;
+        route->method = REPLICA__DOCUMENT_METHODS;
+        return;
+    }
     if (!ours && (slash == path || path[0] != '/' ||
                   !replica__target_parse(path + 1, (size_t)(slash - path) - 1, &route->target)))
         return;
@@ -139,6 +146,7 @@ const char *replica__param(const struct replica__request *request, const char *n
 static const char *const uses[] = {
     "operations",
     "numbers",
+    "bundles",
 #ifdef REPLICA_HAVE_ZSTD
     "zstd",
 #endif
@@ -179,7 +187,8 @@ static bool refused(struct replica__service *service, const struct replica__requ
         replica__reply_error(reply, 404, "path", "there is nothing at %.200s", request->path);
         return true;
     }
-    if (strcmp(route->method, request->method) != 0) {
+    if (route->what == DOCUMENT ? !replica__document_method(request->method)
+                                : strcmp(route->method, request->method) != 0) {
         replica__reply_error(reply, 405, "method", "%.100s takes %s", request->path,
                              route->method);
         reply->allow = route->method;
@@ -212,9 +221,11 @@ static void answer_hello(struct replica__service *service, struct replica__reply
         replica__buf_printf(out, "%s\"%s\"", i ? "," : "", uses[i]);
     replica__buf_printf(out, "],\"incarnation\":\"%s\",\"heartbeat\":%d", service->incarnation,
                         REPLICA__HEARTBEAT_MS / 1000);
-    replica__buf_printf(out, ",\"limits\":{\"rows\":%zu,\"bytes\":%zu,\"document\":%zu}}",
-                        service->options.rows, service->options.bytes,
-                        service->limits.max_bytes);
+    replica__buf_printf(out,
+                        ",\"limits\":{\"rows\":%zu,\"bytes\":%zu,\"document\":%zu,"
+                        "\"bundle\":%d}}",
+                        service->options.rows, service->options.bytes, service->limits.max_bytes,
+                        REPLICA__BUNDLE_ROWS);
 }
 
 /* ---- pull ------------------------------------------------------------------------ */
@@ -343,6 +354,9 @@ void replica__service_answer(struct replica__service *service,
     case PULL: answer_pull(service, request, reply); break;
     case PUSH: replica__push_replica(service, request, reply); break;
     case STREAM: replica__stream_answer(service, request, NULL, reply); break;
+    case DOCUMENT:
+        replica__document_answer(service, request, &route.target, route.key, reply);
+        break;
     case RXDB_PULL: answer_rxdb_pull(service, request, &route.target, reply); break;
     case RXDB_PUSH: replica__push_rxdb(service, request, &route.target, reply); break;
     case RXDB_STREAM: replica__stream_answer(service, request, &route.target, reply); break;

@@ -35,6 +35,8 @@ struct replica__request {
     size_t param_count;
     const char *uses;            /* Replica-Uses, or NULL */
     const char *last_event_id;   /* Last-Event-ID, or NULL */
+    const char *if_match;        /* If-Match and If-None-Match, or NULL */
+    const char *if_none_match;
     const char *peer;            /* who asks, for what is delayed by client; or NULL */
     const char *body;
     size_t body_len;
@@ -48,6 +50,7 @@ struct replica__reply {
     bool no_store;                  /* Cache-Control: no-store */
     int retry_after;                /* in s; 0: none */
     const char *allow;              /* with 405 */
+    char etag[REPLICA_REV_SIZE + 2]; /* of a document, with its quotes; "" else */
     int64_t delay_ms;               /* answer only then */
     struct replica__buf body;
     struct replica__cursor *cursor; /* there is more: see replica__reply_more() */

@@ -7,6 +7,7 @@
 #include "tools/server/service.h"
 
 enum { REPLICA__TARGETS_MAX = 64, REPLICA__NAME_MAX = 64, REPLICA__HEARTBEAT_MS = 15000 };
+enum { REPLICA__BUNDLE_ROWS = 100000 }; /* of a push that is one bundle */
 
 /* ---- collections as a request names them ----------------------------------------- */
 
@@ -71,6 +72,10 @@ struct replica__service {
     struct replica__hub hub;
 };
 
+/* An answer of this status: {"error":word,"message":..., to which the caller adds members and the
+ * brace. */
+void replica__reply_begin(struct replica__reply *reply, int status, const char *word,
+                          const char *message);
 /* The answer to a failure of ours: 503 for what may pass, else 500. */
 void replica__reply_failure(struct replica__reply *reply, const replica_error *err);
 /* 409: a lost timeline, and what of it is common. */

@@ -24,10 +24,13 @@ struct replica__storage_doc {
     int64_t stamp;
     const char *writer; /* token of the revision at its writer */
     const char *bundle; /* or NULL */
+    bool whole;         /* it completes a bundle, whatever the page's limits are ... */
+    bool again;         /* ... and comes again in its place */
     int version;        /* of its text, where it is lower than the collection's; -1: it is not */
 };
 
-/* 0: go on; > 0: stop behind this document; < 0: fail. */
+/* 0: go on; > 0: stop behind this document (one that completes a bundle: only if it must); < 0:
+ * fail. */
 typedef int (*replica__storage_emit)(void *ctx, const struct replica__storage_doc *doc);
 
 /* One row of a push. */
@@ -55,6 +58,18 @@ struct replica__storage_row {
     char reason[120];  /* REFUSED; LOCKED: the holder */
 };
 
+/* A stored state with its revision. */
+struct replica__storage_state {
+    char *json; /* borrowed by who is asked about it; what a call returns is yours to free */
+    size_t len;
+    char rev[REPLICA_REV_SIZE];
+    bool older; /* the text is of a lower version than the collection's */
+};
+/* What becomes of a document (now NULL: there is none): REPLICA_MODIFY_KEEP, _PUT with the text in
+ * out, or _DELETE. */
+typedef int (*replica__storage_modify)(void *ctx, const struct replica__storage_state *now,
+                                       struct replica__buf *out);
+
 struct replica__storage;
 
 struct replica__storage_ops {
@@ -79,8 +94,9 @@ struct replica__storage_ops {
     void (*limits)(struct replica__storage *s, struct replica__json_limits *ret,
                    size_t *ret_max_key);
 
-    /* The changed documents of colls in the order of sequence numbers.  *ret_last: the number up to
-     * which was read.  1: the end was reached; 0: not yet. */
+    /* The changed documents of colls in the order of sequence numbers; with one that a bundle wrote
+     * the others of that bundle, as in libreplica/master.h.  *ret_last: the number up to which was
+     * read.  1: the end was reached; 0: not yet. */
     int (*read)(struct replica__storage *s, struct replica__storage_coll *const *colls, size_t n,
                 const struct replica__feed_options *options, replica__storage_emit emit, void *ctx,
                 int64_t *ret_last, replica_error *err);
@@ -92,6 +108,15 @@ struct replica__storage_ops {
     /* The live document with this key: 1 and its text, which is yours; 0: there is none. */
     int (*get)(struct replica__storage *s, struct replica__storage_coll *coll, const char *id,
                char **ret_json, size_t *ret_len, replica_error *err);
+
+    /* Let fn say what becomes of the document with this key, and do that, again if another one was
+     * faster.  1: written; ret_stored is what is stored now (json NULL: it was deleted).  0: fn
+     * left it.  REPLICA_EJSON, REPLICA_ESCHEMA, REPLICA_ELIMIT: the text is refused;
+     * REPLICA_ECONFLICT: a unique index refuses it, or others were faster all the time;
+     * REPLICA_ELOCKED. */
+    int (*modify)(struct replica__storage *s, struct replica__storage_coll *coll, const char *id,
+                  replica__storage_modify fn, void *ctx, struct replica__storage_state *ret_stored,
+                  replica_error *err);
 
     /* Judge the rows one by one, those of a bundle as one, and write those that are taken, all in
      * one transaction.

@@ -8,6 +8,7 @@
 #include "libreplica/store.h"
 #include "replicator/remote.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { COLLECTIONS_MAX = 1000, READ_MAX = 64, LOOK_MS = 250 };
@@ -203,6 +204,8 @@ static int emit_doc(void *ctx, const struct replica__feed_doc *doc)
                                               .stamp = doc->stamp,
                                               .writer = doc->writer ? doc->writer : "",
                                               .bundle = doc->bundle,
+                                              .whole = doc->whole,
+                                              .again = doc->again,
                                               .version = -1 };
 
     return e->emit(e->ctx, &out);
@@ -261,6 +264,58 @@ static int store_get(struct replica__storage *s, struct replica__storage_coll *c
         return replica__enomem(err);
     *ret_json = copy;
     return 1;
+}
+
+/* ---- one document ---------------------------------------------------------------- */
+
+struct modifying {
+    replica_collection *coll;
+    replica__storage_modify fn;
+    void *ctx;
+    bool deleted;
+};
+
+static void give_state(struct modifying *m, replica_doc *doc, struct replica__storage_state *ret)
+{
+    snprintf(ret->rev, sizeof(ret->rev), "%s", replica_doc_rev(doc));
+    ret->older = replica__doc_version(doc) < replica_collection_version(m->coll);
+}
+
+static int modify(void *ctx, replica_doc *current, replica_text *out)
+{
+    struct modifying *m = ctx;
+    struct replica__storage_state now = { 0 };
+    REPLICA_BUF text = REPLICA_BUF_INIT;
+    int r;
+
+    if (current) {
+        give_state(m, current, &now);
+        now.json = (char *)(uintptr_t)replica_doc_json(current, &now.len); /* only read */
+    }
+    r = m->fn(m->ctx, current ? &now : NULL, &text);
+    m->deleted = r == REPLICA_MODIFY_DELETE;
+    if (r == REPLICA_MODIFY_PUT)
+        replica_text_add(out, text.data ? text.data : "", text.len);
+    return r;
+}
+
+static int store_modify(struct replica__storage *s, struct replica__storage_coll *coll,
+                        const char *id, replica__storage_modify fn, void *ctx,
+                        struct replica__storage_state *ret_stored, replica_error *err)
+{
+    struct modifying m = { .coll = coll->coll, .fn = fn, .ctx = ctx };
+    replica_doc *doc = NULL;
+    const char *json;
+    int r = replica_modify(coll->coll, id, modify, &m, &doc, err);
+
+    (void)s;
+    if (r <= 0 || m.deleted)
+        return r;
+    give_state(&m, doc, ret_stored);
+    json = replica_doc_json(doc, &ret_stored->len);
+    ret_stored->json = replica__strndup(json, ret_stored->len);
+    replica_doc_unref(doc);
+    return ret_stored->json ? r : replica__enomem(err);
 }
 
 /* ---- pushing --------------------------------------------------------------------- */
@@ -396,6 +451,7 @@ static const struct replica__storage_ops store_ops = {
     .head = store_head,
     .remaining = store_remaining,
     .get = store_get,
+    .modify = store_modify,
     .push = store_push,
     .release = store_release,
     .fd = store_fd,
