@@ -1,6 +1,7 @@
 #include "libreplica/collection.h"
 
 #include "base/options.h"
+#include "libreplica/history.h"
 #include "libreplica/index/index.h"
 #include "libreplica/migrate/migrate.h"
 #include "libreplica/shape.h"
@@ -170,8 +171,10 @@ static int open_new(replica_db *db, const char *name, const replica_collection_o
     coll->stored_version = s.v.version;
     coll->unmigrated = s.v.version < version ? 0 : s.v.unmigrated;
     coll->steps = steps;
-    coll->history = o->history;
+    coll->history = like ? like->history : 0;
     r = fill(coll, name, o, schema, like, err);
+    if (r >= 0 && !like)
+        r = replica__history_open(coll, o->history, err);
     if (r < 0) {
         coll_free(coll);
         return r;
@@ -190,7 +193,7 @@ static int check_options(const char *name, const replica_collection_options *o, 
             "'%.80s' is no collection name: a letter, then up to 63 of letters,"
             " digits, '_' and '-'",
             name);
-    if (o->history < 0)
+    if (o->history < REPLICA_HISTORY_NONE)
         return replica__error_set(err, REPLICA_EINVAL, 0, "a history of less than nothing");
     if (o->ttl_ms < 0 || (o->ttl_field && !*o->ttl_field))
         return replica__error_set(err, REPLICA_EINVAL, 0, "a time to live below zero, or no field");
@@ -207,7 +210,7 @@ static bool agrees(const replica_collection *coll, const replica_collection_opti
     return (!o->key || strcmp(o->key, coll->key) == 0) &&
            (!o->size || o->version == coll->version || (!o->version && coll->schema)) &&
            (!o->migration_count || coll->steps) && replica__shape_agrees(coll, o->schema_json) &&
-           (!o->history || o->history == coll->history) &&
+           (!o->history || (o->history > 0 ? o->history : 0) == coll->history) &&
            (!o->ttl_ms || replica__ttl_is(coll, o->ttl_field, o->ttl_ms)) &&
            (!o->handler || (h->is_equal == coll->handler.is_equal &&
                             h->resolve == coll->handler.resolve && h->ctx == coll->handler.ctx));
@@ -388,8 +391,7 @@ int replica_db_collections(replica_db *db, int (*fn)(void *ctx, const char *name
 int replica__collections_copy(replica_db *from, replica_db *to, replica_error *err)
 {
     for (replica_collection *coll = from->collections; coll; coll = coll->next) {
-        const replica_collection_options o = { .version = coll->version,
-                                               .history = coll->history };
+        const replica_collection_options o = { .version = coll->version };
         replica_collection *copy;
         int r = open_new(to, coll->name, &o, NULL, coll, &copy, err);
 

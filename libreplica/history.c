@@ -2,8 +2,53 @@
 
 #include "libreplica/document.h"
 #include "libreplica/replication/state.h"
+#include "libreplica/txn.h"
 
 #include <string.h>
+
+/* ---- how many are kept ----------------------------------------------------------- */
+
+static int read_stored(replica_collection *coll, int64_t *ret, replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(coll->db, REPLICA__SQL_HISTORY_GET, &stmt, err);
+
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, coll->number, &rc);
+    r = replica__sql_step(coll->db, stmt, rc, err);
+    if (r < 0)
+        return r;
+    *ret = r > 0 ? sqlite3_column_int64(stmt, 0) : 0;
+    return 0;
+}
+
+static int store(replica_collection *coll, int64_t n, replica_error *err)
+{
+    REPLICA_TXN txn = NULL;
+    int r = replica__txn_begin(coll->db, &txn, err);
+
+    if (r >= 0)
+        r = replica__sql_run(coll->db, REPLICA__SQL_HISTORY_SET, err, 2, coll->number, n);
+    return r < 0 ? r : replica__txn_commit(&txn, err);
+}
+
+int replica__history_open(replica_collection *coll, int asked, replica_error *err)
+{
+    int64_t stored = 0, n;
+    int r = read_stored(coll, &stored, err);
+
+    n = !asked ? stored : asked > 0 ? asked : 0;
+    if (r >= 0 && n != stored && !(coll->db->flags & REPLICA_DB_READ_ONLY))
+        r = store(coll, n, err);
+    if (r < 0)
+        return r;
+    coll->history = (int)n;
+    return 0;
+}
+
+/* ---- keeping them ---------------------------------------------------------------- */
 
 int replica__history_trim(replica_db *db, int64_t doc, int64_t n, replica_error *err)
 {

@@ -153,7 +153,9 @@ typedef struct replica_collection_options {
                               * before handler->resolve, which is asked what they leave to the
                               * program.  NULL: those under "x-conflict" in the schema; else the
                               * handler alone */
-    int history;             /* so many earlier states of each document are kept; 0: none */
+    int history;             /* so many earlier states of each document are kept, from now on and
+                              * by whoever writes to the file; 0: as it is stored, and none for a
+                              * new collection; REPLICA_HISTORY_NONE: none */
 } replica_collection_options;
 #define REPLICA_COLLECTION_OPTIONS_INIT \
     { sizeof(replica_collection_options), NULL, NULL, NULL, 0, NULL, 0, NULL, 0, NULL, 0 }
@@ -405,6 +407,7 @@ REPLICA_API int replica_conflict_restore(replica_db *db, int64_t number, replica
 
 /* The earlier states of a document, newest first, as far as its collection keeps them; each with
  * its revision, writer and time.  Stops when fn returns other than 0, and returns that. */
+#define REPLICA_HISTORY_NONE (-1)
 REPLICA_API int replica_history(replica_collection *coll, const char *id,
                                 int (*fn)(void *ctx, replica_doc *doc), void *ctx,
                                 replica_error *err);

@@ -111,23 +111,56 @@ TEST(a_state_that_was_pulled_is_told_with_its_own_writer)
     store_sound(&s);
 }
 
-TEST(without_the_option_nothing_is_kept_and_what_was_stays)
+TEST(how_many_are_kept_is_stored_with_the_collection)
 {
-    STORE s = keeping(tmp_path("test.db"), 5);
+    STORE s = keeping(tmp_path("test.db"), 2);
+
+    store_close(&s);
+    s = store_open(tmp_path("test.db"), NULL);
+    for (int i = 0; i < 5; i++)
+        put_n(&s, i);
+    CHECK_STR(history(&s).text, "3} 2}");
+    store_close(&s);
+    s = keeping(tmp_path("test.db"), 3);
+    put_n(&s, 5);
+    CHECK_STR(history(&s).text, "4} 3} 2}");
+    store_close(&s);
+    s = keeping(tmp_path("test.db"), REPLICA_HISTORY_NONE);
+    put_n(&s, 6);
+    put_n(&s, 7);
+    CHECK_STR(history(&s).text, "4} 3} 2}");
+    store_close(&s);
+    s = keeping(tmp_path("test.db"), 1);
+    put_n(&s, 8);
+    CHECK_STR(history(&s).text, "7}");
+    store_sound(&s);
+}
+
+TEST(without_the_option_nothing_is_kept)
+{
+    STORE s = store_empty();
 
     put_n(&s, 1);
     put_n(&s, 2);
-    store_close(&s);
-    s = store_open(tmp_path("test.db"), NULL);
-    put_n(&s, 3);
-    put_n(&s, 4);
-    CHECK_STR(history(&s).text, "1}");
-    store_close(&s);
-    s = keeping(tmp_path("test.db"), 2);
-    put_n(&s, 5);
-    put_n(&s, 6);
-    CHECK_STR(history(&s).text, "5} 4}");
-    store_sound(&s);
+    CHECK_STR(history(&s).text, "");
+    CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM kept"), 0);
+}
+
+TEST(a_reader_may_ask_for_a_history_and_changes_nothing)
+{
+    replica_db_options r = REPLICA_DB_OPTIONS_INIT;
+    replica_collection_options o = REPLICA_COLLECTION_OPTIONS_INIT;
+    STORE s = keeping(tmp_path("test.db"), 3);
+    STORE reader = { 0 };
+
+    put_n(&s, 1);
+    put_n(&s, 2);
+    r.flags = REPLICA_DB_READ_ONLY;
+    o.history = 7;
+    CHECK_RC(replica_db_open(s.path, &r, &reader.db, &test_err), 0);
+    CHECK_RC(replica_db_collection(reader.db, "notes", &o, &reader.coll, &test_err), 0);
+    CHECK_STR(history(&reader).text, "1}");
+    CHECK_INT(store_sql_int(&s, "SELECT value FROM number WHERE name LIKE 'history %'"), 3);
 }
 
 TEST(the_history_of_an_unknown_document_is_empty)
@@ -159,7 +192,7 @@ TEST(a_history_of_less_than_nothing_or_another_one_is_refused)
     replica_collection_options o = REPLICA_COLLECTION_OPTIONS_INIT;
     replica_collection *coll = NULL;
 
-    o.history = -1;
+    o.history = -2;
     CHECK_RC(replica_db_collection(s.db, "other", &o, &coll, &test_err), REPLICA_EINVAL);
     o.history = 6;
     CHECK_RC(replica_db_collection(s.db, "notes", &o, &coll, &test_err), REPLICA_EINVAL);
