@@ -353,6 +353,10 @@ static const char *const texts[] = {
     [REPLICA__SQL_LOG_COUNT] =
         "INSERT INTO number(name, value) SELECT 'log_bytes', ifnull(sum((SELECT "
         WEIGHT("assumed, real, local, result") ")), 0) FROM conflict_log RETURNING value",
+    [REPLICA__SQL_HISTORY_GET] = "SELECT value FROM number WHERE name = 'history ' || ?1",
+    [REPLICA__SQL_HISTORY_SET] =
+        "INSERT INTO number(name, value) VALUES('history ' || ?1, ?2)"
+        " ON CONFLICT(name) DO UPDATE SET value = excluded.value",
     [REPLICA__SQL_HISTORY_ADD] =
         "INSERT OR IGNORE INTO history(doc, seq, height, kept) VALUES(?1, ?2, ?3, ?4)",
     [REPLICA__SQL_HISTORY_LIST] =
