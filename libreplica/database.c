@@ -3,6 +3,7 @@
 #include "libreplica/bundle.h"
 #include "libreplica/collection.h"
 #include "libreplica/command/event.h"
+#include "libreplica/command/handle.h"
 #include "libreplica/cursor.h"
 #include "libreplica/db.h"
 #include "libreplica/format.h"
@@ -113,6 +114,7 @@ static void db_free(replica_db *db)
     replica__index_build_end(db);
     replica__readers_end(db);
     replica__shelf_free(db);
+    replica__commands_end(db);
     replica__events_end(db);
     replica__collections_free(db);
     replica__migrate_end(db);

@@ -13,16 +13,16 @@
 
 /* ---- the gate -------------------------------------------------------------------- */
 
-int replica__address_check(const replica_db *db, const char *address, replica_error *err)
+int replica__address_check(const char *address, replica_error *err)
 {
     REPLICA_BUF quoted = REPLICA_BUF_INIT;
     size_t len = address ? strlen(address) : 0;
 
     if (len == 0 || strchr(address, '*'))
         return replica__error_set(err, REPLICA_EINVAL, 0, "no address: it is empty, or has a star");
-    if (len > db->max_key)
-        return replica__error_set(err, REPLICA_EINVAL, 0, "an address has at most %zu bytes",
-                                  db->max_key);
+    if (len > REPLICA__ADDRESS_MOST)
+        return replica__error_set(err, REPLICA_EINVAL, 0, "an address has at most %d bytes",
+                                  REPLICA__ADDRESS_MOST);
     replica__buf_json_string(&quoted, address, len);
     if (quoted.r < 0)
         return replica__enomem(err);

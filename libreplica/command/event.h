@@ -8,8 +8,10 @@
 
 #include "libreplica/db.h"
 
-/* An address that something can be sent to: a path without stars.  REPLICA_EINVAL. */
-int replica__address_check(const replica_db *db, const char *address, replica_error *err);
+/* An address that something can be sent to: a path without stars, of at most so many bytes, so that
+ * a command's id has room for it.  REPLICA_EINVAL. */
+#define REPLICA__ADDRESS_MOST 1000
+int replica__address_check(const char *address, replica_error *err);
 /* Any JSON value; NULL: null.  REPLICA_EJSON, REPLICA_ELIMIT.  Ends with what to store. */
 int replica__payload_check(const replica_db *db, const char **payload, size_t *len, size_t max,
                            replica_error *err);

@@ -97,7 +97,7 @@ int replica__event_check(const replica_db *db, const struct replica__event *even
 {
     const char *payload = event->payload;
     size_t len = event->len;
-    int r = replica__address_check(db, event->address, err);
+    int r = replica__address_check(event->address, err);
 
     return r < 0 ? r : replica__payload_check(db, &payload, &len, REPLICA__EVENT_MAX, err);
 }
@@ -111,7 +111,7 @@ int replica_emit(replica_db *db, const char *address, const char *payload, size_
     if (!db)
         return replica__error_set(err, REPLICA_EINVAL, 0, "no database");
     event.origin = db->token;
-    r = replica__address_check(db, address, err);
+    r = replica__address_check(address, err);
     if (r >= 0)
         r = replica__payload_check(db, &event.payload, &event.len, REPLICA__EVENT_MAX, err);
     if (r >= 0)
