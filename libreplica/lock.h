@@ -31,7 +31,7 @@ typedef struct replica_lock_options {
     unsigned flags;   /* REPLICA_LOCK_... below */
     int64_t ttl_ms;   /* 0: 30,000; at least 100, at most a day */
     int wait_ms;      /* how long to wait for another holder; 0: not at all, -1: for ever */
-    const char *name; /* who holds it, for people; NULL: the token of this handle */
+    const char *name; /* who holds it, for people, at most 100 bytes; NULL: this handle's token */
     void (*on_state)(void *ctx, replica_lock *lock, int state); /* in dispatch; or NULL */
     void *ctx;
     replica_destroy_fn destroy;

@@ -71,6 +71,7 @@ struct replica__master_row {
     int64_t stamp;          /* 0: now */
     const char *bundle;     /* or NULL; the rows of one stand together */
     bool firm;              /* a conflict refuses the whole bundle */
+    int64_t fence;          /* of the lock that it was written under; 0: none */
     enum { REPLICA__ASSUMED_NONE, REPLICA__ASSUMED_TEXT, REPLICA__ASSUMED_NUMBER } assumed;
     const char *assumed_json; /* TEXT: compared as JavaScript reads it, without reserved members */
     size_t assumed_len;

@@ -475,6 +475,8 @@ static const char *const texts[] = {
         "SELECT " LOCK_COLUMNS ", place FROM (SELECT l.*, coalesce(c.name, '') AS place"
         " FROM lock l LEFT JOIN collection c ON c.id = l.coll WHERE l.holder IS NOT NULL)"
         " WHERE (place, key) > (?1, ?2) ORDER BY place, key LIMIT ?3",
+    [REPLICA__SQL_LOCK_LEAVE] =
+        "UPDATE lock SET until = min(until, ?2 + min(ttl, ?3)) WHERE holder = ?1 AND state = 1",
     [REPLICA__SQL_LOCK_REPLS] =
         "SELECT r.id, r.name FROM replication r WHERE ?1 = 0 OR EXISTS (SELECT 1"
         " FROM replication_collection rc WHERE rc.replication = r.id AND rc.coll = ?1)"

@@ -14,7 +14,7 @@
 
 #include "libreplica/db.h"
 
-#define REPLICA__LOCK_NAME_MAX 200
+#define REPLICA__LOCK_NAME_MAX 100
 #define REPLICA__LOCK_MIN_MS 100
 #define REPLICA__LOCK_MAX_MS (24 * 3600 * 1000)
 #define REPLICA__LOCK_WANT_MS 15000 /* who wants it, and shows no life for so long, is gone */

@@ -6,6 +6,7 @@
 #include "libreplica/accept.h"
 #include "libreplica/replication/conflict_log.h"
 #include "libreplica/db.h"
+#include "libreplica/locks/check.h"
 #include "libreplica/master.h"
 #include "libreplica/savepoint.h"
 #include "libreplica/shape.h"
@@ -14,6 +15,9 @@
 #include "libreplica/write.h"
 
 #include <string.h>
+
+/* Who is locked out comes again after so long at the latest: a lock ends without a sign. */
+#define LOCKED_MS 5000
 
 struct operation {
     int64_t token; /* 0: none */
@@ -161,14 +165,35 @@ static int take(replica_db *db, struct replica__master_row *row, const struct re
     return 0;
 }
 
-/* One without an assumed state mostly is new, so try before looking: 1.  One that breaks the schema
- * may have been taken before that said so. */
+/* Does a lock stand in the way?  1: no; 0: it does, and the row is told so. */
+static int is_free(replica_db *db, struct replica__master_row *row, const struct replica__write *w,
+                   const struct replica__pusher *by, replica_error *err)
+{
+    struct replica__lock_judged judged;
+    int r = replica__lock_judge(db, w->coll->number, w->id, w->id_len, by->client, row->fence,
+                                &judged, err);
+
+    if (r <= 0)
+        return r < 0 ? r : 1;
+    if (judged.verdict == REPLICA_VERDICT_REFUSED)
+        return refuse(row, 409, judged.reason);
+    row->verdict = judged.verdict;
+    row->retry_ms = judged.left_ms < LOCKED_MS ? judged.left_ms : LOCKED_MS;
+    sqlite3_snprintf(sizeof row->reason, row->reason, "%s", judged.name);
+    return 0;
+}
+
+/* One without an assumed state mostly is new, so try before looking: 1.  One that breaks the schema,
+ * or is locked, may have been taken before that was so. */
 static int take_new(replica_db *db, struct replica__master_row *row,
-                    const struct replica__write *w, replica_error *err)
+                    const struct replica__write *w, const struct replica__pusher *by,
+                    replica_error *err)
 {
     struct replica__written written;
-    int r = fits(row, w, err);
+    int r = is_free(db, row, w, by, err);
 
+    if (r > 0)
+        r = fits(row, w, err);
     if (r > 0)
         r = replica__write_new(db, w, &written, err);
     if (r == REPLICA_ECONFLICT && db->taken)
@@ -214,6 +239,9 @@ static int judge_known(replica_db *db, struct replica__master_row *row, struct r
         row->verdict = REPLICA_VERDICT_ALREADY;
         return 0;
     }
+    r = is_free(db, row, w, by, err);
+    if (r <= 0)
+        return r;
     if (by->stock && is_older(row->coll, old))
         return take_over(db, row, w, old, err);
     if (by->stock && is_same_state(w, old)) {
@@ -266,14 +294,19 @@ static int judge_row(replica_db *db, struct replica__master_row *row,
         .writer = op.token,
         .wseq = op.number,
     };
-    r = row->assumed == REPLICA__ASSUMED_NONE ? take_new(db, row, &w, err) : 0;
+    r = row->assumed == REPLICA__ASSUMED_NONE ? take_new(db, row, &w, by, err) : 0;
     if (r != 0)
         return r < 0 ? r : 0;
     r = replica__row_find(row->coll, a.id, a.id_len, &stmt, &old, err);
     if (r < 0)
         return r;
+    if (r > 0)
+        return judge_known(db, row, &w, &old, &op, by, err);
+    r = is_free(db, row, &w, by, err);
+    if (r <= 0)
+        return r;
     /* With an assumed state for what is not here: it was lost here, and comes back. */
-    return r == 0 ? take(db, row, &w, NULL, err) : judge_known(db, row, &w, &old, &op, by, err);
+    return take(db, row, &w, NULL, err);
 }
 
 /* ---- bundles --------------------------------------------------------------------- */
