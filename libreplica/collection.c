@@ -4,6 +4,7 @@
 #include "libreplica/history.h"
 #include "libreplica/index/index.h"
 #include "libreplica/migrate/migrate.h"
+#include "libreplica/rules.h"
 #include "libreplica/shape.h"
 #include "libreplica/ttl.h"
 #include "libreplica/txn.h"
@@ -115,6 +116,7 @@ static void coll_free(replica_collection *coll)
         coll->handler.destroy(coll->handler.ctx);
     if (!coll->steps_borrowed)
         replica__free(coll->steps);
+    replica__rules_close(coll);
     replica__shape_free(coll);
     replica__indexes_free(coll->indexes);
     replica__free(coll->name);
@@ -133,6 +135,10 @@ static int fill(replica_collection *coll, const char *name, const replica_collec
         return replica__enomem(err);
     r = like ? replica__shape_copy(coll, like, err)
              : replica__shape_open(coll, o->schema_json, schema, err);
+    if (r >= 0 && like)
+        replica__rules_copy(coll, like);
+    else if (r >= 0)
+        r = replica__rules_open(coll, o->rules, err);
     if (r >= 0 && o->schema_json)
         r = replica__indexes_follow_schema(coll, replica__schema_collection(coll->schema), err);
     if (r >= 0 && o->ttl_ms > 0 && !(coll->db->flags & REPLICA_DB_READ_ONLY))
@@ -212,6 +218,7 @@ static bool agrees(const replica_collection *coll, const replica_collection_opti
            (!o->migration_count || coll->steps) && replica__shape_agrees(coll, o->schema_json) &&
            (!o->history || (o->history > 0 ? o->history : 0) == coll->history) &&
            (!o->ttl_ms || replica__ttl_is(coll, o->ttl_field, o->ttl_ms)) &&
+           replica__rules_agree(coll, o->rules) &&
            (!o->handler || (h->is_equal == coll->handler.is_equal &&
                             h->resolve == coll->handler.resolve && h->ctx == coll->handler.ctx));
 }

@@ -38,6 +38,8 @@ struct replica_collection {
     replica_schema *schema;       /* NULL: any object */
     char *schema_json;
     replica_conflict_handler handler;
+    struct replica__rules *rules; /* for its conflicts, of the options or the schema; NULL: none */
+    struct replica__rules *told;  /* the server's, for want of all others */
     int history;  /* so many earlier states of each document are kept */
     bool asked; /* the program has this handle; else a call of ours opened it */
     int borrowed;

@@ -14,6 +14,7 @@
 #ifndef LIBREPLICA_STORE_H
 #define LIBREPLICA_STORE_H
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "libreplica/libreplica.h"
@@ -39,6 +40,12 @@ REPLICA_INTERNAL void replica__db_limits(const replica_db *db, struct replica__j
                                          size_t *ret_max_key);
 REPLICA_INTERNAL const replica_conflict_handler *
 replica__collection_handler(const replica_collection *coll); /* never NULL */
+
+/* Does it have rules for its conflicts, of whomever? */
+REPLICA_INTERNAL bool replica__collection_has_rules(const replica_collection *coll);
+/* The server has told its rules; they hold where nothing else decides.  1: something else does. */
+REPLICA_INTERNAL int replica__collection_tell_rules(replica_collection *coll, const char *json,
+                                                    size_t len, replica_error *err);
 
 /* What its documents must keep to; borrowed; NULL: nothing. */
 REPLICA_INTERNAL replica_schema *replica__collection_schema(const replica_collection *coll);
@@ -375,7 +382,8 @@ enum {
     REPLICA__SETTLE_DELETE = 4,   /* delete */
     REPLICA__SETTLE_CLEAN = 5,    /* they are equal for the handler.  The local text stays if the
                                    * content is the same; else REAL, with the rule "equal" */
-    REPLICA__SETTLE_ASIDE = 6     /* the handler failed: code and reason */
+    REPLICA__SETTLE_ASIDE = 6,    /* the handler failed: code and reason */
+    REPLICA__SETTLE_COPY = 7      /* delete, and keep the state that is not under a new key */
 };
 struct replica__settled {
     const struct replica__unsettled *of;
@@ -404,6 +412,13 @@ REPLICA_INTERNAL int replica__unsettled_put(struct replica__replication *repl,
                                             const struct replica__unsettled *u,
                                             replica_error *err);
 REPLICA_INTERNAL void replica__unsettled_free(struct replica__unsettled *u, size_t n);
+/* Are equal states of it two changes, as a counter's are? */
+REPLICA_INTERNAL bool replica__unsettled_counts(const struct replica__unsettled *u);
+/* What its collection's rules say.  how 0: that the program is to be asked.  The text of JSON is in
+ * out.  < 0: they come to nothing. */
+REPLICA_INTERNAL int replica__unsettled_merge(const struct replica__unsettled *u,
+                                              struct replica__buf *out, int *ret_how,
+                                              const char **ret_rule, replica_error *err);
 REPLICA_INTERNAL int replica__settle(struct replica__replication *repl,
                                      struct replica__settled *answers, size_t n,
                                      replica_error *err);

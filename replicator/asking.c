@@ -12,6 +12,7 @@
 
 struct question {
     struct replica__unsettled of;
+    bool unheard; /* there is no handler */
     int64_t ticket;
     struct question *next;
 };
@@ -32,7 +33,7 @@ struct replica__asking {
     struct answered *first, **last;
 
     struct question *buckets[BUCKETS]; /* by document */
-    size_t count;
+    size_t count, unheard;
     int64_t tickets;
 };
 
@@ -146,6 +147,11 @@ size_t replica__asking_count(struct replica__asking *a)
     return a->count;
 }
 
+size_t replica__asking_unheard(struct replica__asking *a)
+{
+    return a->unheard;
+}
+
 /* ---- on the program's thread ------------------------------------------------------ */
 
 struct posted {
@@ -255,6 +261,7 @@ static void forget(struct replica__asking *a, int64_t doc)
 
         *at = q->next;
         a->count--;
+        a->unheard -= q->unheard;
         free_question(q);
     }
 }
@@ -284,6 +291,32 @@ static void take_over(struct replica__asking *a, struct question *q, struct repl
     a->count++;
 }
 
+void replica__asking_begin_round(struct replica__asking *a)
+{
+    for (size_t i = 0; a->unheard > 0 && i < BUCKETS; i++) {
+        struct question *next;
+
+        for (struct question *q = a->buckets[i]; q; q = next) {
+            next = q->next;
+            if (q->unheard)
+                forget(a, q->of.doc);
+        }
+    }
+}
+
+/* Nothing is posted, and no answer comes. */
+static int let_wait(struct replica__asking *a, struct replica__unsettled *u)
+{
+    struct question *q = replica__alloc(sizeof *q);
+
+    if (!q)
+        return REPLICA_ENOMEM;
+    take_over(a, q, u, next_ticket(a, u));
+    q->unheard = true;
+    a->unheard++;
+    return 0;
+}
+
 int replica__asking_ask(struct replica__asking *a, replica_db *db, struct replica__unsettled *u)
 {
     const replica_conflict_handler *handler = replica__collection_handler(u->coll);
@@ -295,10 +328,14 @@ int replica__asking_ask(struct replica__asking *a, replica_db *db, struct replic
                                              .unref = unref,
                                              .ctx = a,
                                              .ticket = ticket };
-    struct question *q = replica__alloc(sizeof *q);
-    struct posted *p = replica__alloc(sizeof *p);
+    struct question *q;
+    struct posted *p;
     size_t max_key;
 
+    if (!handler->resolve)
+        return let_wait(a, u);
+    q = replica__alloc(sizeof *q);
+    p = replica__alloc(sizeof *p);
     replica__db_limits(db, &parts.limits, &max_key);
     if (q && p)
         p->conflict = replica__conflict_new(&parts);

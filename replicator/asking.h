@@ -19,7 +19,8 @@ void replica__asking_close(struct replica__asking *a);
 bool replica__asking_has(struct replica__asking *a, const struct replica__unsettled *u);
 /* May more be asked, or do too many questions wait for the program's thread? */
 bool replica__asking_ready(struct replica__asking *a);
-/* Ask; takes over the states of u on success. */
+/* Ask; takes over the states of u on success.  Without a handler it waits as one that is asked, until
+ * the program comes with one. */
 int replica__asking_ask(struct replica__asking *a, replica_db *db, struct replica__unsettled *u);
 
 /* Have the states of older versions brought up first, on the program's thread; takes over the
@@ -35,7 +36,10 @@ struct replica__asked {
 /* The next answer: 1, or 0. */
 int replica__asking_take(struct replica__asking *a, struct replica__asked *ret);
 void replica__asking_free(struct replica__asked *asked);
-/* Questions that wait for their answer. */
+/* Questions that wait for their answer; and how many of them nobody can answer. */
 size_t replica__asking_count(struct replica__asking *a);
+size_t replica__asking_unheard(struct replica__asking *a);
+/* A round over all that is unsettled begins: what nobody can answer is met again in it, or not. */
+void replica__asking_begin_round(struct replica__asking *a);
 
 #endif

@@ -202,6 +202,26 @@ int replica__http_read_hello(const struct replica__http_answer *answer,
     return 0;
 }
 
+void replica__http_give_rules(replica_call *call, const struct replica__http_answer *answer)
+{
+    struct replica__json_value v;
+    struct replica__json_iter it;
+
+    if (answer->status != 200 || !gated(answer, &v))
+        return;
+    v = replica__json_member(v, "rules", 5);
+    if (v.type != REPLICA_JSON_OBJECT)
+        return;
+    it = replica__json_iter(v);
+    while (replica__json_next(&it)) {
+        REPLICA_BUF name = REPLICA_BUF_INIT;
+
+        replica__json_unescape(it.name, &name);
+        if (name.r >= 0 && name.len > 0)
+            replica_call_rules(call, name.data, it.value.text.data, it.value.text.len);
+    }
+}
+
 /* ---- pull and push --------------------------------------------------------------- */
 
 /* A body that is not of the shape: say what was expected, and show what came. */

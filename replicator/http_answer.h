@@ -26,6 +26,9 @@ struct replica__http_hello {
 int replica__http_read_hello(const struct replica__http_answer *answer,
                              struct replica__http_hello *ret, replica_error *err);
 
+/* What a hello that was read tells besides: rules for conflicts.  Before the call is answered. */
+void replica__http_give_rules(replica_call *call, const struct replica__http_answer *answer);
+
 /* Word what a status other than 200 means, and return the code. */
 int replica__http_word_status(const struct replica__http_answer *answer, replica_error *err);
 

@@ -91,6 +91,7 @@ int replica__arrived_copy(struct replica__session *s, size_t feed, const replica
         replica__arrived_free(&page);
         return r;
     }
+    replica__db_server_time(s->db, from->now_ms);
     *ret = page;
     return 0;
 }

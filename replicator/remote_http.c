@@ -49,10 +49,13 @@ static void give_hello(struct replica__http_task *t, const struct replica__http_
     struct replica__http *h = t->http;
     replica_error err = { 0 };
 
-    if (replica__http_read_hello(a, &h->server, &err) < 0)
+    if (replica__http_read_hello(a, &h->server, &err) < 0) {
         replica_call_fail(replica__http_task_answer(t), &err, a->retry_ms);
-    else
-        replica_call_hello(replica__http_task_answer(t), h->server.features);
+        return;
+    }
+    if (h->server.dialect == REPLICA__DIALECT_REPLICA)
+        replica__http_give_rules(t->call, a);
+    replica_call_hello(replica__http_task_answer(t), h->server.features);
 }
 
 static void give(struct replica__http_task *t)

@@ -382,6 +382,15 @@ static bool heed_resets(struct replica__session *s)
     return true;
 }
 
+/* All that is left are conflicts that somebody is to decide, and there is nobody. */
+static bool only_unheard(const struct replica__session *s)
+{
+    size_t unheard = replica__asking_unheard(s->asking);
+
+    return unheard > 0 && unheard == replica__asking_count(s->asking) && all_at_head(s) &&
+           !s->dirty && !s->unsettled && !s->rounding && !s->later_at;
+}
+
 /* What is next?  true: something was done at once. */
 static bool decide(struct replica__session *s)
 {
@@ -408,7 +417,7 @@ static bool decide(struct replica__session *s)
     judge_sync(s);
     if (s->state != IDLE)
         return true;
-    if (!s->o.live && s->status.in_sync) {
+    if (!s->o.live && (s->status.in_sync || only_unheard(s))) {
         replica__session_move(s, DONE);
         return false;
     }

@@ -131,6 +131,33 @@ static int make_feeds(struct replica__session *s, replica_error *err)
     return s->features & REPLICA_REMOTE_ORDER ? recall_incarnation(s, err) : 0;
 }
 
+/* Rules that the server has told.  What they cannot be held to is said, and the server wins. */
+static void take_rules(struct replica__session *s, replica_collection *coll, const char *json,
+                       size_t len)
+{
+    replica_error error = { .offset = -1 };
+    int r = replica__collection_tell_rules(coll, json, len, &error);
+
+    if (r < 0)
+        replica__session_log(s, REPLICA_LOG_WARNING, "the server's rules for '%s' are of no use: %s",
+                             replica_collection_name(coll), error.message);
+    else if (r > 0)
+        replica__session_log(s, REPLICA_LOG_WARNING,
+                             "'%s' settles its conflicts by other rules than the server tells",
+                             replica_collection_name(coll));
+}
+
+void replica_call_rules(replica_call *call, const char *collection, const char *json, size_t len)
+{
+    struct replica__session *s = call->session;
+
+    for (size_t i = 0; call->open && collection && json && i < s->o.count; i++) {
+        if (strcmp(collection, "*") == 0 ||
+            strcmp(replica_collection_name(s->colls[i]), collection) == 0)
+            take_rules(s, s->colls[i], json, len == REPLICA_NUL ? strlen(json) : len);
+    }
+}
+
 void replica_call_hello(replica_call *call, unsigned features)
 {
     struct replica__session *s = call->session;

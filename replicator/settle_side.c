@@ -1,9 +1,10 @@
 /* Settling conflicts: what a handler is asked, and what is done with its answer.
  *
- * The rules come first: a clean document simply takes the newer state; states that the handler
- * finds equal are settled, unless it counts; a re-creation over a tombstone needs no handler.  The
- * default handler is applied here; the program's is asked on its own thread, and only that document
- * waits. */
+ * What is no conflict comes first: a clean document simply takes the newer state; states that the
+ * handler finds equal are settled, unless it counts; a re-creation over a tombstone needs no
+ * handler.  Then the collection's rules merge, here; what they leave to the program, and what a
+ * collection without rules has a handler for, is asked on the program's own thread, and only that
+ * document waits. */
 #include "replicator/session_state.h"
 
 #include "base/json.h"
@@ -17,10 +18,17 @@ struct batch {
     struct replica__unsettled of[BATCH];
     struct replica__settled answers[BATCH];
     struct replica__asked asked[BATCH]; /* whose answers these are */
+    struct replica__buf texts[BATCH];   /* of answers by rules, or why there is none */
     size_t n;
 };
 
-/* ---- the rules -------------------------------------------------------------------- */
+static void free_texts(struct batch *b)
+{
+    for (size_t i = 0; i < b->n; i++)
+        replica__buf_free(&b->texts[i]);
+}
+
+/* ---- what is no conflict ---------------------------------------------------------- */
 
 /* The server still has what was assumed: a server without sequence numbers shows our own pushes
  * again, and whoever wrote since then has changed nothing but this side. */
@@ -34,18 +42,15 @@ static bool is_unmoved(const struct replica__unsettled *u)
            replica__json_equal(a, a_len, b, b_len, REPLICA_JSON_AS_JAVASCRIPT) > 0;
 }
 
-/* 0: the program must be asked. */
-static int rule_for(const struct replica__unsettled *u, const char **ret_rule)
+/* 0: it is one. */
+static int settle_at_once(const struct replica__unsettled *u, const char **ret_rule)
 {
-    const replica_conflict_handler *handler = replica__collection_handler(u->coll);
-    bool counts = handler->flags & REPLICA_HANDLER_ADDITIVE;
-
     *ret_rule = NULL;
     if (u->clean)
         return REPLICA__SETTLE_REAL;
     if (is_unmoved(u))
         return REPLICA__SETTLE_LOCAL;
-    if (!counts && replica__states_equal(u->coll, u->real, u->local))
+    if (!replica__unsettled_counts(u) && replica__states_equal(u->coll, u->real, u->local))
         return REPLICA__SETTLE_CLEAN;
     if (replica_doc_deleted(u->real) && replica_doc_deleted(u->local))
         return REPLICA__SETTLE_CLEAN; /* whatever is in the tombstones */
@@ -55,11 +60,10 @@ static int rule_for(const struct replica__unsettled *u, const char **ret_rule)
     }
     if (!u->assumed && replica_doc_deleted(u->real) && !replica_doc_deleted(u->local))
         return REPLICA__SETTLE_LOCAL;
-    if (handler->resolve)
-        return 0;
-    *ret_rule = "server-wins";
-    return REPLICA__SETTLE_REAL;
+    return 0;
 }
+
+/* ---- telling and writing ---------------------------------------------------------- */
 
 static void tell_settled(struct replica__session *s, const struct replica__settled *a)
 {
@@ -86,7 +90,7 @@ static void tell_settled(struct replica__session *s, const struct replica__settl
     } else if (a->how == REPLICA__SETTLE_LOCAL) {
         event.result = u->local;
     } else if (s->hooks->event) {
-        bool deleted = a->how == REPLICA__SETTLE_DELETE;
+        bool deleted = a->how != REPLICA__SETTLE_JSON;
 
         if (replica__doc_new(u->coll, event.id, deleted ? "{}" : a->json, deleted ? 2 : a->len,
                              deleted, &merged, NULL) >= 0)
@@ -170,6 +174,7 @@ static bool take_answers(struct replica__session *s)
         };
     }
     fine = s->state == IDLE && write_answers(s, &b);
+    free_texts(&b);
     for (size_t i = 0; i < taken; i++)
         replica__asking_free(&b.asked[i]);
     return fine && taken > 0;
@@ -177,16 +182,53 @@ static bool take_answers(struct replica__session *s)
 
 /* ---- a round ---------------------------------------------------------------------- */
 
+static void fail(struct replica__session *s, replica_error *error)
+{
+    s->unsettled = true;
+    replica__session_failed(s, error, 0);
+}
+
 static void ask_failed(struct replica__session *s)
 {
     replica_error error = { .offset = -1 };
 
     replica__enomem(&error);
-    s->unsettled = true;
-    replica__session_failed(s, &error, 0);
+    fail(s, &error);
 }
 
-/* One document: an answer at once, or a question. */
+/* The collection's rules; without any, the server wins.  false: the program is to say, or (the
+ * session has failed) nobody. */
+static bool decide_by_rules(struct replica__session *s, struct replica__settled *answer,
+                            struct replica__buf *text)
+{
+    const struct replica__unsettled *u = answer->of;
+    replica_error error = { .offset = -1 };
+    int r;
+
+    if (!replica__collection_has_rules(u->coll)) {
+        answer->how = replica__collection_handler(u->coll)->resolve ? 0 : REPLICA__SETTLE_REAL;
+        answer->rule = "server-wins";
+        return answer->how != 0;
+    }
+    r = replica__unsettled_merge(u, text, &answer->how, &answer->rule, &error);
+    if (r == REPLICA_ENOMEM) {
+        fail(s, &error);
+        return false;
+    }
+    answer->json = text->data;
+    answer->len = text->len;
+    if (r < 0) {
+        replica__buf_clear(text);
+        replica__buf_str(text, error.message);
+        answer->how = REPLICA__SETTLE_ASIDE;
+        answer->rule = NULL;
+        answer->code = r;
+        answer->reason = text->data ? text->data : "";
+    }
+    return answer->how != 0;
+}
+
+/* One document: an answer at once, or a question; without a handler to ask, one that waits. */
 static void consider(struct replica__session *s, struct replica__unsettled *u, struct batch *b)
 {
     struct replica__settled answer = { .of = u };
@@ -196,17 +238,17 @@ static void consider(struct replica__session *s, struct replica__unsettled *u, s
             ask_failed(s);
         return;
     }
-    answer.how = rule_for(u, &answer.rule);
+    answer.how = settle_at_once(u, &answer.rule);
     if (answer.how != REPLICA__SETTLE_CLEAN && !u->clean && u->rounds > MAX_ROUNDS) {
         answer.how = REPLICA__SETTLE_ASIDE;
         answer.code = REPLICA_ECONFLICT;
         answer.reason = "the conflict came again after each answer";
     }
-    if (answer.how) {
+    if (answer.how || decide_by_rules(s, &answer, &b->texts[b->n])) {
         b->answers[b->n++] = answer;
         return;
     }
-    if (replica__asking_ask(s->asking, s->db, u) < 0)
+    if (s->state == IDLE && replica__asking_ask(s->asking, s->db, u) < 0)
         ask_failed(s);
 }
 
@@ -217,6 +259,7 @@ static bool round_step(struct replica__session *s)
     int n;
 
     if (!s->rounding) { /* what becomes unsettled from here on is for the next round */
+        replica__asking_begin_round(s->asking);
         s->rounding = true;
         s->unsettled = false;
         s->settled_to = -1;
@@ -236,6 +279,7 @@ static bool round_step(struct replica__session *s)
     }
     if (s->state == IDLE)
         write_answers(s, &b);
+    free_texts(&b);
     replica__unsettled_free(b.of, (size_t)n);
     return s->state == IDLE && (s->rounding || b.n > 0);
 }

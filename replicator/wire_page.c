@@ -18,7 +18,7 @@ enum { MAX_DOCUMENTS = 150000 };
 struct envelope {
     struct replica__slice meta; /* len 0: absent, here and below */
     struct replica__slice checkpoint, follows, head;
-    int64_t remaining;
+    int64_t remaining, now_ms;
     bool documents; /* seen */
     size_t room;    /* of the array of documents */
 };
@@ -89,6 +89,8 @@ static int read_member(struct replica__wire_in *in, struct replica__slice name, 
         return replica__wire_value(in, &e->head);
     if (replica__wire_name_is(name, "remaining"))
         return replica__wire_int(in, &e->remaining);
+    if (replica__wire_name_is(name, "now"))
+        return replica__wire_int(in, &e->now_ms);
     return replica__wire_value(in, &skipped);
 }
 
@@ -219,6 +221,7 @@ static int read_places(struct replica__wire_in *whole, const struct envelope *e,
             && memcmp(other_id.data, id.data, id.len) == 0;
     }
     page->page.remaining = e->remaining;
+    page->page.now_ms = e->now_ms;
     return 0;
 }
 

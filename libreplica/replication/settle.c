@@ -2,6 +2,7 @@
  *
  * The question is read out, answered outside any transaction, and the answer is written only if
  * neither side has moved on since; else it is met again. */
+#include "libreplica/accept.h"
 #include "libreplica/replication/aside.h"
 #include "libreplica/replication/conflict_log.h"
 #include "libreplica/document.h"
@@ -405,6 +406,37 @@ static int use_delete(struct settling *t, replica_error *err)
     return use_text(t, t->row->body, t->row->len, true, err);
 }
 
+/* A copy is a document of its own.  Where it is there already, another replica has made it. */
+static int add_copy(struct settling *t, replica_error *err)
+{
+    const struct replica__settled *answer = t->answer;
+    struct replica__written written;
+    REPLICA_ACCEPTED a = { 0 };
+    int r = replica__accept_write(answer->of->coll, NULL, answer->json, answer->len, "", &a, err);
+
+    if (r >= 0)
+        r = replica__write_new(t->p->repl->db,
+                               &(struct replica__write){
+                                   .coll = answer->of->coll,
+                                   .id = a.id,
+                                   .id_len = a.id_len,
+                                   .json = a.json,
+                                   .len = a.len,
+                                   .pulled = true, /* a replication wrote it, for observers */
+                               },
+                               &written, err);
+    t->answer->push |= r > 0;
+    return r < 0 ? r : 0;
+}
+
+static int use_copy(struct settling *t, replica_error *err)
+{
+    int r = replica_doc_deleted(t->answer->of->real) ? use_real(t, t->answer->rule, err)
+                                                     : use_local(t, err);
+
+    return r < 0 ? r : add_copy(t, err);
+}
+
 static int give_up(struct settling *t, int kind, replica_error *err)
 {
     replica_db *db = t->p->repl->db;
@@ -435,6 +467,7 @@ static int do_answer(struct settling *t, replica_error *err)
     case REPLICA__SETTLE_LOCAL: return use_local(t, err);
     case REPLICA__SETTLE_JSON: return use_json(t, err);
     case REPLICA__SETTLE_DELETE: return use_delete(t, err);
+    case REPLICA__SETTLE_COPY: return use_copy(t, err);
     case REPLICA__SETTLE_CLEAN:
         return same_content(a->of->real, a->of->local) ? clean(t, t->row->seq, err)
                                                        : use_real(t, "equal", err);
@@ -451,7 +484,7 @@ static int next_text(struct settling *t, sqlite3_stmt **stmt, struct replica__sl
     int r;
 
     *ret = (struct replica__slice){ a->json, a->len };
-    if (a->how == REPLICA__SETTLE_JSON)
+    if (a->how == REPLICA__SETTLE_JSON || a->how == REPLICA__SETTLE_COPY)
         return 1;
     if (a->how != REPLICA__SETTLE_REAL && a->how != REPLICA__SETTLE_CLEAN)
         return 0;

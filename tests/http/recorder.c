@@ -41,6 +41,13 @@ static void log_page(struct replica__buf *log, const replica_remote_page *p)
                         shown(p->follows), p->at_head ? " at head" : "");
 }
 
+void replica_call_rules(replica_call *call, const char *collection, const char *json, size_t len)
+{
+    replica__buf_printf(&call->log, "rules %s ", collection);
+    replica__buf_add(&call->log, json, len);
+    replica__buf_str(&call->log, "\n");
+}
+
 void replica_call_hello(replica_call *call, unsigned features)
 {
     replica__buf_printf(&call->log, "hello %02x\n", features);

@@ -55,8 +55,8 @@ TEST(a_pull_has_meta_beside_documents)
               at(o, "{\"verdicts\":[1],\"incarnation\":\"@\",\"follows\":{\"id\":\"\",\"lwt\":0},"
                     "\"checkpoint\":{\"id\":\"@\",\"lwt\":1}}"));
     CHECK_STR(get(o, "/_replica/1/pull?c=other/0&c=notes/0&id=&lwt=0"),
-              at(o, "{\"meta\":[[1,1,4242,0,\"abc.7\",\"b1\"]],\"documents\":[{\"id\":\"a\"}],"
-                    "\"follows\":{\"id\":\"\",\"lwt\":0},\"checkpoint\":{\"id\":\"@\",\"lwt\":1},"
+              at(o, "{\"now\":1700000000000,\"meta\":[[1,1,4242,0,\"abc.7\",\"b1\"]],"
+                    "\"documents\":[{\"id\":\"a\"}],\"follows\":{\"id\":\"\",\"lwt\":0},\"checkpoint\":{\"id\":\"@\",\"lwt\":1},"
                     "\"head\":{\"id\":\"@\",\"lwt\":1},\"remaining\":0}"));
 }
 

@@ -168,6 +168,7 @@ static void give(struct exchange *ex)
         replica_call_fail(call, &err, a.retry_ms);
     } else {
         ex->client->dialect = hello.dialect;
+        replica__http_give_rules(call, &a);
         replica_call_hello(call, hello.features);
     }
 }

@@ -59,3 +59,15 @@ int cli_file(const char *path, struct replica__buf *buf, const char **ret_text)
         fclose(file);
     return r < 0 ? CLI_STORAGE : 0;
 }
+
+int cli_rules(const char *arg, struct replica__buf *buf, const char **ret_json)
+{
+    if (arg && arg[0] == '@')
+        return cli_file(arg + 1, buf, ret_json);
+    *ret_json = arg;
+    if (!arg || !((arg[0] >= 'a' && arg[0] <= 'z') || (arg[0] >= 'A' && arg[0] <= 'Z')))
+        return 0;
+    replica__buf_json_string(buf, arg, strlen(arg));
+    *ret_json = buf->r < 0 ? NULL : buf->data;
+    return buf->r < 0 ? CLI_STORAGE : 0;
+}

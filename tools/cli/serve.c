@@ -19,6 +19,7 @@ struct options {
     const char *token_file;
     struct cli_list keys;
     struct cli_list schemas;
+    struct cli_list rules;
     int64_t max_body;
     int64_t max_streams;
     bool log;
@@ -94,30 +95,95 @@ static int read_keys(const struct cli_list *list, struct replica__storage_key *k
     return 0;
 }
 
-/* NAME=FILE: the collection has this schema, from the first request on.  0, or an exit code. */
-static int open_schema(struct server *server, const struct options *o, const char *item)
+/* The length of NAME in NAME=VALUE, if that is what it is; else 0. */
+static size_t name_length(const char *item, size_t room)
 {
-    REPLICA_BUF buf = REPLICA_BUF_INIT;
-    replica_error err = { 0 };
     const char *equals = strchr(item, '=');
-    const char *text = NULL;
-    char name[65];
-    int r;
 
-    if (!equals || equals == item || !equals[1] || equals - item >= (int)sizeof(name))
-        return cli_usage("--schema takes NAME=FILE, not '%s'", item);
-    snprintf(name, sizeof(name), "%.*s", (int)(equals - item), item);
-    for (size_t i = 0; i < o->keys.count; i++) {
-        if (strncmp(o->keys.items[i], item, (size_t)(equals - item) + 1) == 0)
-            return cli_usage("'%s' has --schema, which says what its key is: --key is too much",
-                             name);
+    return equals && equals[1] && equals - item < (int)room ? (size_t)(equals - item) : 0;
+}
+
+/* What was given of the collection called name, behind its '='; NULL: nothing. */
+static const char *value_of(const struct cli_list *list, const char *name)
+{
+    size_t len = strlen(name);
+
+    for (size_t i = 0; i < list->count; i++) {
+        if (strncmp(list->items[i], name, len) == 0 && list->items[i][len] == '=')
+            return list->items[i] + len + 1;
     }
-    r = cli_file(equals + 1, &buf, &text);
+    return NULL;
+}
+
+/* The collection has this schema (a file) and these rules (JSON, or @FILE), from the first request
+ * on; either may be NULL.  0, or an exit code. */
+static int prepare(struct server *server, const char *name, const char *schema, const char *rules)
+{
+    REPLICA_BUF schema_text = REPLICA_BUF_INIT;
+    REPLICA_BUF rules_text = REPLICA_BUF_INIT;
+    replica_error err = { 0 };
+    const char *json = NULL;
+    int r = cli_file(schema, &schema_text, &json);
+
+    if (r == 0)
+        r = cli_rules(rules, &rules_text, &rules);
     if (r)
         return r;
-    if (replica__storage_store_schema(server->storage, name, text, &err) < 0) {
-        cli_complain("%s: %s: %s", equals + 1, err.where, err.message);
+    if (replica__storage_store_prepare(server->storage, name, json, rules, &err) < 0) {
+        cli_complain("%s: %s: %s", schema ? schema : name, err.where, err.message);
         return cli_exit_code(err.code);
+    }
+    return 0;
+}
+
+/* Rules without a NAME. */
+static bool is_for_all(const char *item)
+{
+    return strchr("{\"@", item[0]) || !strchr(item, '=');
+}
+
+/* ... are told of all collections that have none. */
+static int prepare_others(struct server *server, const struct options *o)
+{
+    for (size_t i = 0; i < o->rules.count; i++) {
+        REPLICA_BUF text = REPLICA_BUF_INIT;
+        replica_error err = { 0 };
+        const char *json = NULL;
+        int r = is_for_all(o->rules.items[i]) ? cli_rules(o->rules.items[i], &text, &json) : 0;
+
+        if (r)
+            return r;
+        if (json && replica__storage_store_rules(server->storage, json, &err) < 0) {
+            cli_complain("--rules: %s: %s", err.where, err.message);
+            return cli_exit_code(err.code);
+        }
+    }
+    return 0;
+}
+
+static int prepare_all(struct server *server, const struct options *o, const struct cli_list *list,
+                       const char *usage)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        char name[65];
+        size_t len = name_length(list->items[i], sizeof(name));
+        const char *schema;
+        int r;
+
+        if (list == &o->rules && is_for_all(list->items[i]))
+            continue;
+        if (len == 0)
+            return cli_usage("%s, not '%s'", usage, list->items[i]);
+        snprintf(name, sizeof(name), "%.*s", (int)len, list->items[i]);
+        schema = value_of(&o->schemas, name);
+        if (schema && value_of(&o->keys, name))
+            return cli_usage("'%s' has --schema, which says what its key is: --key is too much",
+                             name);
+        if (list == &o->rules && schema)
+            continue; /* was prepared with it */
+        r = prepare(server, name, schema, value_of(&o->rules, name));
+        if (r)
+            return r;
     }
     return 0;
 }
@@ -189,8 +255,12 @@ static int serve(struct server *server, const struct options *o,
                                    &server->listener, err);
     if (r == 0)
         r = open_storage(server, o, keys, err);
-    for (size_t i = 0; r == 0 && i < o->schemas.count; i++)
-        r = open_schema(server, o, o->schemas.items[i]);
+    if (r == 0)
+        r = prepare_all(server, o, &o->schemas, "--schema takes NAME=FILE");
+    if (r == 0)
+        r = prepare_all(server, o, &o->rules, "--rules takes JSON, @FILE or NAME= one of them");
+    if (r == 0)
+        r = prepare_others(server, o);
     if (r == 0)
         r = open_http(server, o, err);
     if (r != 0)
@@ -212,6 +282,8 @@ int cmd_serve(int argc, char **argv)
           "bearer tokens that are let in, one per line" },
         { "key", CLI_LIST, false, &o.keys, "NAME=FIELD", "primary key of a collection" },
         { "schema", CLI_LIST, false, &o.schemas, "NAME=FILE", "schema of a collection" },
+        { "rules", CLI_LIST, false, &o.rules, "[NAME=]JSON|@FILE",
+          "how clients settle conflicts if they say nothing" },
         { "log", CLI_FLAG, false, &o.log, NULL, "a line per request on standard error" },
         { "max-body", CLI_NUMBER, false, &o.max_body, "BYTES", "of a request; else 64 MiB" },
         { "max-streams", CLI_NUMBER, false, &o.max_streams, "N", "at a time; else 10000" },

@@ -17,8 +17,9 @@
 
 struct syncing {
     const char *db, *url, *key, *schema_file, *token_file, *dialect, *on_conflict;
+    const char *rules_arg, *rules;
     const char *schema; /* text of that file */
-    struct replica__buf schema_text;
+    struct replica__buf schema_text, rules_text;
     struct cli_list names;
     bool once, live, push_only, pull_only, json;
     int64_t timeout_s; /* -1: not given */
@@ -33,15 +34,7 @@ struct syncing {
 
 /* ---- collections ----------------------------------------------------------------- */
 
-static void keep_local(void *ctx, replica_conflict *c)
-{
-    replica_error err = { 0 };
-
-    if (replica_conflict_use(c, replica_conflict_local(c), &err) < 0 && err.code != REPLICA_ECLOSED)
-        replica_conflict_fail(c, err.message, NULL);
-}
-
-/* The schema version of a collection, which must be known before it is opened with a handler;
+/* The schema version of a collection, which must be known before it is opened with options;
  * *ret_version is left alone where there is no such collection. */
 static int find_version(const char *path, const char *name, int *ret_version)
 {
@@ -86,7 +79,6 @@ static int open_one(struct syncing *s, size_t n, int version)
 {
     replica_migration steps[MAX_STEPS];
     int stored = version;
-    replica_conflict_handler handler = REPLICA_CONFLICT_HANDLER_INIT;
     replica_collection_options opts = REPLICA_COLLECTION_OPTIONS_INIT;
     replica_error err = { 0 };
     int r = 0;
@@ -96,11 +88,10 @@ static int open_one(struct syncing *s, size_t n, int version)
         return r;
     if (n > 0) /* the URL names that of the first */
         version = stored;
-    handler.resolve = keep_local;
-    opts.handler = strcmp(s->on_conflict, "client-wins") == 0 ? &handler : NULL;
     opts.key = s->key;
     opts.version = version;
     opts.schema_json = n == 0 ? s->schema : NULL;
+    opts.rules = s->rules;
     opts.migrations = steps;
     opts.migration_count = fill_steps(steps, stored, version);
     r = replica_db_collection(s->store.db, s->names.items[n], &opts, &s->colls[n], &err);
@@ -315,6 +306,8 @@ static int sync_run(struct syncing *s)
     if (r == 0)
         r = cli_file(s->schema_file, &s->schema_text, &s->schema);
     if (r == 0)
+        r = cli_rules(s->on_conflict ? s->on_conflict : s->rules_arg, &s->rules_text, &s->rules);
+    if (r == 0)
         r = open_collections(s, &endpoint);
     cli_catch_signals();
     if (r == 0)
@@ -324,6 +317,7 @@ static int sync_run(struct syncing *s)
     replica_sync_cancel(s->sync);
     cli_close(&s->store);
     replica__buf_free(&s->schema_text);
+    replica__buf_free(&s->rules_text);
     endpoint_free(&endpoint);
     return r;
 }
@@ -334,16 +328,19 @@ static int check_choices(struct syncing *s)
         return cli_usage("either --once or --live");
     if (s->push_only && s->pull_only)
         return cli_usage("--push-only and --pull-only exclude each other");
+    if (s->rules_arg && s->on_conflict)
+        return cli_usage("--rules and --on-conflict exclude each other");
+    if (s->on_conflict && strcmp(s->on_conflict, "server-wins") != 0 &&
+        strcmp(s->on_conflict, "client-wins") != 0)
+        return cli_usage("--on-conflict is server-wins or client-wins, not '%s'", s->on_conflict);
     if (strcmp(s->dialect, "auto") != 0 && strcmp(s->dialect, "rxdb") != 0)
         return cli_usage("--dialect is auto or rxdb, not '%s'", s->dialect);
-    if (strcmp(s->on_conflict, "server-wins") != 0 && strcmp(s->on_conflict, "client-wins") != 0)
-        return cli_usage("--on-conflict is server-wins or client-wins, not '%s'", s->on_conflict);
     return 0;
 }
 
 int cmd_sync(int argc, char **argv)
 {
-    struct syncing s = { .dialect = "auto", .on_conflict = "server-wins", .timeout_s = -1 };
+    struct syncing s = { .dialect = "auto", .timeout_s = -1 };
     const struct cli_option options[] = {
         CLI_OPTION_DB(&s.db),
         { "collection", CLI_LIST, false, &s.names, "NAME", "a collection (the URL's)" },
@@ -355,6 +352,7 @@ int cmd_sync(int argc, char **argv)
         { "token-file", CLI_TEXT, false, &s.token_file, "FILE", "holds the bearer token" },
         { "dialect", CLI_TEXT, false, &s.dialect, "NAME", "auto, or rxdb for RxDB's only" },
         { "on-conflict", CLI_TEXT, false, &s.on_conflict, "RULE", "server-wins, or client-wins" },
+        { "rules", CLI_TEXT, false, &s.rules_arg, "JSON|@FILE", "how conflicts are settled" },
         { "timeout", CLI_NUMBER, false, &s.timeout_s, "SECONDS", "keep trying for so long (60)" },
         { "key", CLI_TEXT, false, &s.key, "FIELD", "the primary key of new collections (id)" },
         { "schema", CLI_TEXT, false, &s.schema_file, "FILE", "the schema of the first collection" },

@@ -175,7 +175,13 @@ static void add_page(struct replica__service *service, const struct replica__pag
 
     memcpy(place.id, service->incarnation, sizeof(place.id));
     replica__buf_reserve(out, meta->len + documents->len + 512);
-    replica__buf_str(out, "{\"meta\":[");
+    replica__buf_char(out, '{');
+    if (page->now_ms) {
+        replica__buf_str(out, "\"now\":");
+        replica__buf_int(out, page->now_ms);
+        replica__buf_char(out, ',');
+    }
+    replica__buf_str(out, "\"meta\":[");
     replica__buf_add(out, meta->data, meta->len);
     replica__buf_str(out, "],\"documents\":[");
     replica__buf_add(out, documents->data, documents->len);

@@ -16,6 +16,7 @@ struct replica__page {
     struct replica__place follows; /* ... which is this for the client */
     size_t rows;
     size_t bytes;
+    int64_t now_ms;                /* what time it is here; 0: not told */
 
     int64_t last;                  /* out: the number up to which was read */
     size_t documents;              /* out: those in their place */

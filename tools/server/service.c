@@ -211,9 +211,24 @@ bool replica__service_refuses(struct replica__service *service,
 
 /* ---- hello ----------------------------------------------------------------------- */
 
+static int add_rules(struct replica__service *service, struct replica__buf *out,
+                     replica_error *err)
+{
+    REPLICA_BUF rules = REPLICA_BUF_INIT;
+    int r = service->storage->ops->rules(service->storage, &rules, err);
+
+    if (r < 0 || rules.len == 0)
+        return r;
+    replica__buf_str(out, ",\"rules\":{");
+    replica__buf_add(out, rules.data, rules.len);
+    replica__buf_char(out, '}');
+    return rules.r < 0 ? replica__enomem(err) : 0;
+}
+
 static void answer_hello(struct replica__service *service, struct replica__reply *reply)
 {
     struct replica__buf *out = &reply->body;
+    replica_error err = { 0 };
 
     reply->type = REPLICA__REPLY_REPLICA;
     replica__buf_str(out, "{\"replica\":1,\"uses\":[");
@@ -221,6 +236,10 @@ static void answer_hello(struct replica__service *service, struct replica__reply
         replica__buf_printf(out, "%s\"%s\"", i ? "," : "", uses[i]);
     replica__buf_printf(out, "],\"incarnation\":\"%s\",\"heartbeat\":%d", service->incarnation,
                         REPLICA__HEARTBEAT_MS / 1000);
+    if (add_rules(service, out, &err) < 0) {
+        replica__reply_failure(reply, &err);
+        return;
+    }
     replica__buf_printf(out,
                         ",\"limits\":{\"rows\":%zu,\"bytes\":%zu,\"document\":%zu,"
                         "\"bundle\":%d}}",
@@ -330,6 +349,7 @@ static void answer_pull(struct replica__service *service, const struct replica__
         !read_limit(request, "bytes", service->options.bytes, &page.bytes, reply))
         return;
     page.since = page.follows.lwt;
+    page.now_ms = service->world->now_ms(service->world->ctx);
     reply->type = REPLICA__REPLY_REPLICA;
     reply->no_store = true;
     r = replica__page_replica(service, &page, &reply->body, &err);

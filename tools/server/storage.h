@@ -6,6 +6,7 @@
 #ifndef SERVER_STORAGE_H
 #define SERVER_STORAGE_H
 
+#include "base/buf.h"
 #include "base/json.h"
 #include "libreplica/feed.h"
 #include "libreplica/libreplica.h"
@@ -89,6 +90,9 @@ struct replica__storage_ops {
     /* Create it.  REPLICA_EINVAL: no name for a collection; REPLICA_ELIMIT: there are too many. */
     int (*create)(struct replica__storage *s, const char *name, int version,
                   struct replica__storage_coll **ret_coll, replica_error *err);
+    /* Append "name":rules for each collection that has rules for conflicts, and first "*":rules if
+     * there are some for all others. */
+    int (*rules)(struct replica__storage *s, struct replica__buf *out, replica_error *err);
     const char *(*key)(const struct replica__storage_coll *coll);
     int (*version)(const struct replica__storage_coll *coll);
     void (*limits)(struct replica__storage *s, struct replica__json_limits *ret,
@@ -152,8 +156,14 @@ int replica__storage_store_open(replica_db *db, const char *path,
                                 const struct replica__storage_key *keys, size_t n,
                                 struct replica__storage **ret_storage, replica_error *err);
 /* The collection has this schema from now on, and is created if it is absent: rows that break it
- * are refused.  Before anybody asks for it.  As replica_db_collection(). */
-int replica__storage_store_schema(struct replica__storage *storage, const char *name,
-                                  const char *schema_json, replica_error *err);
+ * are refused; and these rules, which clients without any of their own are told.  Each may be NULL.
+ * Before anybody asks for it, and once.  As replica_db_collection(). */
+int replica__storage_store_prepare(struct replica__storage *storage, const char *name,
+                                   const char *schema_json, const char *rules,
+                                   replica_error *err);
+/* These rules are told of every collection that has none of its own.  REPLICA_EJSON, REPLICA_EINVAL:
+ * they are none. */
+int replica__storage_store_rules(struct replica__storage *storage, const char *rules,
+                                 replica_error *err);
 
 #endif

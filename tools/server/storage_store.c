@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/os.h"
 #include "libreplica/master.h"
+#include "libreplica/merge.h"
 #include "libreplica/store.h"
 #include "replicator/remote.h"
 
@@ -29,6 +30,7 @@ struct store {
     struct replica__storage_coll *first; /* those that were opened */
     char *keys;                          /* name, NUL, field, NUL ... */
     size_t keys_len;
+    char *rules;                         /* of collections without any; NULL: none */
     char *wal;                           /* what other processes write to; NULL: there are none */
     struct replica__poller *poller;
     bool watching;
@@ -53,6 +55,7 @@ static void store_close(struct replica__storage *s)
     replica__poller_close(store->poller);
     replica__free(store->wal);
     replica__free(store->keys);
+    replica__free(store->rules);
     replica__free(store);
 }
 
@@ -168,6 +171,40 @@ static int store_create(struct replica__storage *s, const char *name, int versio
     opts.key = configured_key(store, name);
     opts.version = version;
     return open_coll(store, name, &opts, ret_coll, err);
+}
+
+static int add_name(void *ctx, const char *name)
+{
+    struct replica__buf *names = ctx;
+
+    replica__buf_add(names, name, strlen(name) + 1);
+    return names->r;
+}
+
+static int store_rules(struct replica__storage *s, struct replica__buf *out, replica_error *err)
+{
+    REPLICA_BUF names = REPLICA_BUF_INIT;
+    const char *between = "";
+    int r = replica_db_collections(store_of(s)->db, add_name, &names, err);
+
+    if (store_of(s)->rules) {
+        replica__buf_str(out, "\"*\":");
+        replica__buf_str(out, store_of(s)->rules);
+        between = ",";
+    }
+    for (size_t at = 0; r >= 0 && at < names.len; at += strlen(names.data + at) + 1) {
+        struct replica__storage_coll *coll = NULL;
+        const char *rules;
+
+        r = store_find(s, names.data + at, &coll, err);
+        rules = r > 0 ? replica_collection_rules(coll->coll) : NULL;
+        if (!rules)
+            continue;
+        replica__buf_printf(out, "%s\"%s\":", between, names.data + at);
+        replica__buf_str(out, rules);
+        between = ",";
+    }
+    return r < 0 ? r : 0;
 }
 
 static const char *store_key(const struct replica__storage_coll *coll)
@@ -450,6 +487,7 @@ static const struct replica__storage_ops store_ops = {
     .read = store_read,
     .head = store_head,
     .remaining = store_remaining,
+    .rules = store_rules,
     .get = store_get,
     .modify = store_modify,
     .push = store_push,
@@ -516,12 +554,31 @@ int replica__storage_store_open(replica_db *db, const char *path,
     return 0;
 }
 
-int replica__storage_store_schema(struct replica__storage *storage, const char *name,
-                                  const char *schema_json, replica_error *err)
+int replica__storage_store_prepare(struct replica__storage *storage, const char *name,
+                                   const char *schema_json, const char *rules,
+                                   replica_error *err)
 {
     replica_collection_options opts = REPLICA_COLLECTION_OPTIONS_INIT;
     struct replica__storage_coll *coll = NULL;
 
     opts.schema_json = schema_json;
+    opts.rules = rules;
+    opts.key = schema_json ? NULL : configured_key(store_of(storage), name);
     return open_coll(store_of(storage), name, &opts, &coll, err);
+}
+
+int replica__storage_store_rules(struct replica__storage *storage, const char *rules,
+                                 replica_error *err)
+{
+    struct store *store = store_of(storage);
+    replica_rules *compiled = NULL;
+    int r = replica_rules_compile(rules, REPLICA_NUL, &compiled, err);
+    char *copy = r < 0 ? NULL : replica__strdup(rules);
+
+    replica_rules_unref(compiled);
+    if (r < 0 || !copy)
+        return r < 0 ? r : replica__enomem(err);
+    replica__free(store->rules);
+    store->rules = copy;
+    return 0;
 }
