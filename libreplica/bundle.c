@@ -152,6 +152,51 @@ static int write_members(replica_bundle *bundle, replica_doc **ret_stored, repli
     return 0;
 }
 
+static int check_pair(replica_db *db, const replica_collection *a, const replica_collection *b,
+                      replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(db, REPLICA__SQL_REPL_PARTED, &stmt, err);
+
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, a->number, &rc);
+    replica__bind_int(stmt, 2, b->number, &rc);
+    r = replica__sql_step(db, stmt, rc, err);
+    if (r > 0)
+        return replica__error_set(err, REPLICA_ENOTSUP, 0,
+                                  "'%s' and '%s' replicate to different servers, and a bundle of"
+                                  " both could not be kept together", a->name, b->name);
+    return r;
+}
+
+/* The first of its members in this collection? */
+static bool is_first(const replica_bundle *bundle, size_t i)
+{
+    for (size_t k = 0; k < i; k++) {
+        if (bundle->members[k].coll == bundle->members[i].coll)
+            return false;
+    }
+    return true;
+}
+
+/* What goes to different servers cannot be taken or refused as one. */
+static int check_servers(const replica_bundle *bundle, replica_error *err)
+{
+    int r = 0;
+
+    for (size_t i = 1; r >= 0 && i < bundle->n; i++) {
+        if (bundle->members[i].coll == bundle->members[i - 1].coll || !is_first(bundle, i))
+            continue;
+        for (size_t k = 0; r >= 0 && k < i; k++) {
+            if (is_first(bundle, k))
+                r = check_pair(bundle->db, bundle->members[k].coll, bundle->members[i].coll, err);
+        }
+    }
+    return r;
+}
+
 /* The document that is in the way is shown in its collection's version. */
 static void migrate_stored(const replica_bundle *bundle, replica_doc **stored)
 {
@@ -175,6 +220,8 @@ int replica_bundle_commit(replica_bundle *bundle, replica_doc **ret_stored, repl
         return replica__error_set(err, REPLICA_ECLOSED, 0, "the bundle's database is closed");
     }
     r = replica__txn_begin(bundle->db, &txn, err);
+    if (r >= 0)
+        r = check_servers(bundle, err);
     if (r >= 0)
         r = write_members(bundle, ret_stored, err);
     if (r >= 0)

@@ -126,5 +126,6 @@ struct replica_db {
 #define REPLICA__FLAG_DELETED 1
 #define REPLICA__FLAG_PULLED 2 /* a replication brought it */
 #define REPLICA__FLAG_OLDER 4  /* of a kept state: it has risen here, and not on the server */
+#define REPLICA__FLAG_HALF 8   /* of an unsettled one: of a bundle whose others are yet to come */
 
 #endif

@@ -24,6 +24,12 @@
 #define OPEN \
     "m.seq > ifnull(s.clean_seq, 0) AND CASE WHEN ?4 THEN m.seq <= s.sent_seq ELSE 1 END"
 
+/* There is a replication of the one collection, and not of the other. */
+#define LACKS(one, other) \
+    "EXISTS(SELECT 1 FROM replication_collection a WHERE a.coll = " one " AND NOT EXISTS(" \
+    "SELECT 1 FROM replication_collection b WHERE b.replication = a.replication AND b.coll = " \
+    other "))"
+
 /* A dirty document, for a feed: not clean as it is stored, nor waiting for anything else. */
 #define PUSHABLE \
     "(s.doc IS NULL OR ((s.clean_seq IS NULL OR s.clean_seq <> d.seq) AND s.unsettled IS NULL" \
@@ -157,6 +163,10 @@ static const char *const texts[] = {
     [REPLICA__SQL_KEPT_REF] = "UPDATE kept SET refs = refs + 1 WHERE id = ?1",
     [REPLICA__SQL_KEPT_UNREF] = "UPDATE kept SET refs = refs - 1 WHERE id = ?1",
     [REPLICA__SQL_KEPT_DROP] = "DELETE FROM kept WHERE id = ?1 AND refs <= 0",
+    [REPLICA__SQL_KEPT_WHOLE] =
+        "UPDATE kept SET flags = flags & ~8 WHERE flags & 8 AND id IN (SELECT s.unsettled"
+        " FROM state s JOIN doc d ON d.number = s.doc WHERE s.replication = ?1"
+        " AND s.unsettled IS NOT NULL AND (?2 = 0 OR d.coll = ?2))",
     [REPLICA__SQL_STATE_OF_DOC] =
         "SELECT " STATE_COLUMNS " FROM state WHERE doc = ?1 AND replication > ?2"
         " ORDER BY replication",
@@ -254,6 +264,8 @@ static const char *const texts[] = {
     [REPLICA__SQL_REPL_COLL_FIND] =
         "SELECT ifnull(version = confirmed, 0), version FROM replication_collection"
         " WHERE replication = ?1 AND coll = ?2",
+    /* One replication has the one collection without the other, and another one the other. */
+    [REPLICA__SQL_REPL_PARTED] = "SELECT 1 WHERE " LACKS("?1", "?2") " AND " LACKS("?2", "?1"),
     [REPLICA__SQL_ENDPOINT_LET_IN] =
         "UPDATE state SET aside_seq = NULL, rounds = NULL, todo = 1 WHERE replication = ?1"
         " AND aside_seq IS NOT NULL AND EXISTS(SELECT 1 FROM doc d JOIN aside a ON a.coll = d.coll"

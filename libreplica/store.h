@@ -131,8 +131,7 @@ REPLICA_INTERNAL int replica__events_wanted(replica_db *db, char **ret_patterns,
 
 struct replica__replication; /* an opened replication's rows */
 
-/* What the server does, and whether this side pulls: bundles go out as one, and a conflict with a
- * bundle's state waits for the bundle's others.  Until told so, they do not. */
+/* Does the server take bundles as one?  Then they go out as one. */
 REPLICA_INTERNAL void replica__replication_bundles(struct replica__replication *repl, bool bundles);
 /* Open the replication called name, or create it; collections are those of db.  A range that was
  * under way when the program died is pushed again first. */
@@ -336,7 +335,7 @@ struct replica__verdict {
     int verdict;                  /* REPLICA_VERDICT_... of libreplica.h, or REPLICA__VERDICT_BACK */
     int64_t sequence;
     struct replica__pulled real;  /* CONFLICT */
-    bool half;                    /* CONFLICT: real is a bundle's; its others are yet to be pulled */
+    bool half;                    /* CONFLICT: real's bundle has others, which are yet to come */
     bool perhaps_taken;           /* CONFLICT: when it went out before, it may have been taken */
     int code;
     const char *reason;
@@ -411,6 +410,10 @@ REPLICA_INTERNAL int replica__unsettled_rise(struct replica__unsettled *u, repli
 REPLICA_INTERNAL int replica__unsettled_put(struct replica__replication *repl,
                                             const struct replica__unsettled *u,
                                             replica_error *err);
+/* All was pulled up to the head: conflicts whose real state came without its bundle's others can be
+ * settled. */
+REPLICA_INTERNAL int replica__feed_whole(struct replica__replication *repl, size_t feed,
+                                         replica_error *err);
 REPLICA_INTERNAL void replica__unsettled_free(struct replica__unsettled *u, size_t n);
 /* Are equal states of it two changes, as a counter's are? */
 REPLICA_INTERNAL bool replica__unsettled_counts(const struct replica__unsettled *u);

@@ -190,6 +190,11 @@ bool replica__pull_side_confirm(struct replica__session *s, size_t feed)
     int r = replica__feed_confirm(s->repl, feed, &error);
 
     s->dirty |= r > 0;
+    if (r >= 0 && s->feeds[feed].half) {
+        r = replica__feed_whole(s->repl, feed, &error);
+        s->unsettled = true;
+        s->feeds[feed].half = r < 0;
+    }
     if (r >= 0)
         return true;
     s->feeds[feed].wanted = true;

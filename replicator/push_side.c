@@ -452,6 +452,8 @@ static void tell_judged(struct replica__session *s)
         case REPLICA_VERDICT_CONFLICT:
             s->told_apart = true;
             s->unsettled = true;
+            s->feeds[s->feed].half |= v->half;
+            s->feeds[s->feed].wanted |= v->half;
             continue;
         case REPLICA_VERDICT_REFUSED:
             event.kind = REPLICA_EVENT_REJECTED;

@@ -125,8 +125,10 @@ static int make_feeds(struct replica__session *s, replica_error *err)
     if (!s->feeds)
         return replica__enomem(err);
     s->feed_count = (size_t)n;
-    for (size_t i = 0; i < s->feed_count; i++)
+    for (size_t i = 0; i < s->feed_count; i++) {
         s->feeds[i].from_start = s->resync;
+        s->feeds[i].half = s->features & REPLICA_REMOTE_BUNDLES;
+    }
     s->resync = false;
     return s->features & REPLICA_REMOTE_ORDER ? recall_incarnation(s, err) : 0;
 }

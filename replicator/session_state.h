@@ -73,6 +73,7 @@ struct feed {
     bool at_head;       /* the last iteration reached it, and nothing is known to have come since */
     bool wanted;        /* pull it */
     bool from_start;    /* resync: forget the checkpoint first */
+    bool half;          /* conflicts may wait for their bundles' other members */
     int64_t remaining;
     replica_call stream;
     bool streaming;     /* it is open */

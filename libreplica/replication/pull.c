@@ -57,7 +57,8 @@ int replica__keep_pulled(struct replica__pulling *p, const struct replica__pulle
         return r;
     return replica__kept_add(p->repl->db,
                              &(struct replica__kept){
-                                 .flags = doc->deleted || a->deleted ? REPLICA__FLAG_DELETED : 0,
+                                 .flags = (doc->deleted || a->deleted ? REPLICA__FLAG_DELETED : 0) |
+                                          (p->half ? REPLICA__FLAG_HALF : 0),
                                  .version = version_of(doc),
                                  .incarnation = p->incarnation,
                                  .server_seq = doc->sequence,

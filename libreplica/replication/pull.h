@@ -13,6 +13,7 @@ struct replica__pulling {
     bool new_ones;       /* the last document was not here yet */
     int64_t floor;       /* the server's number up to which absent documents are purged ones */
     bool purged;         /* something was purged in this file */
+    bool half;           /* what is kept is of a bundle whose others are yet to come */
 };
 
 /* Where a state was written. */

@@ -23,8 +23,8 @@ bool replica__page_is_out(const struct replica__feed *feed, int64_t number);
 int replica__page_add(struct replica__page *p, int64_t number, bool again,
                       const struct replica__group *group, replica_error *err);
 /* Take a document, and those that it hangs together with, if they may go out now.  due: it is known
- * that it may, by itself; again: and that it went out before.  1; 0: not now, or (ended) not in this
- * page. */
+ * that it may, by itself; again: and that it went out before.  1; 0: not now, or (ended) not in
+ * this page. */
 int replica__page_pick(struct replica__page *p, int64_t number, bool due, bool again,
                        replica_error *err);
 /* What waits for the page's verdicts; NULL: no memory. */

@@ -239,7 +239,10 @@ static int conflict(struct replica__pulling *p, struct judged *j, replica_error 
         return replica__enomem(err);
     if (strcmp(a.id, j->row->id) != 0)
         return unmet(p, j, REPLICA_EJSON, "the real state is one of another document", err);
+    /* What this side knows already, it knows with its bundle. */
+    p->half = j->verdict->half && j->verdict->real.sequence > s->server_seq;
     r = keep_newest(p, j, &a, err);
+    p->half = false;
     /* It may have been taken, and then deleted: it must not come back as if it were new. */
     if (r >= 0 && j->verdict->perhaps_taken && !s->base && (j->verdict->real.deleted || a.deleted))
         r = sent_is_base(p, j, err);

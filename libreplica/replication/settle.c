@@ -40,6 +40,27 @@ static int compare_lost(struct replica__replication *repl, const struct replica_
     return 1;
 }
 
+/* A bundle's others are pulled first, so that no member is seen without them. */
+static int is_half(replica_db *db, int64_t unsettled, replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    struct replica__kept k;
+    int r = replica__kept_get(db, unsettled, &stmt, &k, err);
+
+    return r < 0 ? r : (k.flags & REPLICA__FLAG_HALF) != 0;
+}
+
+int replica__feed_whole(struct replica__replication *repl, size_t feed, replica_error *err)
+{
+    REPLICA_TXN txn = NULL;
+    int r = replica__lease_begin(repl, &txn, err);
+
+    if (r >= 0)
+        r = replica__sql_run(repl->db, REPLICA__SQL_KEPT_WHOLE, err, 2, repl->number,
+                             repl->feeds[feed].coll);
+    return r < 0 ? r : replica__txn_commit(&txn, err);
+}
+
 static int read_question(struct replica__replication *repl, int64_t number,
                          struct replica__unsettled *ret, replica_error *err)
 {
@@ -64,6 +85,9 @@ static int read_question(struct replica__replication *repl, int64_t number,
         return 0;
     if (row.version < coll->version && !(row.flags & REPLICA__FLAG_DELETED))
         return 0; /* it rises first */
+    r = is_half(db, s.unsettled, err);
+    if (r != 0)
+        return r < 0 ? r : 0;
     r = replica__row_doc(db, coll->name, &row, &local, err);
     if (r >= 0)
         r = replica__kept_doc(db, coll->name, row.id, s.base, &assumed, err);
@@ -304,6 +328,7 @@ static int clean(struct settling *t, int64_t seq, replica_error *err)
         r = replica__aside_drop(db, t->p->repl->number, t->row->coll, t->row->id, 0, err);
     if (r >= 0)
         r = replica__state_clean(t->p, &t->s, coll, seq, t->real_seq, err);
+    t->answer->push |= db->bundled; /* others may wait for it */
     if (r < 0 || !(t->bring || base))
         return r;
     t->s.base = base;
@@ -336,7 +361,9 @@ static int rebase(struct settling *t, replica_error *err)
         return r;
     t->s.base = t->s.unsettled;
     t->s.unsettled = 0;
-    t->s.clean_seq = t->s.aside_seq = t->s.lost_seq = 0;
+    if (t->s.clean_seq >= t->row->seq) /* in step no more; what was taken of bundles before, was */
+        t->s.clean_seq = t->row->seq - 1;
+    t->s.aside_seq = t->s.lost_seq = 0;
     t->s.incarnation = t->real_seq ? t->p->incarnation : 0;
     t->s.server_seq = t->real_seq;
     t->s.version = replica__endpoint_version(t->p->repl, t->answer->of->coll) - t->bring;
