@@ -102,7 +102,7 @@ REPLICA_INTERNAL void replica__db_set_busy(replica_db *db, int busy_ms);
  * REPLICA__EVENT_REMOTE, that of a client elsewhere.  Texts live for the call. */
 #define REPLICA__EVENT_REMOTE '@'
 #define REPLICA__EVENT_MAX (64 * 1024) /* of a payload */
-struct replica__event {
+struct replica__emitted {
     int64_t number; /* growing */
     const char *address;
     const char *payload;
@@ -111,16 +111,16 @@ struct replica__event {
     int64_t time_ms;
 };
 /* All in one transaction.  Addresses and payloads are as replica_emit() takes them. */
-REPLICA_INTERNAL int replica__events_add(replica_db *db, const struct replica__event *events,
+REPLICA_INTERNAL int replica__events_add(replica_db *db, const struct replica__emitted *events,
                                          size_t n, replica_error *err);
 /* Is it one that replica_emit() takes?  REPLICA_EINVAL, REPLICA_EJSON, REPLICA_ELIMIT. */
-REPLICA_INTERNAL int replica__event_check(const replica_db *db, const struct replica__event *event,
+REPLICA_INTERNAL int replica__event_check(const replica_db *db, const struct replica__emitted *event,
                                           replica_error *err);
 REPLICA_INTERNAL int replica__events_head(replica_db *db, int64_t *ret_head, replica_error *err);
 /* fn for each event after the number *after, which moves behind each that fn has taken; it ends
  * when fn returns false: 1, else 0. */
 REPLICA_INTERNAL int replica__events_read(replica_db *db, int64_t *after,
-                                          bool (*fn)(void *ctx, const struct replica__event *event),
+                                          bool (*fn)(void *ctx, const struct replica__emitted *event),
                                           void *ctx, replica_error *err);
 /* The patterns that handles on this file, of whatever process, listen to: a text of its own with a
  * NUL behind each, and one more behind the last; NULL: nobody does. */

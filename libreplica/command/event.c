@@ -57,7 +57,7 @@ static int trim(replica_db *db, int64_t now, replica_error *err)
                             (int64_t)KEPT_BYTES, now - KEPT_MS, now + KEPT_MS);
 }
 
-static int add(replica_db *db, const struct replica__event *event, int64_t now, replica_error *err)
+static int add(replica_db *db, const struct replica__emitted *event, int64_t now, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
     int rc = SQLITE_OK;
@@ -73,7 +73,7 @@ static int add(replica_db *db, const struct replica__event *event, int64_t now, 
     return replica__sql_step(db, stmt, rc, err);
 }
 
-int replica__events_add(replica_db *db, const struct replica__event *events, size_t n,
+int replica__events_add(replica_db *db, const struct replica__emitted *events, size_t n,
                         replica_error *err)
 {
     REPLICA_TXN txn = NULL;
@@ -99,10 +99,10 @@ int replica__events_head(replica_db *db, int64_t *ret_head, replica_error *err)
 static int read_row(replica_db *db, sqlite3_stmt *stmt, struct replica__event_batch *batch,
                     size_t places[3], replica_error *err)
 {
-    struct replica__event *event = &batch->events[batch->n];
+    struct replica__emitted *event = &batch->events[batch->n];
     static const int columns[] = { 1, 2, 4 };
 
-    *event = (struct replica__event){ .number = sqlite3_column_int64(stmt, 0),
+    *event = (struct replica__emitted){ .number = sqlite3_column_int64(stmt, 0),
                                       .time_ms = sqlite3_column_int64(stmt, 3) };
     for (int i = 0; i < 3; i++) {
         const char *text = (const char *)sqlite3_column_text(stmt, columns[i]);
@@ -120,7 +120,7 @@ static int read_row(replica_db *db, sqlite3_stmt *stmt, struct replica__event_ba
 static void point(struct replica__event_batch *batch, size_t places[][3])
 {
     for (size_t i = 0; i < batch->n; i++) {
-        struct replica__event *event = &batch->events[i];
+        struct replica__emitted *event = &batch->events[i];
 
         event->address = batch->text.data + places[i][0];
         event->payload = batch->text.data + places[i][1];
@@ -162,7 +162,7 @@ void replica__event_batch_free(struct replica__event_batch *batch)
 }
 
 int replica__events_read(replica_db *db, int64_t *after,
-                         bool (*fn)(void *ctx, const struct replica__event *event), void *ctx,
+                         bool (*fn)(void *ctx, const struct replica__emitted *event), void *ctx,
                          replica_error *err)
 {
     REPLICA_EVENT_BATCH batch = { .n = 0 };

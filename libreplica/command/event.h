@@ -18,7 +18,7 @@ int replica__payload_check(const replica_db *db, const char **payload, size_t *l
 
 /* A batch that was read: texts of its own, so that no statement is open while it is told. */
 struct replica__event_batch {
-    struct replica__event events[32];
+    struct replica__emitted events[32];
     size_t n;
     struct replica__buf text;
 };

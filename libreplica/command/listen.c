@@ -92,7 +92,7 @@ static int keep_rate(replica_db *db, replica_error *err)
     return 0;
 }
 
-int replica__event_check(const replica_db *db, const struct replica__event *event,
+int replica__event_check(const replica_db *db, const struct replica__emitted *event,
                          replica_error *err)
 {
     const char *payload = event->payload;
@@ -105,7 +105,7 @@ int replica__event_check(const replica_db *db, const struct replica__event *even
 int replica_emit(replica_db *db, const char *address, const char *payload, size_t len,
                  replica_error *err)
 {
-    struct replica__event event = { .address = address, .payload = payload, .len = len };
+    struct replica__emitted event = { .address = address, .payload = payload, .len = len };
     int r;
 
     if (!db)
@@ -213,7 +213,7 @@ static int origin_of(const replica_db *db, const char *origin)
     return strcmp(origin, db->token) == 0 ? REPLICA_LOCAL : REPLICA_OTHER_PROCESS;
 }
 
-static void tell(struct replica__events *e, const struct replica__event *event)
+static void tell(struct replica__events *e, const struct replica__emitted *event)
 {
     const replica_event_entry entry = {
         .address = event->address,
