@@ -248,7 +248,7 @@ TEST(a_document_that_breaks_the_schema_or_a_unique_index_is_refused)
     replica_index_options unique = REPLICA_INDEX_OPTIONS_INIT;
     const char *const fields[] = { "n" };
 
-    CHECK_RC(replica__storage_store_schema(o->storage, "notes", schema, &test_err), 0);
+    CHECK_RC(replica__storage_store_prepare(o->storage, "notes", schema, NULL, &test_err), 0);
     put(o, "{\"id\":\"a\"}");
     CHECK_INT(status(o), 422);
     put(o, "{\"id\":\"a\",\"n\":1}");
@@ -316,7 +316,7 @@ TEST(a_document_of_a_lower_version_can_be_replaced_and_not_read)
     put(o, "{\"id\":\"a\",\"n\":0}");
     office_close(&o);
     o = office_open(tmp_path("served.db"), NULL);
-    CHECK_RC(replica__storage_store_schema(o->storage, "notes", schema, &test_err), 0);
+    CHECK_RC(replica__storage_store_prepare(o->storage, "notes", schema, NULL, &test_err), 0);
     CHECK(strstr(ask(o, "GET", a1, NULL), "\"error\":\"version\""));
     CHECK_INT(status(o), 404);
     ask(o, "PATCH", a1, "{\"n\":1}");
