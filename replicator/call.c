@@ -74,11 +74,11 @@ void replica_call_answer(replica_call *call, const char *json, size_t len)
 /* Names that are not known here are of a later time. */
 void replica_call_told(replica_call *call, const char *what, const char *json, size_t len)
 {
-    (void)what;
-    (void)json;
-    (void)len;
-    if (call->open)
-        replica__stream_side_heard(call->session, call->feed);
+    if (!call->open)
+        return;
+    replica__stream_side_heard(call->session, call->feed);
+    if (strcmp(what, "event") == 0 && replica__json_check(json, len, NULL, NULL) == 0)
+        replica__event_side_told(call->session, json, len);
 }
 
 void replica_call_fail(replica_call *call, const replica_error *error, int64_t retry_ms)

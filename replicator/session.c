@@ -197,6 +197,8 @@ static int start_call(struct replica__session *s, replica_call *call)
                                                  : replica__feed_checkpoint(s->repl, call->feed);
     request.count = replica__session_feed_request(s, call->feed, &request.collections);
     request.client = replica__replication_client(s->repl);
+    if (call->kind == CALL_STREAM && call->feed == 0)
+        request.listen = replica__event_side_listen(s);
     return call->kind == CALL_PULL ? remote->pull(remote->ctx, call, &request)
                                    : remote->stream(remote->ctx, call, &request);
 }
@@ -483,6 +485,7 @@ bool replica__session_step(struct replica__session *s)
         return false;
     }
     s->stalled = false;
+    replica__event_side_step(s);
     replica__stream_side_step(s); /* first: what it finds wanting is pulled in this step */
     again = step_state(s);
     tell_status(s);
@@ -503,7 +506,7 @@ int64_t replica__session_lease_at(const struct replica__session *s)
 /* When the session wants to do something by itself. */
 static int64_t next_deed(const struct replica__session *s)
 {
-    int64_t next = replica__stream_side_next(s);
+    int64_t next = earlier(replica__stream_side_next(s), replica__event_side_next(s));
 
     if (s->state == STANDBY)
         next = earlier(next, s->look_at > 0 ? s->look_at : 1); /* at once */

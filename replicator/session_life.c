@@ -13,7 +13,7 @@ void replica__session_changed(struct replica__session *s)
         return; /* our own commit, in the program's loop; or what nobody asks this one about */
     s->dirty = true;
     s->unsettled = true; /* a document that was set aside may have been let in again */
-    s->look_at_lease = s->look_at_feeds = true;
+    s->look_at_lease = s->look_at_feeds = s->look_at_events = true;
     s->look_at = s->state == STANDBY ? replica__session_clock(s) : s->look_at;
     if (s->status.in_sync) {
         s->status.in_sync = 0;
@@ -27,6 +27,7 @@ void replica__session_pause(struct replica__session *s, bool paused)
         return;
     if (paused && s->state != PAUSED) {
         replica__session_stop_work(s);
+        replica__event_side_stop(s);
         replica__stream_side_stop(s);
         replica__session_move(s, PAUSED);
     } else if (!paused && s->state == PAUSED) {
@@ -245,12 +246,14 @@ void replica__session_free(struct replica__session *s)
     if (!s)
         return;
     replica__session_stop_work(s);
+    replica__event_side_stop(s);
     replica__stream_side_stop(s);
     replica__asking_close(s->asking);
     if (s->remote.destroy)
         s->remote.destroy(s->remote.ctx);
     replica__replication_close(s->repl);
     free_feeds(s);
+    replica__free(s->listened);
     replica__free(s->named);
     replica__free(s->colls);
     replica__free(s);

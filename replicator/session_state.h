@@ -12,6 +12,9 @@
 
 #include <string.h>
 
+/* More patterns of events than these are asked for as everything: they are part of a URL. */
+#define REPLICA__LISTEN_MOST 16
+
 enum session_state {
     STANDBY,
     HELLO,
@@ -147,6 +150,13 @@ struct replica__session {
     size_t refusals;        /* of rows alone, in succession, over all passes */
     bool told_apart;        /* a row was taken: refusals are meant for their rows */
 
+    replica_call emit;      /* event_side.c */
+    bool look_at_events;    /* there may be some to send, or somebody may listen to others */
+    bool emits;             /* from the event with this number on */
+    int64_t emitted;
+    int64_t emit_at;        /* after a failure: not before */
+    char *listened;         /* patterns that the stream was opened with, each with its NUL, */
+    const char *patterns[REPLICA__LISTEN_MOST + 1]; /* and as the remote was told */
     struct replica__asking *asking;
     int failures;           /* in a row */
     int64_t wait_until;     /* WAITING; PAUSED by a refusal: 0 */
@@ -244,6 +254,19 @@ void replica__stream_side_news(struct replica__session *s,
 void replica__stream_side_failed(struct replica__session *s, size_t feed,
                                  const replica_error *error, int64_t retry_ms);
 void replica__stream_side_stop(struct replica__session *s);
+
+/* It is closed, and opened anew at once: with other parameters. */
+void replica__stream_side_again(struct replica__session *s, size_t feed);
+
+/* ---- event_side.c ---------------------------------------------------------------- */
+
+void replica__event_side_step(struct replica__session *s);
+int64_t replica__event_side_next(const struct replica__session *s);
+/* The server tells events, as JSON. */
+void replica__event_side_told(struct replica__session *s, const char *json, size_t len);
+/* The patterns that a stream is to be opened with, NULL at the end; or NULL: none. */
+const char *const *replica__event_side_listen(struct replica__session *s);
+void replica__event_side_stop(struct replica__session *s);
 
 /* ---- settle_side.c --------------------------------------------------------------- */
 

@@ -43,6 +43,12 @@ static void close_stream(struct replica__session *s, size_t feed)
     count_streams(s);
 }
 
+void replica__stream_side_again(struct replica__session *s, size_t feed)
+{
+    close_stream(s, feed);
+    s->feeds[feed].stream_at = replica__session_clock(s);
+}
+
 /* Nothing was heard for too long. */
 static void silent(struct replica__session *s, size_t i)
 {

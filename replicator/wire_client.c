@@ -107,6 +107,19 @@ static void rxdb_pull_path(const replica_pull_request *request, bool stream,
         out->data[query] = '?';
 }
 
+/* Who opens a stream, and which events it is to bring. */
+static void add_listener(struct replica__buf *out, const replica_pull_request *request)
+{
+    if (request->client) {
+        replica__buf_str(out, "&client=");
+        add_percent(out, request->client, strlen(request->client));
+    }
+    for (size_t i = 0; request->listen && request->listen[i]; i++) {
+        replica__buf_str(out, "&listen=");
+        add_percent(out, request->listen[i], strlen(request->listen[i]));
+    }
+}
+
 void replica__wire_pull_path(enum replica__dialect dialect, const replica_pull_request *request,
                              bool stream, struct replica__buf *out)
 {
@@ -128,9 +141,8 @@ void replica__wire_pull_path(enum replica__dialect dialect, const replica_pull_r
         replica__buf_int(out, request->rows);
         replica__buf_str(out, "&bytes=");
         replica__buf_int(out, request->bytes);
-    } else if (request->client) {
-        replica__buf_str(out, "&client=");
-        add_percent(out, request->client, strlen(request->client));
+    } else {
+        add_listener(out, request);
     }
     if (out->r == 0)
         out->data[query] = '?';
