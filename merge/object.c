@@ -94,11 +94,13 @@ static void open_added(struct slot *slot)
     replica__buf_char(slot->out, ':');
 }
 
-static void apply(struct json_edit *e, enum take take, const struct three *v, struct slot *slot)
+/* What was only printed anew keeps the bytes of theirs. */
+static void apply(struct merge *m, struct json_edit *e, enum take take, const struct three *v,
+                  struct slot *slot)
 {
     if (take == TAKE_WRITTEN)
         return;
-    if (take == TAKE_THEIRS || merge_same_bytes(&v->ours, &v->theirs))
+    if (take == TAKE_THEIRS || replica__merge_same(m, &v->ours, &v->theirs))
         replica__json_edit_keep(e);
     else if (v->ours.type == REPLICA_JSON_NONE)
         replica__json_edit_cut(e);
@@ -164,7 +166,7 @@ enum take replica__merge_object(struct merge *m, struct place place, struct inhe
             continue;
         }
         member.base = find(m, &w.base, e.it.name);
-        apply(&e, merge_member(&w, &member, &below), &member, &below);
+        apply(m, &e, merge_member(&w, &member, &below), &member, &below);
     }
     if (w.met < replica__json_count(v->ours))
         add_ours(&w, &e, v->ours);

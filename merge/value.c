@@ -54,6 +54,8 @@ enum take replica__merge_changed(struct merge *m, const struct rule *rule, const
         return replica__merge_sum(m, v, slot);
     case REPLICA__RULE_SET_UNION:
         return replica__merge_set(m, v, slot);
+    case REPLICA__RULE_TEXT:
+        return replica__merge_text(m, rule, v, slot);
     default:
         return TAKE_THEIRS;
     }
@@ -138,17 +140,17 @@ enum take replica__merge_value(struct merge *m, struct place place, struct inher
             return replica__merge_object(m, place, in, v, slot);
         return in.decided;
     }
-    if (merge_same_bytes(&v->theirs, &v->base))
-        return TAKE_OURS;
     if (merge_same_bytes(&v->ours, &v->base) ||
         (!m->additive && merge_same_bytes(&v->ours, &v->theirs)))
         return TAKE_THEIRS;
+    if (objects && rule && rule->kind == REPLICA__RULE_MERGE)
+        return replica__merge_object(m, place, (struct inherited){ .merge = rule }, v, slot);
+    if (merge_same_bytes(&v->theirs, &v->base))
+        return TAKE_OURS;
     if (list)
-        return TAKE_THEIRS;
+        return replica__merge_list(m, place, rule, list, v, slot);
     if (!objects)
         return merge_leaf(m, rule, v, slot);
-    if (rule->kind == REPLICA__RULE_MERGE)
-        return replica__merge_object(m, place, (struct inherited){ rule, TAKE_THEIRS }, v, slot);
     if (replica__merge_below(m, place))
         return replica__merge_object(m, place, decide_rest(m, place, rule, v), v, slot);
     return merge_leaf(m, rule, v, slot);

@@ -20,12 +20,12 @@ static inline struct replica__rules *rules_of(const char *json)
     return rules;
 }
 
-/* NULL: none; "-": deleted; "-{...}": deleted, and what it was. */
+/* NULL: none; "!": deleted; "!{...}": deleted, and what it was. */
 static inline struct replica__side side_of(const char *text)
 {
     struct replica__side side = { .json = text, .len = text ? strlen(text) : 0 };
 
-    if (text && *text == '-') {
+    if (text && *text == '!') {
         side.deleted = true;
         side.json = text[1] ? text + 1 : NULL;
         side.len = strlen(text + 1);
