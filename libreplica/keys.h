@@ -42,10 +42,12 @@ enum {
     REPLICA_DERIVE_MAX = 4,
     REPLICA_DERIVE_LATEST = 5 /* the value at field of the document that was written last */
 };
-/* json: the value, or NULL where no document has one.  Lives for the call. */
+/* json: the value, or NULL where no document has one (a count or a sum is 0 then).  Lives for the
+ * call. */
 typedef void (*replica_derived_fn)(void *ctx, const char *json, size_t len);
-/* fn in dispatch with the value as it is, and again whenever it has become another one.  field: a
- * path ("volume", "mix.volume"); NULL for COUNT.  Numbers only, but for LATEST. */
+/* fn in dispatch with the value as it is, and again whenever it has become another one; what was
+ * committed together changes it once.  field: a path ("volume", "mix.volume"); NULL for COUNT.
+ * Numbers only, but for LATEST, which goes by the writers' clocks. */
 REPLICA_API int replica_keys_derive(replica_collection *coll, const char *pattern,
                                     const char *field, int what, replica_derived_fn fn, void *ctx,
                                     replica_destroy_fn destroy, replica_observer **ret_observer,

@@ -3,6 +3,7 @@
  * Digits are added place by place, without carrying, into small integers; then carried once.
  * Numbers whose places lie too far apart (1e999999999 and 1) are not added up: the sum would be all
  * zeros. */
+#include "merge/merge.h"
 #include "merge/value.h"
 
 #include <string.h>
@@ -181,22 +182,38 @@ static bool span(const struct decimal *d, size_t n, struct sum *s)
     return true;
 }
 
-enum take replica__merge_sum(struct merge *m, const struct three *v, struct slot *slot)
+static bool sum_up(struct sum *s, struct replica__json_value a, struct replica__json_value b,
+                   struct replica__json_value less)
 {
-    struct decimal d[3];
+    const struct decimal d[] = { decimal(a), decimal(b), decimal(less) };
+
+    if (!span(d, 3, s))
+        return false;
+    add(s, &d[0], 1);
+    add(s, &d[1], 1);
+    add(s, &d[2], -1);
+    settle(s);
+    return true;
+}
+
+bool replica__number_sum(struct replica__json_value a, struct replica__json_value b,
+                         struct replica__json_value less, struct replica__buf *out)
+{
     struct sum s;
 
-    if (!is_number(v->base) || !is_number(v->ours) || !is_number(v->theirs))
+    if (!sum_up(&s, a, b, less))
+        return false;
+    write(&s, out);
+    return true;
+}
+
+enum take replica__merge_sum(struct merge *m, const struct three *v, struct slot *slot)
+{
+    struct sum s;
+
+    if (!is_number(v->base) || !is_number(v->ours) || !is_number(v->theirs) ||
+        !sum_up(&s, v->theirs, v->ours, v->base))
         return TAKE_THEIRS;
-    d[0] = decimal(v->theirs);
-    d[1] = decimal(v->ours);
-    d[2] = decimal(v->base);
-    if (!span(d, 3, &s))
-        return TAKE_THEIRS;
-    add(&s, &d[0], 1);
-    add(&s, &d[1], 1);
-    add(&s, &d[2], -1);
-    settle(&s);
     write(&s, slot_open(slot));
     return TAKE_WRITTEN;
 }

@@ -197,7 +197,7 @@ int replica__key_watch(replica_collection *coll, const char *pattern,
     struct key_watcher *o = NULL;
     int r;
 
-    if (!coll || !pattern || !listener->fn) {
+    if (!coll || !pattern || (!listener->fn && !listener->take)) {
         r = replica__error_set(err, REPLICA_EINVAL, 0, "no collection, pattern or function");
     } else {
         o = replica__alloc_zero(1, sizeof *o);
@@ -239,6 +239,18 @@ int replica_keys_observe(replica_collection *coll, const char *pattern, replica_
 
 /* ---- telling --------------------------------------------------------------------- */
 
+/* It failed: it gets a snapshot again. */
+static void begin_anew(struct replica__key_watchers *all, struct key_watcher *o)
+{
+    if (all->shown == o) {
+        replica__key_snapshot_end(&all->snapshot);
+        all->shown = NULL;
+    }
+    all->waiting += !o->waiting;
+    o->waiting = true;
+    o->since = INT64_MAX;
+}
+
 static void tell(struct replica__key_watchers *all, struct key_watcher *o,
                  const replica_change *change)
 {
@@ -247,7 +259,10 @@ static void tell(struct replica__key_watchers *all, struct key_watcher *o,
         o->next_touched = all->touched;
         all->touched = o;
     }
-    o->listener.fn(o->listener.ctx, change);
+    if (o->listener.fn)
+        o->listener.fn(o->listener.ctx, change);
+    else if (o->listener.take(o->listener.ctx, change) < 0)
+        begin_anew(all, o);
 }
 
 /* What comes next of the snapshots: 1, there was something; 0: there are none. */
@@ -348,7 +363,8 @@ static void tell_caught_up(struct replica__key_watchers *all)
 
         all->touched = o->next_touched;
         o->touched = false;
-        o->listener.caught_up(o->listener.ctx);
+        if (o->listener.caught_up(o->listener.ctx) < 0 && !o->cancelled)
+            begin_anew(all, o);
     }
 }
 

@@ -11,9 +11,11 @@
 
 struct replica__key_listener {
     replica_change_fn fn;
-    /* After fn was called, when there is nothing more to tell for now: all that was committed
-     * together was told.  NULL is fine. */
-    void (*caught_up)(void *ctx);
+    /* Or, for listeners of ours: < 0, it is told all anew, from a snapshot on. */
+    int (*take)(void *ctx, const replica_change *change);
+    /* After it was told something, when that was all for now: what was committed together was told
+     * to the end.  The same with its result. */
+    int (*caught_up)(void *ctx);
     void *ctx;
     replica_destroy_fn destroy;
 };

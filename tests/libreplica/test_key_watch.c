@@ -347,6 +347,7 @@ TEST(a_failed_allocation_delays_what_is_told_and_loses_nothing)
 
         store_put(&s, "{\"id\":\"a/1\"}");
         store_put(&s, "{\"id\":\"a/2\"}");
+        CHECK(replica_delete(s.coll, "a/3", REPLICA_ANY_REV, NULL, &test_err) >= 0);
         replica__buf_reserve(&told.text, 1000);
         fault_alloc(nth);
         r = replica_keys_observe(s.coll, "a/*", note, &told, destroy, NULL, &test_err);
