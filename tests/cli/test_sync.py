@@ -164,7 +164,7 @@ def the_server_wins_a_conflict_and_what_lost_can_be_restored(t):
     t.same((entry['collection'], entry['id'], entry['deleted']), ('notes', 'x', []))
     number = str(entry['number'])
     t.same(' notes/x ' in t.ok('conflicts', '--db', b.db).decode(), True)
-    t.same('local    {"id":"x","n":2}' in t.ok('conflicts', '--db', b.db, 'show', number).decode(),
+    t.same('/n\n    assumed  0\n' in t.ok('conflicts', '--db', b.db, 'show', number).decode(),
            True)
     t.ok('conflicts', '--db', b.db, 'restore', number)
     t.same(b.get('x'), '{"id":"x","n":2}')

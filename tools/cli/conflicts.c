@@ -1,5 +1,7 @@
 /* replica conflicts: the log of what conflicts superseded, and the way back. */
-#include "tools/cli/cli.h"
+#include "tools/cli/conflict_show.h"
+
+#include "base/clock.h"
 
 #include <string.h>
 
@@ -10,32 +12,14 @@ struct conflict_list {
     int64_t shown;
 };
 
-static void print_state(const char *name, replica_doc *doc)
-{
-    size_t len = 0;
-    const char *json = doc ? replica_doc_json(doc, &len) : NULL;
-
-    printf("  %-8s ", name);
-    if (!doc)
-        puts("-");
-    else if (replica_doc_deleted(doc))
-        puts("deleted");
-    else
-        cli_print_line(json, len);
-}
-
 static void print_plain(const struct conflict_list *list, const replica_conflict_entry *e)
 {
     char time[CLI_TIME];
 
     printf("%lld %s %s/%s %s\n", (long long)e->number, cli_time(e->time_ms, time), e->collection,
            e->id, e->rule);
-    if (!list->full)
-        return;
-    print_state("assumed", e->assumed);
-    print_state("real", e->real);
-    print_state("local", e->local);
-    print_state("result", e->result ? e->result : e->real);
+    if (list->full)
+        cli_show_conflict(e);
 }
 
 /* A state as a member; a deleted one is null, and its name is in "deleted". */
@@ -56,6 +40,7 @@ static void print_json(const replica_conflict_entry *e)
     cli_print_member("id", e->id);
     cli_print_member("replication", e->replication);
     cli_print_member("rule", e->rule);
+    cli_print_member("writer", e->real ? replica_doc_writer(e->real) : "");
     for (size_t i = 0; i < 4; i++)
         cli_print_doc(states[i].name, states[i].doc);
     printf(",\"deleted\":[");
@@ -93,16 +78,40 @@ static int restore(replica_db *db, int64_t number, replica_error *err)
     return r;
 }
 
-static int run(struct cli_store *store, const char *action, struct conflict_list *list)
+struct filters {
+    replica_conflict_filter filter;
+    const char *collection;
+    int64_t days;
+};
+
+/* 0, or an exit code. */
+static int open_store(struct cli_store *store, const char *db, unsigned flags, struct filters *f)
 {
+    const struct replica__world *world = &replica__real_world;
+    int r = f->collection ? cli_open_collection(store, db, flags, f->collection)
+                          : cli_open(store, db, flags);
+
+    f->filter.coll = store->coll;
+    if (f->days >= 0) {
+        int64_t now = world->now_ms(world->ctx);
+
+        f->filter.from_ms = f->days < now / 86400000 ? now - f->days * 86400000 : 0;
+    }
+    return r;
+}
+
+static int run(struct cli_store *store, const char *action, struct conflict_list *list,
+               const struct filters *f)
+{
+    replica_conflict_filter filter = f->filter;
     replica_error err = { 0 };
     int r;
 
     if (strcmp(action, "restore") == 0) {
         r = restore(store->db, list->only, &err);
     } else {
-        r = replica_conflict_log(store->db, NULL, list->only ? list->only - 1 : 0, print_entry,
-                                 list, &err);
+        filter.after = list->only ? list->only - 1 : filter.after;
+        r = replica_conflict_find(store->db, &filter, print_entry, list, &err);
         if (r >= 0)
             r = list->shown > 0 || !list->only;
     }
@@ -119,16 +128,24 @@ int cmd_conflicts(int argc, char **argv)
 {
     const char *db = NULL;
     struct conflict_list list = { 0 };
+    struct filters f = { .filter = REPLICA_CONFLICT_FILTER_INIT, .days = -1 };
     const struct cli_option options[] = {
         CLI_OPTION_DB(&db),
+        { "collection", CLI_TEXT, false, &f.collection, "NAME", "list those of this collection" },
+        { "id", CLI_TEXT, false, &f.filter.id, "ID", "of this document" },
+        { "keys", CLI_TEXT, false, &f.filter.keys, "PATTERN", "of documents with such keys" },
+        { "rule", CLI_TEXT, false, &f.filter.rule, "RULE", "that this rule decided" },
+        { "replication", CLI_TEXT, false, &f.filter.replication, "NAME", "of this replication" },
+        { "after", CLI_NUMBER, false, &f.filter.after, "N", "behind this entry" },
+        { "days", CLI_NUMBER, false, &f.days, "N", "of the last days" },
         CLI_OPTION_JSON(&list.json),
         { 0 },
     };
     const struct cli_command command = {
         "[list | show N | restore N]",
         "The conflict log: each state that lost in a conflict, with what superseded it.\n"
-        "show prints the states of an entry, restore writes its local state again as a new\n"
-        "revision and prints that.  JSON Lines always have the states.",
+        "show prints where the states of an entry differ, restore writes its local state again as\n"
+        "a new revision and prints that.  JSON Lines always have the states.",
         0, 2, options,
     };
     CLI_STORE store = CLI_STORE_INIT;
@@ -145,7 +162,7 @@ int cmd_conflicts(int argc, char **argv)
         strcmp(action, "restore") != 0)
         return cli_usage("list, show or restore, not '%s'", action);
     list.full = strcmp(action, "show") == 0;
-    r = cli_open(&store, db,
-                 strcmp(action, "restore") ? REPLICA_DB_READ_ONLY : REPLICA_DB_MUST_EXIST);
-    return r ? r : cli_finish(run(&store, action, &list));
+    r = open_store(&store, db,
+                   strcmp(action, "restore") ? REPLICA_DB_READ_ONLY : REPLICA_DB_MUST_EXIST, &f);
+    return r ? r : cli_finish(run(&store, action, &list, &f));
 }

@@ -25,6 +25,7 @@ static const struct {
     { "sync", cmd_sync, "keep collections in step with a server" },
     { "status", cmd_status, "say what a database contains" },
     { "conflicts", cmd_conflicts, "list and restore what conflicts superseded" },
+    { "history", cmd_history, "print the earlier states of a document" },
     { "rejected", cmd_rejected, "list, retry and discard what replication set aside" },
     { "check", cmd_check, "look for inconsistencies" },
     { "purge", cmd_purge, "forget old tombstones" },

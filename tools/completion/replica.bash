@@ -30,7 +30,9 @@ _replica_options()
             echo --db --collection --url --once --live --push-only --pull-only --token-file \
                 --dialect --on-conflict --timeout --key --schema --json
             ;;
-        status | check | conflicts | rejected) echo --db --json ;;
+        status | check | rejected) echo --db --json ;;
+        conflicts) echo --db --collection --id --keys --rule --replication --after --days --json ;;
+        history) echo --db --collection --json --keep ;;
         purge) echo --db --collection --older --idle ;;
         schema) echo --schema --all --formats --collection --registry ;;
         serve)
@@ -46,7 +48,7 @@ _replica()
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     local command=${COMP_WORDS[1]}
     local commands="put get delete patch import export ls find explain search index changes watch sql sync status
-        conflicts rejected check purge schema serve help"
+        conflicts history rejected check purge schema serve help"
 
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
@@ -70,7 +72,9 @@ _replica()
             mapfile -t COMPREPLY < <(compgen -W "server-wins client-wins" -- "$cur")
             return
             ;;
-        --url | --listen | --rev | --key | --since | --limit | --count | --older | --idle | --timeout | --max-body | --max-streams)
+        --url | --listen | --rev | --key | --since | --limit | --count | --older | --idle | \
+            --timeout | --max-body | --max-streams | --id | --keys | --rule | --replication | \
+            --after | --days | --keep)
             return
             ;;
     esac
