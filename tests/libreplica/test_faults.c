@@ -411,6 +411,66 @@ static int act_master(struct store *s)
     return 0;
 }
 
+/* Written, and taken back, for c is in the way; then a reader of one document gets both. */
+static int act_master_bundle(struct store *s)
+{
+    static const char *const texts[] = { A2, "{\"id\":\"d\"}", "{\"id\":\"c\",\"n\":2}" };
+    struct replica__pulled scanned[3];
+    struct replica__master_row rows[3];
+    int64_t before = 77, after = 77;
+    int r;
+
+    for (int i = 0; i < 3; i++) {
+        store_scan(s, &(struct come){ .json = texts[i] }, &scanned[i]);
+        rows[i] = (struct replica__master_row){ .coll = s->coll, .doc = scanned[i].doc,
+                                                .operation = "w0.5", .bundle = "w0.5",
+                                                .assumed = i ? REPLICA__ASSUMED_NONE
+                                                             : REPLICA__ASSUMED_TEXT,
+                                                .assumed_json = A1, .assumed_len = strlen(A1) };
+    }
+    r = replica__master_push(s->db, rows, 3, &(struct replica__pusher){ 0 }, &before, &after,
+                             &test_err);
+    if (r < 0) {
+        CHECK(!rows[0].real && !rows[1].real && !rows[2].real);
+        return r;
+    }
+    CHECK_INT(before, after);
+    CHECK_INT(rows[0].verdict, REPLICA_VERDICT_NONE);
+    CHECK_INT(rows[1].verdict, REPLICA_VERDICT_NONE);
+    CHECK_INT(rows[2].verdict, REPLICA_VERDICT_CONFLICT);
+    replica_doc_unref(rows[2].real);
+    return 0;
+}
+
+static int count_doc(void *ctx, const struct replica__feed_doc *doc)
+{
+    *(int *)ctx += doc->bundle != NULL;
+    return 0;
+}
+
+static int act_master_read(struct store *s)
+{
+    const struct replica__feed_options one = { .rows = 1 };
+    int64_t last = 77;
+    int n = 0;
+    int r = replica__master_read(s->db, &s->coll, 1, &one, count_doc, &n, &last, &test_err);
+
+    CHECK_INT(last, r < 0 ? 77 : 2);
+    CHECK(r < 0 || n == 2);
+    return r;
+}
+
+static void have_a1_and_b_in_a_bundle(struct store *s)
+{
+    replica_bundle *bundle = NULL;
+
+    CHECK_RC(replica_bundle_begin(s->db, &bundle, &test_err), 0);
+    CHECK_RC(replica_bundle_put(bundle, s->coll, A1, REPLICA_NUL, NULL, &test_err), 0);
+    CHECK_RC(replica_bundle_put(bundle, s->coll, "{\"id\":\"b\"}", REPLICA_NUL, NULL, &test_err),
+             0);
+    CHECK_RC(replica_bundle_commit(bundle, NULL, &test_err), 0);
+}
+
 static void have_a1_and_c(struct store *s)
 {
     store_put(s, A1);
@@ -420,6 +480,12 @@ static void have_a1_and_c(struct store *s)
 TEST(a_push_at_the_master_survives_every_failure)
 {
     run_all(&(struct path){ have_a1_and_c, act_master, A1, A2 });
+}
+
+TEST(a_bundle_at_the_master_survives_every_failure)
+{
+    run_all(&(struct path){ have_a1_and_c, act_master_bundle, A1, A1 });
+    run_all(&(struct path){ have_a1_and_b_in_a_bundle, act_master_read, A1, A1 });
 }
 
 /* ---- the lease ------------------------------------------------------------------- */

@@ -270,7 +270,7 @@ TEST(a_page_without_end_is_too_many_documents)
     struct replica__wire_page page;
 
     replica__buf_str(&body, "{\"documents\":[{}");
-    for (int i = 0; i < 100000; i++)
+    for (int i = 0; i < 150000; i++)
         replica__buf_str(&body, ",{}");
     replica__buf_str(&body, "],\"checkpoint\":{}}");
     CHECK_RC(replica__wire_read_page(RXDB, &request, body.data, body.len, &page, &test_err),

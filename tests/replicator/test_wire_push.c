@@ -118,6 +118,7 @@ TEST(the_server_reads_what_the_client_wrote)
     rows[1].deleted = 1;
     rows[1].stamp = INT64_MAX;
     rows[1].bundle = "bun.2";
+    rows[1].firm = 1;
     rows[1].assumed_incarnation = "i1";
     rows[1].assumed_sequence = 5;
     rows[2].assumed_incarnation = "i2";
@@ -141,6 +142,7 @@ TEST(the_server_reads_what_the_client_wrote)
     CHECK(push.rows[1].deleted && !push.rows[1].assumed_deleted);
     CHECK_INT(push.rows[1].stamp, INT64_MAX);
     CHECK_SLICE(push.rows[1].bundle, "bun.2");
+    CHECK(push.rows[1].firm && !push.rows[0].firm && !push.rows[3].firm);
     CHECK_SLICE(push.rows[1].assumed_incarnation, "i1");
     CHECK_INT(push.rows[1].assumed_sequence, 5);
     CHECK_SLICE(push.rows[2].assumed_incarnation, "i2");

@@ -3,6 +3,7 @@
 #include "tests/support/fault.h"
 #include "tests/support/test.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define ROWS "[{\"newDocumentState\":{\"id\":\"a\",\"n\":1}},{\"newDocumentState\":{\"id\":\"b\"}}]"
@@ -13,15 +14,24 @@
 #define DOCUMENTS "{\"documents\":[{\"id\":\"a\",\"n\":1,\"_deleted\":false}," \
                   "{\"id\":\"b\",\"_deleted\":false}]"
 
+#define BUNDLE                                                                          \
+    "{\"collections\":[\"notes/0\"],\"incarnations\":[],\"meta\":[[0,\"abc.1\",0,0,-1,0,\"x\"]," \
+    "[0,\"abc.2\",0,0,-1,0,\"x\"],[0,\"abc.3\",0,0,-1,0,\"x\"]],"                        \
+    "\"documents\":[{\"id\":\"a\"},{\"id\":\"b\"},{\"id\":\"%s\"}]}"
+
+static struct replica__buf shown; /* the body of the answer to it */
+
 /* One request with the nth allocation failing: its status, and whether one failed. */
 static int ask(struct office *o, const char *method, const char *path, const char *body, int nth,
                bool *ret_failed)
 {
-    const struct replica__param params[] = { { "c", "notes/0" }, { "limit", "9" }, { "lwt", "0" } };
+    const struct replica__param params[] = {
+        { "c", "notes/0" }, { "limit", "9" }, { "rows", "9" }, { "lwt", "0" }
+    };
     const struct replica__request request = { .method = method,
                                               .path = path,
                                               .params = params,
-                                              .param_count = 3,
+                                              .param_count = 4,
                                               .body = body,
                                               .body_len = strlen(body) };
     struct replica__reply reply;
@@ -32,6 +42,8 @@ static int ask(struct office *o, const char *method, const char *path, const cha
     r = replica__reply_whole(&reply, NULL);
     *ret_failed = fault_stop();
     answered = reply.status;
+    replica__buf_clear(&shown);
+    replica__buf_add(&shown, reply.body.data, reply.body.len);
     CHECK(*ret_failed || (r == 0 && answered == 200));
     CHECK(answered == 200 || answered == 500 || answered == 503);
     replica__reply_free(&reply);
@@ -63,6 +75,68 @@ TEST(a_failed_allocation_fails_a_stock_push_as_a_whole)
 TEST(a_failed_allocation_fails_a_push_of_ours_as_a_whole)
 {
     push_with_faults("/_replica/1/push", OURS);
+}
+
+static int count(const char *text, const char *what)
+{
+    int n = 0;
+
+    while ((text = strstr(text, what))) {
+        text++;
+        n++;
+    }
+    return n;
+}
+
+TEST(a_failed_allocation_leaves_no_part_of_a_bundle_behind)
+{
+    char body[1000];
+
+    for (int conflict = 0; conflict < 2; conflict++) {
+        bool failed = true;
+
+        snprintf(body, sizeof(body), BUNDLE, conflict ? "z" : "c");
+        for (int nth = 0; failed; nth++) {
+            OFFICE o = office_open(NULL, NULL);
+            int answered, documents;
+
+            post(o, "/notes/0/push", "[{\"newDocumentState\":{\"id\":\"z\"}}]");
+            answered = ask(o, "POST", "/_replica/1/push", body, nth, &failed);
+            documents = count(get(o, "/notes/0/pull?limit=9"), "\"id\":\"") - 1; /* checkpoint */
+            CHECK(documents == 1 || (documents == 4 && !conflict));
+            CHECK(answered != 200 || documents == (conflict ? 1 : 4));
+        }
+    }
+}
+
+TEST(a_failed_allocation_fails_a_page_or_leaves_its_bundles_whole)
+{
+    static const char *const paths[] = { "/notes/0/pull", "/_replica/1/pull" };
+    OFFICE o = office_open(NULL, NULL);
+    char body[1000];
+
+    for (int i = 0; i < 8; i++) {
+        snprintf(body, sizeof(body),
+                 "[{\"newDocumentState\":{\"id\":\"p%d\"}}]", i);
+        post(o, "/notes/0/push", body);
+    }
+    snprintf(body, sizeof(body), BUNDLE, "c");
+    post(o, "/_replica/1/push", body);
+    post(o, "/notes/0/push", "[{\"newDocumentState\":{\"id\":\"y\"}}]");
+    post(o, "/notes/0/push", "[{\"newDocumentState\":{\"id\":\"b\",\"n\":2},"
+                             "\"assumedMasterState\":{\"id\":\"b\"}}]");
+    for (size_t i = 0; i < 2; i++) {
+        bool failed = true;
+
+        for (int nth = 0; failed; nth++) {
+            if (ask(o, "GET", paths[i], "", nth, &failed) != 200)
+                continue;
+            CHECK_INT(count(shown.data, "\"id\":\"p"), 8);
+            CHECK(strstr(shown.data, "\"id\":\"a\"") && strstr(shown.data, "\"id\":\"c\"") &&
+                  strstr(shown.data, "\"n\":2"));
+        }
+    }
+    replica__buf_free(&shown);
 }
 
 TEST(a_failed_allocation_fails_a_pull_and_the_next_one_works)
