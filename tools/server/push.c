@@ -160,7 +160,7 @@ static void add_verdict(const struct replica__storage_row *row, struct replica__
         break;
     case REPLICA_VERDICT_LOCKED:
         replica__buf_str(out, "{\"locked\":");
-        replica__message_add(row->reason, out);
+        replica__buf_json_string(out, row->reason, strlen(row->reason));
         replica__buf_printf(out, ",\"retry\":%lld}", (long long)row->retry_ms);
         break;
     case REPLICA_VERDICT_LATER:

@@ -117,7 +117,7 @@ bool replica__push_read(struct replica__push *p, struct replica__reply *reply)
     }
     p->rows = replica__alloc_zero(p->wire.n, sizeof(*p->rows));
     p->place = replica__alloc_zero(p->wire.n, sizeof(*p->place));
-    if (!p->rows || !p->place || !replica__buf_reserve(&p->texts, texts + 1)) {
+    if (!p->rows || !p->place || !replica__buf_reserve(&p->texts, texts + p->wire.client.len + 2)) {
         replica__enomem(&err);
         replica__reply_failure(reply, &err);
         return false;
@@ -231,6 +231,7 @@ static int take_row(struct replica__push *p, size_t i, replica_error *err)
     row->stamp = in->stamp;
     row->bundle = keep(p, in->bundle);
     row->firm = in->firm;
+    row->fence = in->fence;
     row->assumed_incarnation = keep(p, in->assumed_incarnation);
     row->assumed_sequence = in->assumed_sequence;
     row->assumed = in->assumed.len > 0 ? in->assumed.data : NULL;
@@ -275,7 +276,7 @@ static int take_group(struct replica__push *p, size_t from, size_t to, replica_e
 bool replica__push_judge(struct replica__push *p, struct replica__reply *reply)
 {
     struct replica__storage *s = p->service->storage;
-    const struct replica__pusher by = { .stock = p->stock };
+    const struct replica__pusher by = { .stock = p->stock, .client = keep(p, p->wire.client) };
     replica_error err = { 0 };
     int r = 0;
 

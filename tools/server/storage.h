@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "libreplica/feed.h"
+#include "libreplica/locker.h"
 #include "libreplica/libreplica.h"
 
 #include <stdbool.h>
@@ -43,6 +44,7 @@ struct replica__storage_row {
     int64_t stamp;                /* 0: now */
     const char *bundle;           /* or NULL; the rows of one stand together */
     bool firm;                    /* a conflict refuses the whole bundle */
+    int64_t fence;                /* of the lock that it was written under; 0: none */
     const char *assumed;          /* text of the assumed state; NULL: none */
     size_t assumed_len;
     bool assumed_deleted;
@@ -129,6 +131,17 @@ struct replica__storage_ops {
                 const struct replica__pusher *by, int64_t *ret_before, int64_t *ret_after,
                 replica_error *err);
     void (*release)(struct replica__storage *s, struct replica__storage_row *rows, size_t n);
+
+    /* Locks: as libreplica/locker.h; coll NULL: a key of the clients' own. */
+    int (*lock)(struct replica__storage *s, struct replica__storage_coll *coll,
+                struct replica__locking *l, replica_error *err);
+    int (*unlock)(struct replica__storage *s, struct replica__storage_coll *coll,
+                  struct replica__locking *l, replica_error *err);
+    int (*locks)(struct replica__storage *s,
+                 int (*fn)(void *ctx, const replica_lock_entry *entry), void *ctx,
+                 replica_error *err);
+    int (*leave)(struct replica__storage *s, const char *client, int64_t grace_ms,
+                 replica_error *err);
 
     /* Commits of others: poll fd (-1: none) for reading, for at most timeout ms (-1: forever),
      * then work; the head may have moved. */

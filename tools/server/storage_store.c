@@ -366,6 +366,7 @@ static void give_row(const struct replica__storage_row *in, struct replica__mast
     out->stamp = in->stamp;
     out->bundle = in->bundle;
     out->firm = in->firm;
+    out->fence = in->fence;
     if (in->assumed_incarnation && in->assumed_sequence > 0) {
         out->assumed = REPLICA__ASSUMED_NUMBER;
         out->assumed_incarnation = in->assumed_incarnation;
@@ -419,6 +420,35 @@ static void store_release(struct replica__storage *s, struct replica__storage_ro
     (void)s;
     for (size_t i = 0; i < n; i++)
         rows[i].hold = replica_doc_unref(rows[i].hold);
+}
+
+/* ---- locks ----------------------------------------------------------------------- */
+
+static int store_lock(struct replica__storage *s, struct replica__storage_coll *coll,
+                      struct replica__locking *l, replica_error *err)
+{
+    l->coll = coll ? coll->coll : NULL;
+    return replica__locker_take(store_of(s)->db, l, err);
+}
+
+static int store_unlock(struct replica__storage *s, struct replica__storage_coll *coll,
+                        struct replica__locking *l, replica_error *err)
+{
+    l->coll = coll ? coll->coll : NULL;
+    return replica__locker_release(store_of(s)->db, l, err);
+}
+
+static int store_locks(struct replica__storage *s,
+                       int (*fn)(void *ctx, const replica_lock_entry *entry), void *ctx,
+                       replica_error *err)
+{
+    return replica_locks(store_of(s)->db, fn, ctx, err);
+}
+
+static int store_leave(struct replica__storage *s, const char *client, int64_t grace_ms,
+                       replica_error *err)
+{
+    return replica__locker_leave(store_of(s)->db, client, grace_ms, err);
 }
 
 /* ---- commits of others ----------------------------------------------------------- */
@@ -492,6 +522,10 @@ static const struct replica__storage_ops store_ops = {
     .modify = store_modify,
     .push = store_push,
     .release = store_release,
+    .lock = store_lock,
+    .unlock = store_unlock,
+    .locks = store_locks,
+    .leave = store_leave,
     .fd = store_fd,
     .timeout = store_timeout,
     .work = store_work,

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "tools/server/lock.h"
 #include "tools/server/page.h"
 
 #include <string.h>
@@ -30,6 +31,7 @@ struct replica__stream {
     struct replica__service *service;
     bool rxdb;
     char *key;
+    char *client; /* who reads it; NULL: not told */
     struct replica__target *targets;
     size_t n;
     int64_t since;
@@ -321,15 +323,28 @@ void replica__service_stop(struct replica__service *service)
 
 /* ---- beginning and end ----------------------------------------------------------- */
 
+/* Was it the last one of its client?  Those that a server ends as it stops are no sign. */
+static void leave(const struct replica__stream *s)
+{
+    if (!s->client || s->service->hub.stopped)
+        return;
+    for (const struct replica__stream *o = s->service->hub.first; o; o = o->next)
+        if (o->client && strcmp(o->client, s->client) == 0)
+            return;
+    replica__lock_leave(s->service, s->client);
+}
+
 void replica__stream_close(struct replica__stream *s)
 {
     if (!s)
         return;
     unlink_stream(s);
     s->service->hub.count--;
+    leave(s);
     event_unref(s->event);
     replica__free(s->targets);
     replica__free(s->key);
+    replica__free(s->client);
     replica__free(s);
 }
 
@@ -376,6 +391,18 @@ static int open_stream(struct replica__service *service, bool rxdb,
     return 0;
 }
 
+/* While it reads, its client is there. */
+static int name_reader(struct replica__stream *s, const struct replica__request *request,
+                       replica_error *err)
+{
+    const char *client = replica__param(request, "client");
+
+    if (!client || !*client || strlen(client) > REPLICA__CLIENT_MAX)
+        return 0;
+    s->client = replica__strdup(client);
+    return s->client ? 0 : replica__enomem(err);
+}
+
 void replica__stream_answer(struct replica__service *service,
                             const struct replica__request *request,
                             const struct replica__target *target, struct replica__reply *reply)
@@ -400,6 +427,8 @@ void replica__stream_answer(struct replica__service *service,
         r = service->storage->ops->head(service->storage, &place.lwt, &err);
     if (r == 0)
         r = open_stream(service, target != NULL, targets, n, &place, &reply->stream, &err);
+    if (r == 0 && !target)
+        r = name_reader(reply->stream, request, &err);
     if (r < 0) {
         replica__reply_failure(reply, &err);
         return;
