@@ -1,9 +1,11 @@
 /* Requests to the server, without HTTP: whatever comes, the answer is JSON with a status that the
  * protocol knows, and what is stored afterwards can be pulled in both dialects.
  *
- * The first byte picks: a push of RxDB's dialect, one of ours, or a path with its query. */
+ * The first byte picks: a push of RxDB's dialect, one of ours, a path with its query, or ("d") a
+ * document of c by its path: lines of the method, the key, If-Match and If-None-Match, and a body. */
 #include "tools/server/service.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,7 +44,8 @@ static void close_server(struct server *s)
 
 static void ask(struct server *s, const struct replica__request *request)
 {
-    static const int statuses[] = { 200, 400, 403, 404, 405, 409, 413, 426, 501, 503 };
+    static const int statuses[] = { 200, 201, 204, 304, 400, 403, 404, 405,
+                                    409, 412, 413, 422, 426, 501, 503 };
     struct replica__reply reply;
     bool known = false;
 
@@ -50,7 +53,7 @@ static void ask(struct server *s, const struct replica__request *request)
     for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++)
         known = known || reply.status == statuses[i];
     must(known);
-    if (!reply.stream) {
+    if (!reply.stream && reply.status != 204 && reply.status != 304) {
         must(replica__reply_whole(&reply, NULL) == 0);
         must(replica__json_check(reply.body.data, reply.body.len, NULL, NULL) == 0);
     }
@@ -78,6 +81,36 @@ static void ask_path(struct server *s, const uint8_t *data, size_t len)
     ask(s, &request);
 }
 
+/* The line that begins there; the rest moves behind it. */
+static const char *next_line(char **rest)
+{
+    const char *line = strsep(rest, "\n");
+
+    return line ? line : "";
+}
+
+static void ask_document(struct server *s, const uint8_t *data, size_t len)
+{
+    static char text[TEXT_MAX], path[TEXT_MAX + 40];
+    struct replica__request request = { .path = path };
+    char *rest = text;
+
+    len = len < sizeof(text) - 1 ? len : sizeof(text) - 1;
+    memcpy(text, data, len);
+    text[len] = '\0';
+    request.method = next_line(&rest);
+    snprintf(path, sizeof(path), "/_replica/1/doc/c/0/%s", next_line(&rest));
+    request.if_match = next_line(&rest);
+    request.if_none_match = next_line(&rest);
+    if (!*request.if_match)
+        request.if_match = NULL;
+    if (!*request.if_none_match)
+        request.if_none_match = NULL;
+    request.body = rest ? rest : "";
+    request.body_len = strlen(request.body);
+    ask(s, &request);
+}
+
 static void pull(struct server *s, const char *path, const char *name, const char *value)
 {
     const struct replica__param params[] = { { name, value }, { "limit", "10000" } };
@@ -99,7 +132,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     push.body_len = len - 1;
     if (data[0] % 3 == 1)
         push.path = "/_replica/1/push";
-    if (data[0] % 3 == 2)
+    if (data[0] == 'd')
+        ask_document(&s, data + 1, len - 1);
+    else if (data[0] % 3 == 2)
         ask_path(&s, data + 1, len - 1);
     else
         ask(&s, &push);
