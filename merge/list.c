@@ -304,10 +304,10 @@ static void write_list(struct writer *w)
     replica__merge_array_end(&w->array);
 }
 
-enum take replica__merge_list(struct merge *m, struct place place, const struct rule *rule,
+enum take replica__merge_list(struct merge *m, struct place place, const struct rule *leaf,
                               const struct rule *list, const struct three *v, struct slot *slot)
 {
-    static const struct rule by_member = { .kind = REPLICA__RULE_MERGE };
+    const struct rule by_member = { .kind = REPLICA__RULE_MERGE, .other = leaf };
     __attribute__((cleanup(list_free))) struct list l = { NULL };
     struct writer w = { .m = m, .place = place, .l = &l };
     int side;
@@ -323,8 +323,7 @@ enum take replica__merge_list(struct merge *m, struct place place, const struct 
     for (size_t i = 0; i < l.counts[side]; i++)
         if (in_both(l.sides[side][i]))
             l.common[l.common_n++] = l.sides[side][i];
-    w.in = (struct inherited){ rule && rule->kind == REPLICA__RULE_MERGE ? rule : &by_member,
-                               TAKE_THEIRS, true };
+    w.in = (struct inherited){ .merge = &by_member, .element = true };
     w.array = replica__merge_array(v, slot);
     write_list(&w);
     return TAKE_WRITTEN;

@@ -113,7 +113,7 @@ static int merge_edits(struct merge *m, struct replica__buf *out, replica_error 
 {
     struct three v = { value_of(m->base), value_of(m->ours), value_of(m->theirs) };
     struct slot slot = { .out = out };
-    struct inherited in = { NULL, TAKE_THEIRS, false };
+    struct inherited in = { .decided = TAKE_THEIRS };
     size_t start = out->len;
     enum take take;
 

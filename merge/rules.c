@@ -102,8 +102,8 @@ static char *read_segment(struct replica__rules *rules, const char *from, size_t
     return text;
 }
 
-static int split(struct replica__rules *rules, const char *path, const struct pointer **ret,
-                 replica_error *err)
+static int split(struct replica__rules *rules, const char *path, const char *where,
+                 const struct pointer **ret, replica_error *err)
 {
     struct pointer *p = replica__arena_zero(rules->arena, 1, sizeof(*p));
     size_t n = 0;
@@ -111,7 +111,7 @@ static int split(struct replica__rules *rules, const char *path, const struct po
     for (const char *at = path; *at; at++)
         n += *at == '/';
     if (n > MAX_SEGMENTS)
-        return refuse(err, path, "a path with more than 64 segments");
+        return refuse(err, where, "a path with more than 64 segments");
     if (p)
         p->segments = replica__arena_zero(rules->arena, n + 1, sizeof(*p->segments));
     while (p && p->segments && *path == '/') {
@@ -120,7 +120,7 @@ static int split(struct replica__rules *rules, const char *path, const struct po
 
         if (!text)
             return rules->arena->failed ? replica__enomem(err)
-                                        : refuse(err, path, "'~' is spelled '~0' in a path");
+                                        : refuse(err, where, "'~' is spelled '~0' in a path");
         p->segments[p->n++] = (struct replica__slice){ text, strlen(text) };
         path += len + 1;
     }
@@ -229,7 +229,7 @@ static int read_way(struct replica__rules *rules, struct rule *rule, const char 
     struct pointer *p;
 
     if (rule->field[0] == '/')
-        return split(rules, rule->field, &rule->way, err);
+        return split(rules, rule->field, path, &rule->way, err);
     p = replica__arena_zero(rules->arena, 1, sizeof(*p));
     if (p)
         p->segments = replica__arena_zero(rules->arena, 1, sizeof(*p->segments));
@@ -304,7 +304,7 @@ static int add_rule(struct replica__rules *rules, const char *path, struct repli
         return refuse(err, path, "no path: it is empty, starts with '/', or is \"delete\"");
     if (rules->n == MAX_PATHS)
         return refuse(err, path, "more than 256 paths");
-    r = split(rules, path, &p, err);
+    r = split(rules, path, path, &p, err);
     if (r == 0)
         r = read_rule(rules, v, path, &rule, err);
     if (r < 0)

@@ -86,7 +86,7 @@ static enum take merge_leaf(struct merge *m, const struct rule *rule, const stru
 static struct inherited decide_rest(struct merge *m, struct place place, const struct rule *rule,
                                     const struct three *v)
 {
-    struct inherited in = { NULL, TAKE_THEIRS };
+    struct inherited in = { .decided = TAKE_THEIRS, .by = rule };
 
     if (replica__merge_rest_same(m, place, &v->theirs, &v->base))
         in.decided = TAKE_OURS;
@@ -119,6 +119,25 @@ static const struct rule *list_rule(const struct merge *m, struct place place,
     return list;
 }
 
+static bool takes_a_side(const struct rule *rule)
+{
+    return rule && (rule->kind == REPLICA__RULE_CLIENT_WINS ||
+                    rule->kind == REPLICA__RULE_LAST_WRITE_WINS);
+}
+
+/* What decides the leaves of a list's elements: that of the merge around them, or the rule that
+ * took a side above. */
+static const struct rule *leaf_rule(const struct rule *own, struct inherited in)
+{
+    if (own && own->kind == REPLICA__RULE_MERGE)
+        return own->other;
+    if (own && own->kind != REPLICA__RULE_LIST_BY_KEY)
+        return takes_a_side(own) ? own : NULL;
+    if (in.merge)
+        return in.merge->other;
+    return takes_a_side(in.by) ? in.by : NULL;
+}
+
 /* An element's path may be that of the rule that makes a list of its array. */
 static const struct rule *own_rule(const struct merge *m, struct place place, struct inherited in)
 {
@@ -148,7 +167,7 @@ enum take replica__merge_value(struct merge *m, struct place place, struct inher
     if (merge_same_bytes(&v->theirs, &v->base))
         return TAKE_OURS;
     if (list)
-        return replica__merge_list(m, place, rule, list, v, slot);
+        return replica__merge_list(m, place, leaf_rule(own, in), list, v, slot);
     if (!objects)
         return merge_leaf(m, rule, v, slot);
     if (replica__merge_below(m, place))

@@ -26,6 +26,7 @@ struct place {
 struct inherited {
     const struct rule *merge; /* the merge that it is a part of; NULL: it was decided above */
     enum take decided;        /* for that side */
+    const struct rule *by;    /* by this rule; NULL: server-wins */
     bool element;             /* of a list-by-key, whose own rule that is not */
 };
 
@@ -93,8 +94,9 @@ enum take replica__merge_object(struct merge *m, struct place place, struct inhe
 bool replica__merge_rest_same(struct merge *m, struct place place,
                               const struct replica__json_value *a,
                               const struct replica__json_value *b);
-/* Of arrays, or absent ones: list says what tells elements apart, rule is that of the array. */
-enum take replica__merge_list(struct merge *m, struct place place, const struct rule *rule,
+/* Of arrays, or absent ones: list says what tells elements apart, leaf what decides the leaves of
+ * elements; NULL: server-wins. */
+enum take replica__merge_list(struct merge *m, struct place place, const struct rule *leaf,
                               const struct rule *list, const struct three *v, struct slot *slot);
 enum take replica__merge_set(struct merge *m, const struct three *v, struct slot *slot);
 enum take replica__merge_sum(struct merge *m, const struct three *v, struct slot *slot);
