@@ -90,8 +90,8 @@ struct replica__master_row {
 };
 /* Judge the rows one by one and write those that are taken, all in one transaction.  A bundle is
  * taken as one: all of its rows are TAKEN or ALREADY; or some are in CONFLICT, LOCKED or to come
- * LATER, and those that would have been taken have no verdict; or all that were not taken before are
- * REFUSED.
+ * LATER, and those that would have been taken have no verdict; or all that were not taken before
+ * are REFUSED.
  * ret_before, ret_after: the head before the first and after the last write.
  * From a stock client a row whose new state equals the real one is taken without a write, and
  * values that it did not change keep the spelling that is stored here. */

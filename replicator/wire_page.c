@@ -10,8 +10,8 @@
 
 #include <string.h>
 
-/* Above the pages of both dialects (1,000 and 10,000 rows) with the largest bundle (100,000), so that
- * a server which ignores the limit is heard, and a body of 64 MiB of `{}` is not. */
+/* Above the pages of both dialects (1,000 and 10,000 rows) with the largest bundle (100,000), so
+ * that a server which ignores the limit is heard, and a body of 64 MiB of `{}` is not. */
 enum { MAX_DOCUMENTS = 150000 };
 
 /* The envelope's members, as they lie in the body. */

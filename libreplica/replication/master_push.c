@@ -183,8 +183,8 @@ static int is_free(replica_db *db, struct replica__master_row *row, const struct
     return 0;
 }
 
-/* One without an assumed state mostly is new, so try before looking: 1.  One that breaks the schema,
- * or is locked, may have been taken before that was so. */
+/* One without an assumed state mostly is new, so try before looking: 1.  One that breaks the
+ * schema, or is locked, may have been taken before that was so. */
 static int take_new(replica_db *db, struct replica__master_row *row,
                     const struct replica__write *w, const struct replica__pusher *by,
                     replica_error *err)

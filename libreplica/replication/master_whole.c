@@ -22,7 +22,7 @@ struct whole {
     int64_t last;
     bool wide;              /* look at the bundles in between, too */
     bool too_many;          /* it was left before its end */
-    struct replica__buf names; /* of bundles, each with a NUL: those to be followed are at the end */
+    struct replica__buf names; /* of bundles, each with a NUL; new ones go to the end */
     struct slots known_names;
     struct replica__feed_key *keys;
     size_t count, room;

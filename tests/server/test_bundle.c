@@ -70,7 +70,8 @@ TEST(a_conflict_leaves_the_other_rows_of_its_bundle_without_a_verdict)
     OFFICE o = office_open(NULL, NULL);
 
     put(o, "b", "abc.0");
-    CHECK(strstr(push(o, "[0,\"xyz.101\",0,0,-1,0,\"xyz.101\"],[0,\"xyz.102\",0,0,-1,0,\"xyz.101\"],"
+    CHECK(strstr(push(o, "[0,\"xyz.101\",0,0,-1,0,\"xyz.101\"],"
+                         "[0,\"xyz.102\",0,0,-1,0,\"xyz.101\"],"
                          "[0,\"xyz.103\",0,0,-1,0,null]",
                       "{\"id\":\"a\"},{\"id\":\"b\",\"n\":2},{\"id\":\"c\"}"),
                  "{\"verdicts\":[null,{\"conflict\":[1,65536,0,\"abc."));
@@ -83,7 +84,8 @@ TEST(a_firm_bundle_is_refused_by_a_conflict)
     OFFICE o = office_open(NULL, NULL);
 
     put(o, "b", NULL);
-    CHECK(strstr(push(o, "[0,\"xyz.101\",0,8,-1,0,\"xyz.101\"],[0,\"xyz.102\",0,8,-1,0,\"xyz.101\"]",
+    CHECK(strstr(push(o, "[0,\"xyz.101\",0,8,-1,0,\"xyz.101\"],"
+                         "[0,\"xyz.102\",0,8,-1,0,\"xyz.101\"]",
                       "{\"id\":\"a\"},{\"id\":\"b\",\"n\":2}"),
                  "{\"verdicts\":[{\"refused\":409,\"reason\":\"with its bundle: the document has "
                  "changed\"},{\"refused\":409,\"reason\":\"the document has changed\"}]"));

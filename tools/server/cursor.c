@@ -1,8 +1,8 @@
 /* A page of RxDB's dialect that is written while it is read: as many documents as were asked for,
  * in parts, with no transaction held from one part to the next.
  *
- * A document that changes meanwhile moves behind and comes later, once: nothing is passed over. What
- * the bundles in the page lack comes with its last part. */
+ * A document that changes meanwhile moves behind and comes later, once: nothing is passed over.
+ * What the bundles in the page lack comes with its last part. */
 #include "tools/server/page.h"
 
 #include "base/alloc.h"

@@ -205,7 +205,8 @@ static int answer_replica(struct replica__push *p, const struct replica__place *
 }
 
 /* The client's checkpoint, as it stands in the body.  false: answered. */
-static bool read_place(struct replica__push *p, struct replica__place *place, struct replica__reply *reply)
+static bool read_place(struct replica__push *p, struct replica__place *place,
+                       struct replica__reply *reply)
 {
     struct replica__place common;
     replica_error err = { 0 };
@@ -242,8 +243,8 @@ static bool find_targets(struct replica__push *p, struct replica__reply *reply)
 }
 
 /* Did nothing of others happen behind the place, as of *ret_head?  1, 0, < 0. */
-static int nothing_behind(struct replica__push *p, const struct replica__place *place, int64_t *ret_head,
-                          replica_error *err)
+static int nothing_behind(struct replica__push *p, const struct replica__place *place,
+                          int64_t *ret_head, replica_error *err)
 {
     struct replica__storage *s = p->service->storage;
     struct replica__storage_coll *colls[REPLICA__TARGETS_MAX];
@@ -271,7 +272,8 @@ void replica__push_replica(struct replica__service *service,
     int64_t head = 0;
     int nothing;
 
-    if (!replica__push_read(&p, reply) || !read_place(&p, &place, reply) || !find_targets(&p, reply))
+    if (!replica__push_read(&p, reply) || !read_place(&p, &place, reply) ||
+        !find_targets(&p, reply))
         return;
     nothing = nothing_behind(&p, &place, &head, &err);
     if (nothing < 0) {

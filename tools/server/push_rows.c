@@ -1,5 +1,5 @@
-/* A row that cannot be a document of its collection is refused alone, or with its bundle; the others
- * never notice.  Nothing is copied but the small texts that the storage wants with a NUL. */
+/* A row that cannot be a document of its collection is refused alone, or with its bundle; the
+ * others never notice.  Nothing is copied but the small texts that the storage wants with a NUL. */
 #include "tools/server/push_rows.h"
 
 #include "base/alloc.h"
@@ -127,7 +127,8 @@ bool replica__push_read(struct replica__push *p, struct replica__reply *reply)
 
 /* ---- judging rows before the storage does ---------------------------------------- */
 
-static int refuse(struct replica__push *p, size_t i, int code, const char *reason, replica_error *err)
+static int refuse(struct replica__push *p, size_t i, int code, const char *reason,
+                  replica_error *err)
 {
     if (p->refused == p->refusals_room) {
         size_t room = p->refusals_room ? p->refusals_room * 2 : 16;
@@ -185,8 +186,8 @@ static int scan(struct replica__slice text, const char *key,
 static const struct replica__json_limits loose = { .max_depth = 1000 };
 
 /* A text that does not pass: the row is refused, or, < 0, the whole body is. */
-static int refuse_text(struct replica__push *p, size_t i, struct replica__slice text, const char *what,
-                       replica_error *err)
+static int refuse_text(struct replica__push *p, size_t i, struct replica__slice text,
+                       const char *what, replica_error *err)
 {
     struct replica__json_doc doc;
     char reason[160];
