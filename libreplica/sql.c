@@ -24,6 +24,9 @@
 #define OPEN \
     "m.seq > ifnull(s.clean_seq, 0) AND CASE WHEN ?4 THEN m.seq <= s.sent_seq ELSE 1 END"
 
+/* What goes out of it: what is stored, or (?4) what left before. */
+#define LEFT "CASE WHEN ?4 THEN s.sent_seq ELSE d.seq END"
+
 /* There is a replication of the one collection, and not of the other. */
 #define LACKS(one, other) \
     "EXISTS(SELECT 1 FROM replication_collection a WHERE a.coll = " one " AND NOT EXISTS(" \
@@ -142,10 +145,11 @@ static const char *const texts[] = {
     [REPLICA__SQL_MEMBER_DROP] = "DELETE FROM member WHERE bundle = ?1",
     [REPLICA__SQL_MEMBER_GROUP] =
         "WITH RECURSIVE g(doc, seq, bundle) AS ("
-        "SELECT number, seq, NULL FROM doc WHERE number = ?1"
+        "SELECT d.number, " LEFT ", NULL FROM doc d"
+        "  LEFT JOIN state s ON s.doc = d.number AND s.replication = ?2 WHERE d.number = ?1"
         " UNION SELECT NULL, NULL, m.bundle FROM g CROSS JOIN member m ON m.doc = g.doc"
         "  LEFT JOIN state s ON s.doc = m.doc AND s.replication = ?2 WHERE " OPEN
-        " UNION SELECT d.number, d.seq, NULL FROM g CROSS JOIN member m ON m.bundle = g.bundle"
+        " UNION SELECT d.number, " LEFT ", NULL FROM g CROSS JOIN member m ON m.bundle = g.bundle"
         "  CROSS JOIN doc d ON d.number = m.doc"
         "  LEFT JOIN state s ON s.doc = m.doc AND s.replication = ?2"
         "  WHERE " OPEN " AND d.seq <> ifnull(s.clean_seq, 0)"

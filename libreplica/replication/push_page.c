@@ -8,7 +8,7 @@
 
 bool replica__page_is_full(const struct replica__page *p)
 {
-    return p->out.n >= p->max_rows || p->bytes >= p->max_bytes;
+    return p->ended || p->out.n >= p->max_rows || p->bytes >= p->max_bytes;
 }
 
 static char *copy(struct replica__page *p, const char *text, size_t len)

@@ -54,8 +54,10 @@ static int add_todo(struct replica__page *p, int64_t *after, replica_error *err)
                 return 0;
             }
             r = replica__page_pick(p, f.number[i], false, false, err);
-            if (r >= 0 && p->ended)
+            if (r >= 0 && p->ended) {
+                p->out.more = true;
                 return 0;
+            }
             *after = f.number[i];
         }
     } while (r >= 0 && f.n == BATCH);
@@ -124,6 +126,7 @@ static int add_feed(struct replica__page *p, bool again, int64_t *mark, replica_
         }
         r = replica__page_pick(p, found[i][1], true, again && found[i][0] > p->feed->sent_from,
                                err);
+        p->out.more |= p->ended;
         if (r < 0 || p->ended)
             return r < 0 ? r : 0;
         *mark = found[i][0];

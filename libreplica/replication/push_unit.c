@@ -226,7 +226,8 @@ static int pick_member(struct replica__page *p, struct candidate *c, replica_err
     REPLICA_GROUP g = { 0 };
     int r;
 
-    if (replica__met_has(&p->repl->met, c->number))
+    /* In this pass; but what was written since its verdict is on its own again. */
+    if ((sent || c->s.todo) && replica__met_has(&p->repl->met, c->number))
         return 0;
     r = replica__group_find(p->repl->db, p->repl->number, p->feed->coll, c->number, sent, &g, err);
     if (r >= 0 && g.n > 1 && !sent)

@@ -75,13 +75,12 @@ static int let_all_in(replica_db *db, const struct target *t, replica_error *err
     int64_t doc;
     int r = replica__row_find_in(db, t->coll, t->id, REPLICA_NUL, &stmt, &row, err);
 
-    if (r > 0)
-        r = let_in(db, t->replication, &row, err);
     if (r <= 0)
         return r;
     doc = row.number;
+    r = let_in(db, t->replication, &row, err);
     replica__sql_reset(&stmt);
-    return let_in_group(db, t, doc, err);
+    return r < 0 ? r : let_in_group(db, t, doc, err);
 }
 
 /* A migration that failed: the document is looked at again. */
