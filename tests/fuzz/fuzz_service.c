@@ -2,7 +2,7 @@
  * protocol knows, and what is stored afterwards can be pulled in both dialects.
  *
  * The first byte picks: a push of RxDB's dialect, one of ours, a path with its query, or ("d") a
- * document of c by its path: lines of the method, the key, If-Match and If-None-Match, and a body. */
+ * document of c by its path: lines of method, key, If-Match and If-None-Match, and a body. */
 #include "tools/server/service.h"
 
 #include <stdio.h>

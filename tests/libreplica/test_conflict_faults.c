@@ -110,7 +110,9 @@ static void have_a_full_log(struct store *s)
 static int act_settle(struct store *s)
 {
     struct replica__unsettled u;
-    struct replica__settled answer = { .of = &u, .how = REPLICA__SETTLE_REAL, .rule = "server-wins" };
+    struct replica__settled answer = { .of = &u,
+                                       .how = REPLICA__SETTLE_REAL,
+                                       .rule = "server-wins" };
     int n = replica__unsettled_next(s->repl, -1, &u, 1, &test_err);
     int r = n;
 

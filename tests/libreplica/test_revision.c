@@ -149,3 +149,80 @@ TEST(a_stamp_from_the_far_future_does_not_spread)
     store_put(&s, "{\"id\":\"b\"}");
     CHECK(store_json(&s, "b") && replica_doc_time(s.shown) < 1700000001000);
 }
+
+/* ---- revisions of what was deleted, purged and created again ----------------------- */
+
+/* Every write that names this revision is refused, and `now` stays (NULL: nothing is stored). */
+static void refused(struct store *s, const char *rev, const char *now)
+{
+    replica_doc *stored = NULL;
+    replica_bulk_row rows[] = { { .json = "{\"id\":\"a\",\"w\":1}", .len = REPLICA_NUL,
+                                  .base_rev = rev } };
+
+    CHECK_RC(replica_put(s->coll, "{\"id\":\"a\",\"w\":1}", REPLICA_NUL, rev, NULL, &stored,
+                         &test_err),
+             REPLICA_ECONFLICT);
+    CHECK_STR(stored && !replica_doc_deleted(stored) ? replica_doc_json(stored, NULL) : NULL, now);
+    replica_doc_unref(stored);
+    CHECK_INT(replica_bulk(s->coll, rows, 1, &test_err), 1);
+    CHECK_RC(rows[0].code, REPLICA_ECONFLICT);
+    CHECK_RC(replica_delete(s->coll, "a", rev, NULL, &test_err), now ? REPLICA_ECONFLICT : 0);
+    CHECK_RC(replica_patch(s->coll, "a", "{\"w\":1}", REPLICA_NUL, rev, NULL, NULL, &test_err),
+             now ? REPLICA_ECONFLICT : 0);
+    CHECK_STR(store_json(s, "a"), now);
+}
+
+TEST(revisions_from_before_a_purge_are_refused_before_and_after_the_new_creation)
+{
+    static const char first[] = "{\"id\":\"a\",\"n\":1}";
+    STORE s = store_with(first);
+    char live[REPLICA_REV_SIZE], tombstone[REPLICA_REV_SIZE];
+    replica_doc *deleted = NULL;
+    replica_cursor *cursor = NULL;
+    int64_t count = 0;
+
+    strcpy(live, store_rev(&s, "a"));
+    store_delete(&s, "a");
+    CHECK_RC(replica_changes(s.coll, 0, &cursor, &test_err), 0);
+    CHECK_RC(replica_cursor_next(cursor, &deleted, &test_err), 1);
+    strcpy(tombstone, replica_doc_rev(deleted));
+    replica_cursor_close(cursor);
+    refused(&s, live, NULL);
+
+    store_put(&s, "{\"id\":\"z\"}"); /* the newest write of a file is not purged */
+    store_sql(&s, "UPDATE doc SET stamp = 1 WHERE id = 'a'");
+    CHECK_RC(replica_purge(s.db, s.coll, 0, 0, &count, &test_err), 0);
+    CHECK_INT(count, 1);
+    refused(&s, live, NULL);
+    refused(&s, tombstone, NULL);
+
+    CHECK_RC(replica_put(s.coll, first, REPLICA_NUL, NULL, NULL, NULL, &test_err), 0);
+    CHECK(strcmp(store_rev(&s, "a"), live) != 0);
+    refused(&s, live, first);
+    refused(&s, tombstone, first);
+    CHECK_RC(replica_put(s.coll, first, REPLICA_NUL, NULL, NULL, NULL, &test_err),
+             REPLICA_ECONFLICT);
+    store_reopen(&s);
+    refused(&s, live, first);
+    refused(&s, tombstone, first);
+}
+
+TEST(the_revision_of_a_deleted_document_is_refused_when_it_was_created_again)
+{
+    static const char text[] = "{\"id\":\"a\"}";
+    STORE s = store_with(text);
+    char old[REPLICA_REV_SIZE];
+
+    strcpy(old, store_rev(&s, "a"));
+    for (int i = 0; i < 3; i++) { /* the same text each time */
+        store_delete(&s, "a");
+        refused(&s, old, NULL);
+        CHECK_RC(replica_put(s.coll, text, REPLICA_NUL, NULL, NULL, NULL, &test_err), 0);
+        refused(&s, old, text);
+        strcpy(old, store_rev(&s, "a"));
+        store_put(&s, text);
+        refused(&s, old, text);
+        strcpy(old, store_rev(&s, "a"));
+        store_put(&s, text);
+    }
+}
