@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "tools/server/document.h"
+#include "tools/server/event.h"
 #include "tools/server/lock.h"
 #include "tools/server/page.h"
 #include "tools/server/push.h"
@@ -90,7 +91,7 @@ void replica__reply_free(struct replica__reply *reply)
 /* ---- routes ---------------------------------------------------------------------- */
 
 enum what {
-    HELLO, PULL, PUSH, STREAM, LOCK, UNLOCK, LOCKS, DOCUMENT,
+    HELLO, PULL, PUSH, STREAM, EMIT, LOCK, UNLOCK, LOCKS, DOCUMENT,
     RXDB_PULL, RXDB_PUSH, RXDB_STREAM,
     NOWHERE
 };
@@ -102,6 +103,7 @@ static const struct {
 } endpoints[] = {
     { "hello", HELLO, "GET" },          { "pull", PULL, "GET" },
     { "push", PUSH, "POST" },           { "stream", STREAM, "GET" },
+    { "emit", EMIT, "POST" },
     { "lock", LOCK, "POST" },          { "unlock", UNLOCK, "POST" },
     { "locks", LOCKS, "POST" },
     { "pull", RXDB_PULL, "GET" },       { "push", RXDB_PUSH, "POST" },
@@ -154,6 +156,7 @@ static const char *const uses[] = {
     "operations",
     "numbers",
     "bundles",
+    "events",
     "locks",
 #ifdef REPLICA_HAVE_ZSTD
     "zstd",
@@ -382,6 +385,7 @@ void replica__service_answer(struct replica__service *service,
     case PULL: answer_pull(service, request, reply); break;
     case PUSH: replica__push_replica(service, request, reply); break;
     case STREAM: replica__stream_answer(service, request, NULL, reply); break;
+    case EMIT: replica__emit_answer(service, request, reply); break;
     case LOCK: replica__lock_answer(service, request, reply); break;
     case UNLOCK: replica__unlock_answer(service, request, reply); break;
     case LOCKS: replica__locks_answer(service, request, reply); break;

@@ -57,6 +57,8 @@ struct replica__hub {
     int64_t head;
     struct replica__event *events[REPLICA__EVENTS];
     size_t next_event;
+    size_t ears;         /* streams that listen to events, too, */
+    int64_t events_head; /* and the number of the last that was seen */
     bool stopped;
 };
 

@@ -73,6 +73,14 @@ struct replica__storage_state {
 typedef int (*replica__storage_modify)(void *ctx, const struct replica__storage_state *now,
                                        struct replica__buf *out);
 
+/* An event.  Borrowed for the call. */
+struct replica__storage_event {
+    const char *address;
+    const char *payload; /* JSON, with a NUL behind it */
+    size_t len;
+    const char *client;  /* who emitted it; "": a program on the server's file */
+};
+
 struct replica__storage;
 
 struct replica__storage_ops {
@@ -131,6 +139,17 @@ struct replica__storage_ops {
                 const struct replica__pusher *by, int64_t *ret_before, int64_t *ret_after,
                 replica_error *err);
     void (*release)(struct replica__storage *s, struct replica__storage_row *rows, size_t n);
+
+    /* Events.  emit keeps them for a while: REPLICA_EINVAL, REPLICA_EJSON, REPLICA_ELIMIT: one is
+     * refused, and none was taken.  events hands out those after the number *after, which moves
+     * behind each that fn takes (true); last_event is the highest number.  Those of one call to
+     * emit are of one client, and at most 1,000. */
+    int (*emit)(struct replica__storage *s, const struct replica__storage_event *events, size_t n,
+                replica_error *err);
+    int (*events)(struct replica__storage *s, int64_t *after,
+                  bool (*fn)(void *ctx, const struct replica__storage_event *event), void *ctx,
+                  replica_error *err);
+    int (*last_event)(struct replica__storage *s, int64_t *ret_number, replica_error *err);
 
     /* Locks: as libreplica/locker.h; coll NULL: a key of the clients' own. */
     int (*lock)(struct replica__storage *s, struct replica__storage_coll *coll,

@@ -453,6 +453,65 @@ static int store_leave(struct replica__storage *s, const char *client, int64_t g
 
 /* ---- commits of others ----------------------------------------------------------- */
 
+/* ---- events ---------------------------------------------------------------------- */
+
+enum { CLIENT_MAX = 64 };
+
+static int store_emit(struct replica__storage *s, const struct replica__storage_event *events,
+                      size_t n, replica_error *err)
+{
+    REPLICA_FREE struct replica__emitted *rows = replica__alloc_zero(n ? n : 1, sizeof *rows);
+    char origin[CLIENT_MAX + 2];
+
+    if (!rows)
+        return replica__enomem(err);
+    snprintf(origin, sizeof(origin), "%c%s", REPLICA__EVENT_REMOTE, n > 0 ? events[0].client : "");
+    for (size_t i = 0; i < n; i++) {
+        int r;
+
+        rows[i] = (struct replica__emitted){ .address = events[i].address,
+                                             .payload = events[i].payload,
+                                             .len = events[i].len,
+                                             .origin = origin };
+        r = replica__event_check(store_of(s)->db, &rows[i], err);
+        if (r < 0)
+            return r;
+    }
+    return n > 0 ? replica__events_add(store_of(s)->db, rows, n, err) : 0;
+}
+
+struct handing {
+    bool (*fn)(void *ctx, const struct replica__storage_event *event);
+    void *ctx;
+};
+
+static bool hand_out(void *ctx, const struct replica__emitted *event)
+{
+    const struct handing *h = ctx;
+    const struct replica__storage_event shown = {
+        .address = event->address,
+        .payload = event->payload,
+        .len = event->len,
+        .client = *event->origin == REPLICA__EVENT_REMOTE ? event->origin + 1 : "",
+    };
+
+    return h->fn(h->ctx, &shown);
+}
+
+static int store_events(struct replica__storage *s, int64_t *after,
+                        bool (*fn)(void *ctx, const struct replica__storage_event *event),
+                        void *ctx, replica_error *err)
+{
+    struct handing h = { fn, ctx };
+
+    return replica__events_read(store_of(s)->db, after, hand_out, &h, err);
+}
+
+static int store_last_event(struct replica__storage *s, int64_t *ret_number, replica_error *err)
+{
+    return replica__events_head(store_of(s)->db, ret_number, err);
+}
+
 /* The write-ahead log tells of every commit, of ours too; where it cannot be watched, we look now
  * and then. */
 static void watch(struct store *store)
@@ -522,6 +581,9 @@ static const struct replica__storage_ops store_ops = {
     .modify = store_modify,
     .push = store_push,
     .release = store_release,
+    .emit = store_emit,
+    .events = store_events,
+    .last_event = store_last_event,
     .lock = store_lock,
     .unlock = store_unlock,
     .locks = store_locks,

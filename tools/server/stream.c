@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "tools/server/event.h"
 #include "tools/server/lock.h"
 #include "tools/server/page.h"
 
@@ -36,6 +37,8 @@ struct replica__stream {
     size_t n;
     int64_t since;
     struct replica__place follows;
+    struct replica__ears *ears;   /* NULL: documents alone */
+    bool heard;                   /* the last event was for those: documents go first */
     struct replica__event *event; /* under way */
     size_t sent;                  /* of it */
     int64_t last_ms;              /* when it was last heard */
@@ -169,8 +172,27 @@ static int make_event(struct replica__stream *s, struct replica__event **ret_eve
     return 0;
 }
 
+/* What others have emitted: an event of its own, for each listens to something else. */
+static int next_heard(struct replica__stream *s)
+{
+    __attribute__((cleanup(event_unref_ptr))) struct replica__event *e =
+        replica__alloc_zero(1, sizeof(*e));
+    int r;
+
+    if (!e)
+        return REPLICA_ENOMEM;
+    e->refs = 1;
+    r = replica__ears_hear(s->service, s->ears, &e->text, NULL);
+    if (r > 0) {
+        s->event = e;
+        s->sent = 0;
+        e = NULL;
+    }
+    return r;
+}
+
 /* Read on from where the stream stands.  1: there is an event; 0: nothing; < 0 failed. */
-static int next_event(struct replica__stream *s)
+static int next_page(struct replica__stream *s)
 {
     struct replica__event *e;
     int r;
@@ -194,6 +216,19 @@ static int next_event(struct replica__stream *s)
     s->event = e;
     s->sent = 0;
     return 1;
+}
+
+/* Documents and what was emitted take turns. */
+static int next_event(struct replica__stream *s)
+{
+    int r = s->ears && !s->heard ? next_heard(s) : 0;
+
+    s->heard = r > 0;
+    if (r == 0)
+        r = next_page(s);
+    if (r == 0 && s->ears)
+        r = next_heard(s);
+    return r;
 }
 
 /* ---- the list -------------------------------------------------------------------- */
@@ -293,12 +328,16 @@ int64_t replica__service_tick(struct replica__service *service)
 {
     struct replica__hub *hub = &service->hub;
     int64_t now = service->world->monotonic_ms(service->world->ctx);
-    int64_t head = hub->head;
+    int64_t head = hub->head, emitted = hub->events_head;
 
     if (!hub->first)
         return -1;
-    if (service->storage->ops->head(service->storage, &head, NULL) == 0 && head != hub->head) {
+    if (hub->ears > 0)
+        service->storage->ops->last_event(service->storage, &emitted, NULL);
+    if ((service->storage->ops->head(service->storage, &head, NULL) == 0 && head != hub->head) ||
+        emitted != hub->events_head) {
         hub->head = head;
+        hub->events_head = emitted;
         wake_readers(hub);
     }
     while (hub->first->last_ms + REPLICA__HEARTBEAT_MS <= now) {
@@ -340,6 +379,8 @@ void replica__stream_close(struct replica__stream *s)
         return;
     unlink_stream(s);
     s->service->hub.count--;
+    s->service->hub.ears -= s->ears != NULL;
+    replica__ears_close(s->ears);
     leave(s);
     event_unref(s->event);
     replica__free(s->targets);
@@ -391,6 +432,15 @@ static int open_stream(struct replica__service *service, bool rxdb,
     return 0;
 }
 
+static int listen_too(struct replica__stream *s, const struct replica__request *request,
+                      replica_error *err)
+{
+    int r = replica__ears_open(s->service, request, &s->ears, err);
+
+    s->service->hub.ears += s->ears != NULL;
+    return r;
+}
+
 /* While it reads, its client is there. */
 static int name_reader(struct replica__stream *s, const struct replica__request *request,
                        replica_error *err)
@@ -427,6 +477,8 @@ void replica__stream_answer(struct replica__service *service,
         r = service->storage->ops->head(service->storage, &place.lwt, &err);
     if (r == 0)
         r = open_stream(service, target != NULL, targets, n, &place, &reply->stream, &err);
+    if (r == 0 && !target)
+        r = listen_too(reply->stream, request, &err);
     if (r == 0 && !target)
         r = name_reader(reply->stream, request, &err);
     if (r < 0) {

@@ -1,0 +1,250 @@
+#include "tools/server/event.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+
+#include <ctype.h>
+#include <string.h>
+
+/* Of one request, and of what is told at once. */
+enum { EMIT_MOST = 1000, TELL_MOST = 100, TELL_BYTES = 64 * 1024, PATTERNS_MOST = 64 };
+
+/* ---- emit ------------------------------------------------------------------------ */
+
+static bool name_good(const char *name, size_t len)
+{
+    if (len > REPLICA__NAME_MAX)
+        return false;
+    for (size_t i = 0; i < len; i++)
+        if (!isalnum((unsigned char)name[i]))
+            return false;
+    return true;
+}
+
+struct emitted {
+    char client[REPLICA__NAME_MAX + 1];
+    struct replica__storage_event events[EMIT_MOST];
+    size_t places[EMIT_MOST][2]; /* of address and payload in the text */
+    size_t n;
+    struct replica__buf text;
+};
+
+static void emitted_free(struct emitted **e)
+{
+    if (*e)
+        replica__buf_free(&(*e)->text);
+    replica__free(*e);
+}
+
+static bool read_client(struct replica__json_value v, struct emitted *e)
+{
+    if (v.type == REPLICA_JSON_NONE)
+        return true;
+    if (v.type != REPLICA_JSON_STRING || !name_good(v.text.data + 1, v.text.len - 2))
+        return false;
+    memcpy(e->client, v.text.data + 1, v.text.len - 2);
+    return true;
+}
+
+/* ["address", payload]; a third may follow. */
+static bool read_event(struct replica__json_value v, struct emitted *e)
+{
+    struct replica__json_iter it = replica__json_iter(v);
+
+    if (v.type != REPLICA_JSON_ARRAY || !replica__json_next(&it) ||
+        it.value.type != REPLICA_JSON_STRING)
+        return false;
+    e->places[e->n][0] = e->text.len;
+    replica__json_unescape((struct replica__slice){ it.value.text.data + 1,
+                                                    it.value.text.len - 2 }, &e->text);
+    replica__buf_char(&e->text, '\0');
+    if (e->text.r == 0 &&
+        strlen(e->text.data + e->places[e->n][0]) + 1 != e->text.len - e->places[e->n][0])
+        return false;
+    if (!replica__json_next(&it))
+        return false;
+    e->places[e->n][1] = e->text.len;
+    e->events[e->n].len = it.value.text.len;
+    replica__buf_add(&e->text, it.value.text.data, it.value.text.len);
+    replica__buf_char(&e->text, '\0');
+    e->n++;
+    return true;
+}
+
+/* false: answered. */
+static bool read_emit(const struct replica__request *request, struct emitted *e,
+                      struct replica__reply *reply)
+{
+    struct replica__json_value body, list;
+    struct replica__json_iter it;
+    replica_error err = { .offset = -1 };
+    bool good;
+
+    if (replica__json_check(request->body, request->body_len, NULL, &err) < 0) {
+        replica__reply_error(reply, 400, "request", "%s", err.message);
+        return false;
+    }
+    body = replica__json_value(request->body, request->body_len);
+    list = replica__json_member(body, "events", REPLICA_NUL);
+    good = list.type == REPLICA_JSON_ARRAY &&
+           read_client(replica__json_member(body, "client", REPLICA_NUL), e);
+    it = replica__json_iter(list);
+    while (good && replica__json_next(&it)) {
+        if (e->n == EMIT_MOST) {
+            replica__reply_too_large(reply, EMIT_MOST, "too many events");
+            return false;
+        }
+        good = read_event(it.value, e);
+    }
+    if (!good)
+        replica__reply_error(reply, 400, "request", "no client and events, as they are to be");
+    return good;
+}
+
+void replica__emit_answer(struct replica__service *service, const struct replica__request *request,
+                          struct replica__reply *reply)
+{
+    __attribute__((cleanup(emitted_free))) struct emitted *e = replica__alloc_zero(1, sizeof *e);
+    replica_error err = { .offset = -1 };
+    int r;
+
+    if (!e) {
+        replica__reply_failure(reply, &(replica_error){ .code = REPLICA_ENOMEM });
+        return;
+    }
+    if (!read_emit(request, e, reply))
+        return;
+    for (size_t i = 0; e->text.r == 0 && i < e->n; i++) {
+        e->events[i].address = e->text.data + e->places[i][0];
+        e->events[i].payload = e->text.data + e->places[i][1];
+        e->events[i].client = e->client;
+    }
+    r = e->text.r < 0 ? replica__enomem(&err)
+                      : service->storage->ops->emit(service->storage, e->events, e->n, &err);
+    reply->type = REPLICA__REPLY_REPLICA;
+    if (r == REPLICA_EINVAL || r == REPLICA_EJSON || r == REPLICA_ELIMIT)
+        replica__reply_error(reply, 422, "event", "%s", err.message);
+    else if (r < 0)
+        replica__reply_failure(reply, &err);
+    else
+        replica__buf_printf(&reply->body, "{\"taken\":%zu}", e->n);
+}
+
+/* ---- listening ------------------------------------------------------------------- */
+
+struct replica__ears {
+    char *client; /* who listens: it is not told what it emitted itself */
+    char *patterns[PATTERNS_MOST];
+    size_t n;
+    int64_t told;
+};
+
+void replica__ears_close(struct replica__ears *ears)
+{
+    if (!ears)
+        return;
+    for (size_t i = 0; i < ears->n; i++)
+        replica__free(ears->patterns[i]);
+    replica__free(ears->client);
+    replica__free(ears);
+}
+
+static int take_patterns(struct replica__ears *ears, const struct replica__request *request)
+{
+    const char *client = replica__param(request, "client");
+
+    ears->client = replica__strdup(client ? client : "");
+    for (size_t i = 0; i < request->param_count && ears->n < PATTERNS_MOST; i++) {
+        const struct replica__param *param = &request->params[i];
+
+        if (strcmp(param->name, "listen") != 0 || !param->value)
+            continue;
+        ears->patterns[ears->n] = replica__strdup(param->value);
+        if (!ears->patterns[ears->n])
+            return REPLICA_ENOMEM;
+        ears->n++;
+    }
+    return ears->client ? 0 : REPLICA_ENOMEM;
+}
+
+int replica__ears_open(struct replica__service *service, const struct replica__request *request,
+                       struct replica__ears **ret_ears, replica_error *err)
+{
+    struct replica__storage *storage = service->storage;
+    struct replica__ears *ears;
+    int r;
+
+    if (!replica__param(request, "listen"))
+        return 0;
+    ears = replica__alloc_zero(1, sizeof *ears);
+    if (!ears || take_patterns(ears, request) < 0)
+        r = replica__enomem(err);
+    else
+        r = storage->ops->last_event(storage, &ears->told, err);
+    if (r < 0) {
+        replica__ears_close(ears);
+        return r;
+    }
+    *ret_ears = ears;
+    return 0;
+}
+
+struct telling {
+    const struct replica__ears *ears;
+    struct replica__buf *out;
+    size_t n;
+};
+
+static bool hears(const struct replica__ears *ears, const struct replica__storage_event *event)
+{
+    if (event->client[0] && strcmp(event->client, ears->client) == 0)
+        return false;
+    for (size_t i = 0; i < ears->n; i++) {
+        if (replica_key_matches(ears->patterns[i], event->address) > 0)
+            return true;
+    }
+    return false;
+}
+
+/* A line break in JSON is white space, and a stream has lines. */
+static void add_payload(struct replica__buf *out, const char *json, size_t len)
+{
+    size_t at = out->len;
+
+    replica__buf_add(out, json, len);
+    for (; out->r == 0 && at < out->len; at++)
+        if (out->data[at] == '\n' || out->data[at] == '\r')
+            out->data[at] = ' ';
+}
+
+static bool tell(void *ctx, const struct replica__storage_event *event)
+{
+    struct telling *t = ctx;
+    struct replica__buf *out = t->out;
+
+    if (t->n == TELL_MOST || out->len > TELL_BYTES)
+        return false;
+    if (!hears(t->ears, event))
+        return true;
+    replica__buf_str(out, t->n++ > 0 ? ",[" : "event: event\ndata: {\"events\":[[");
+    replica__buf_json_string(out, event->address, strlen(event->address));
+    replica__buf_char(out, ',');
+    add_payload(out, event->payload, event->len);
+    replica__buf_char(out, ',');
+    replica__buf_json_string(out, event->client, strlen(event->client));
+    replica__buf_char(out, ']');
+    return true;
+}
+
+int replica__ears_hear(struct replica__service *service, struct replica__ears *ears,
+                       struct replica__buf *out, replica_error *err)
+{
+    struct telling t = { .ears = ears, .out = out };
+    int r = service->storage->ops->events(service->storage, &ears->told, tell, &t, err);
+
+    if (t.n > 0)
+        replica__buf_str(out, "]}\n\n");
+    if (r < 0 || out->r < 0)
+        return r < 0 ? r : replica__enomem(err);
+    return t.n > 0;
+}
