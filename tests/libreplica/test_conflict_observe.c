@@ -63,8 +63,8 @@ static void dispatch(struct store *s)
 
 TEST(an_entry_is_told_once_in_the_dispatch_and_not_before)
 {
+    struct seen seen = { .s = NULL };
     STORE s = store_empty();
-    struct seen seen = { .s = &s };
 
     store_replicate(&s, "r1");
     conflict_of(&s, "old", 1);
@@ -84,9 +84,9 @@ TEST(an_entry_is_told_once_in_the_dispatch_and_not_before)
 
 TEST(a_filter_tells_of_a_document_or_of_a_pattern_only)
 {
-    STORE s = store_empty();
-    struct seen one = { .s = &s }, some = { .s = &s }, rule = { .s = &s };
+    struct seen one = { .s = NULL }, some = { .s = NULL }, rule = { .s = NULL };
     char id[] = "x/1";
+    STORE s = store_empty(); /* closed before they go */
 
     store_replicate(&s, "r1");
     observe(&s, FILTER(.coll = s.coll, .id = id), &one, NULL);
@@ -104,9 +104,9 @@ TEST(a_filter_tells_of_a_document_or_of_a_pattern_only)
 
 TEST(what_another_handle_logs_is_told)
 {
+    struct seen seen = { .s = NULL };
     STORE s = store_empty();
     STORE other = store_open(s.path, NULL);
-    struct seen seen = { .s = &other };
 
     observe(&other, NULL, &seen, NULL);
     store_replicate(&s, "r1");
@@ -118,8 +118,8 @@ TEST(what_another_handle_logs_is_told)
 
 TEST(an_observer_may_cancel_itself_and_others)
 {
+    struct seen first = { .s = NULL }, second = { .s = NULL };
     STORE s = store_empty();
-    struct seen first = { .s = &s }, second = { .s = &s };
 
     store_replicate(&s, "r1");
     observe(&s, NULL, &first, &second.other);
@@ -135,9 +135,10 @@ TEST(an_observer_may_cancel_itself_and_others)
 
 TEST(a_dispatch_inside_a_callback_tells_nothing_twice)
 {
+    struct seen seen = { .dispatch = true };
     STORE s = store_empty();
-    struct seen seen = { .s = &s, .dispatch = true };
 
+    seen.s = &s;
     store_replicate(&s, "r1");
     observe(&s, NULL, &seen, NULL);
     conflict_of(&s, "a", 1);
@@ -148,10 +149,11 @@ TEST(a_dispatch_inside_a_callback_tells_nothing_twice)
 
 TEST(an_observer_may_close_the_database_and_is_cancelled_later)
 {
-    STORE s = store_empty();
-    struct seen seen = { .s = &s, .close = true };
+    struct seen seen = { .close = true };
     replica_observer *handle = NULL;
+    STORE s = store_empty();
 
+    seen.s = &s;
     store_replicate(&s, "r1");
     observe(&s, NULL, &seen, &handle);
     conflict_of(&s, "a", 1);
@@ -167,8 +169,8 @@ TEST(an_observer_may_close_the_database_and_is_cancelled_later)
 
 TEST(destroy_is_called_when_observing_fails)
 {
+    struct seen seen = { .s = NULL };
     STORE s = store_empty();
-    struct seen seen = { .s = &s };
 
     CHECK_RC(replica_conflict_observe(NULL, NULL, see, &seen, destroy, NULL, &test_err),
              REPLICA_EINVAL);
