@@ -126,6 +126,8 @@ int replica__http_request_push(struct replica__http_request *rq, enum replica__d
     replica__wire_push_path(dialect, &asked, &rq->url);
     replica__wire_push_body(dialect, &asked, &rq->body);
     rq->expected = (int64_t)rq->body.len;
+    for (size_t i = 0; i < push->row_count; i++)
+        rq->bundles = rq->bundles || push->rows[i].bundle;
     reserve(rq, push->collections, push->count, push->rows, push->row_count);
     r = copy_collections(rq, push->collections, push->count);
     if (r == 0)

@@ -20,6 +20,7 @@ struct replica__http_request {
     struct replica__buf url;
     struct replica__buf body;  /* of a push, and of a question of another kind */
     int64_t expected;          /* bytes of the answer, about */
+    bool bundles;              /* of a push: who takes it must know them */
     /* What reading the answer needs of the question; the names are the program's own. */
     replica_remote_collection *collections;
     size_t count;

@@ -137,7 +137,8 @@ static int add_lines(struct replica__http_task *t)
     if (r == 0 && t->packed.len > 0)
         r = add_line(t, &n, "Content-Encoding: zstd");
     if (r == 0 && ours && t->rq.kind != REPLICA__HTTP_HELLO)
-        r = add_line(t, &n, "Replica-Uses: operations, numbers");
+        r = add_line(t, &n, t->rq.bundles ? "Replica-Uses: operations, numbers, bundles"
+                                          : "Replica-Uses: operations, numbers");
     if (r == 0)
         r = add_token(t, &n);
     for (size_t i = 0; r == 0 && t->http->headers[i]; i++)

@@ -218,6 +218,23 @@ TEST(our_dialect_names_what_it_uses)
     CHECK(!strstr(scripted_request(s, 0), "Replica-Uses"));
 }
 
+TEST(a_push_with_a_bundle_asks_for_a_server_that_knows_bundles)
+{
+    SCRIPTED s = scripted_start();
+    REMOTE remote = our_remote((struct replica__http_options){ 0 }, s, HELLO_BODY);
+    replica_remote_row row = push_a.rows[0];
+    replica_push_request request = push_a;
+    CALL call = { 0 };
+
+    row.bundle = "abc.1";
+    request.rows = &row;
+    scripted_answer(s, "POST /_replica/1/push ", 501, JSON, "{\"error\":\"extension\"}");
+    CHECK_RC(remote.push(remote.ctx, &call, &request), 0);
+    recorder_wait(&remote, &call);
+    CHECK_STR(recorder_log(&call), "fail REPLICA_EHTTP 501\n");
+    CHECK(strstr(scripted_request(s, 1), "\r\nReplica-Uses: operations, numbers, bundles\r\n"));
+}
+
 TEST(a_question_of_another_kind_is_posted_below_its_name)
 {
     SCRIPTED s = scripted_start();
