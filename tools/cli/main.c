@@ -21,6 +21,8 @@ static const struct {
     { "index", cmd_index, "create, drop and list indexes" },
     { "changes", cmd_changes, "print the change feed" },
     { "watch", cmd_watch, "print changes as they come" },
+    { "emit", cmd_emit, "send an event, or a durable command" },
+    { "listen", cmd_listen, "print events, or handle commands" },
     { "sql", cmd_sql, "ask in SQL, read-only" },
     { "sync", cmd_sync, "keep collections in step with a server" },
     { "status", cmd_status, "say what a database contains" },
