@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "schema/collection_rules.h"
 #include "schema/collection_words.h"
 
 #include <assert.h>
@@ -293,7 +294,9 @@ static int read_all(struct reader *r)
         rc = read_key(r);
     if (rc == 0)
         rc = read_properties(r);
-    return rc == 0 ? read_indexes(r) : rc;
+    if (rc == 0)
+        rc = read_indexes(r);
+    return rc == 0 ? replica__collection_rules_read(r->root, &r->s->rules, r->err) : rc;
 }
 
 int replica__collection_schema_parse(const char *json, size_t len,
@@ -323,6 +326,8 @@ void replica__collection_schema_free(struct replica__collection_schema *s)
 {
     _Static_assert(offsetof(struct owned, schema) == 0, "one is the other");
 
-    if (s)
-        replica__arena_free(((struct owned *)s)->arena);
+    if (!s)
+        return;
+    replica__rules_unref(s->rules);
+    replica__arena_free(((struct owned *)s)->arena);
 }

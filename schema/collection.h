@@ -6,6 +6,7 @@
  *     indexes       ["a", ["b", "c.d"]]
  *     final         fields that keep the value with which the document was created
  *     default       of top-level properties, filled in on insert where they are missing
+ *     x-conflict    ours: what becomes of a document that two people changed
  *
  * Everything here is pure.  Texts have passed the gate of base/json.h. */
 #ifndef SCHEMA_COLLECTION_H
@@ -14,6 +15,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "libreplica/libreplica.h"
+#include "merge/rules.h"
 
 #include <stdbool.h>
 
@@ -37,6 +39,7 @@ struct replica__collection_schema {
         char *json;          /* its value */
     } *defaults;
     size_t default_count;
+    struct replica__rules *rules; /* of x-conflict; NULL: it says none */
 };
 
 /* Read RxDB's part of the schema's text.  REPLICA_ESCHEMA, REPLICA_ENOTSUP; where: the path. */
@@ -46,6 +49,9 @@ void replica__collection_schema_free(struct replica__collection_schema *s); /* N
 /* Of a schema compiled with REPLICA_SCHEMA_COLLECTION; borrowed; else NULL. */
 const struct replica__collection_schema *
 replica__schema_collection(const replica_schema *schema);
+
+/* The rules under its x-conflict; borrowed; NULL: none. */
+struct replica__rules *replica__schema_rules(const replica_schema *schema);
 
 /* A document about to be inserted: what is missing of defaults and the composite key goes behind
  * its last member; every other byte stays.  1: out has the text; 0: nothing is missing.

@@ -163,6 +163,9 @@ static int check_word(const struct path *p, enum level level, int draft,
     r = check_rxdb_word(p, level, name, v, err);
     if (r != 0)
         return r < 0 ? r : 0;
+    if (is(name, "x-conflict") && level != ROOT)
+        return complain(p, name, REPLICA_ESCHEMA,
+                        "belongs to the collection: the paths in it name its parts", err);
     if (is_one_of(name, silent, COUNT(silent)) || (name.len > 2 && memcmp(name.data, "x-", 2) == 0))
         return 0;
     return complain(p, name, REPLICA_ENOTSUP,

@@ -140,6 +140,11 @@ const struct replica__collection_schema *replica__schema_collection(const replic
     return schema->collection;
 }
 
+struct replica__rules *replica__schema_rules(const replica_schema *schema)
+{
+    return schema && schema->collection ? schema->collection->rules : NULL;
+}
+
 int replica_schema_version(const replica_schema *schema)
 {
     return schema && schema->collection ? schema->collection->version : 0;
