@@ -4,8 +4,7 @@
 
 #include "libreplica/row.h"
 
-/* How many a collection that is being opened keeps: as its options say, which is stored, or as it is
- * stored. */
+/* How many a collection that is being opened keeps: as asked, which is stored, or as stored. */
 int replica__history_open(replica_collection *coll, int asked, replica_error *err);
 /* A write is about to replace `old`: keep it, and no more than the collection's number of earlier
  * ones.  kept: the same state, if somebody has kept it already; or 0. */

@@ -384,7 +384,7 @@ typedef struct replica_conflict_filter {
     const char *rule;
     const char *replication;
     int64_t after;       /* number of an entry */
-    int64_t from_ms, to_ms; /* time */
+    int64_t from_ms, to_ms; /* from_ms <= time < to_ms */
 } replica_conflict_filter;
 #define REPLICA_CONFLICT_FILTER_INIT \
     { sizeof(replica_conflict_filter), NULL, NULL, NULL, NULL, NULL, 0, 0, 0 }
