@@ -8,7 +8,7 @@ from cli import main, test
 
 COMMANDS = ('put', 'get', 'delete', 'patch', 'import', 'export', 'ls', 'find', 'index', 'changes',
             'watch', 'sync',
-            'status', 'conflicts', 'history', 'rejected', 'check', 'serve')
+            'status', 'conflicts', 'merge', 'history', 'rejected', 'check', 'serve')
 
 
 @test

@@ -180,6 +180,7 @@ int cmd_import(int argc, char **argv);
 int cmd_index(int argc, char **argv);
 int cmd_listen(int argc, char **argv);
 int cmd_ls(int argc, char **argv);
+int cmd_merge(int argc, char **argv);
 int cmd_patch(int argc, char **argv);
 int cmd_purge(int argc, char **argv);
 int cmd_put(int argc, char **argv);

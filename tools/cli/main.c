@@ -27,6 +27,7 @@ static const struct {
     { "sync", cmd_sync, "keep collections in step with a server" },
     { "status", cmd_status, "say what a database contains" },
     { "conflicts", cmd_conflicts, "list and restore what conflicts superseded" },
+    { "merge", cmd_merge, "merge three states of a document" },
     { "history", cmd_history, "print the earlier states of a document" },
     { "rejected", cmd_rejected, "list, retry and discard what replication set aside" },
     { "check", cmd_check, "look for inconsistencies" },

@@ -32,6 +32,7 @@ _replica_options()
             ;;
         status | check | rejected) echo --db --json ;;
         conflicts) echo --db --collection --id --keys --rule --replication --after --days --json ;;
+        merge) echo --rules ;;
         history) echo --db --collection --json --keep ;;
         purge) echo --db --collection --older --idle ;;
         schema) echo --schema --all --formats --collection --registry ;;
@@ -48,7 +49,7 @@ _replica()
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     local command=${COMP_WORDS[1]}
     local commands="put get delete patch import export ls find explain search index changes watch sql sync status
-        conflicts history rejected check purge schema serve help"
+        conflicts merge history rejected check purge schema serve help"
 
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
@@ -84,7 +85,7 @@ _replica()
     fi
     case $command in
         help) mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur") ;;
-        import) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+        import | merge) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         index) mapfile -t COMPREPLY < <(compgen -W "create drop ls" -- "$cur") ;;
         conflicts) mapfile -t COMPREPLY < <(compgen -W "list show restore" -- "$cur") ;;
         schema)
