@@ -81,7 +81,7 @@ static const char *const upgrades[] = {
         "CREATE TABLE member("
         "  bundle TEXT NOT NULL, doc INTEGER NOT NULL, seq INTEGER NOT NULL, firm INTEGER NOT NULL,"
         "  PRIMARY KEY(bundle, doc)) WITHOUT ROWID;"
-        "CREATE INDEX member_doc ON member(doc);"
+        "CREATE INDEX member_doc ON member(doc, seq);"
         "CREATE TABLE lock("
         "  coll INTEGER NOT NULL, key TEXT NOT NULL, holder TEXT, name TEXT,"
         "  fence INTEGER NOT NULL, ttl INTEGER NOT NULL, until INTEGER NOT NULL,"
@@ -98,6 +98,10 @@ static const char *const upgrades[] = {
         "  PRIMARY KEY(doc, seq)) WITHOUT ROWID;"
         "CREATE INDEX conflict_log_doc ON conflict_log(coll, doc);"
         "CREATE TABLE number(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
+        /* As each entry that is added or goes counts from now on. */
+        "INSERT INTO number(name, value) SELECT 'log_bytes', ifnull(sum((SELECT"
+        "  200 + ifnull(sum(length(CAST(body AS BLOB))), 0) FROM kept"
+        "  WHERE id IN (assumed, real, local, result))), 0) FROM conflict_log;"
         "ALTER TABLE replication ADD COLUMN client TEXT;"
         "ALTER TABLE replication ADD COLUMN keys TEXT;",
 };

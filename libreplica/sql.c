@@ -15,10 +15,6 @@
 #define INDEX_COLUMNS "id, name, fields, flags, filter, built, coll"
 #define LOG_COLUMNS "id, replication, coll, doc, time, rule, assumed, real, local, result"
 
-/* Bytes of kept states, and what their rows take beside that. */
-#define WEIGHT(states) \
-    "200 + ifnull(sum(length(CAST(body AS BLOB))), 0) FROM kept WHERE id IN (" states ")"
-
 /* What member m of a bundle was written with is not in step in the replication of s, or (?4) left
  * with it and has no verdict. */
 #define OPEN \
@@ -134,14 +130,15 @@ static const char *const texts[] = {
     [REPLICA__SQL_MEMBER_BEHIND] =
         "SELECT d.seq, d.number, d.coll, d.bundle FROM member m JOIN doc d ON d.number = m.doc"
         " WHERE m.bundle = ?1 AND d.seq > ?2",
-    [REPLICA__SQL_MEMBER_BUNDLES] = "SELECT bundle FROM member WHERE doc = ?1 LIMIT ?2",
+    [REPLICA__SQL_MEMBER_BUNDLES] =
+        "SELECT bundle FROM member WHERE doc = ?1 ORDER BY seq DESC LIMIT ?2",
     [REPLICA__SQL_MEMBER_NEXT] =
         "SELECT bundle FROM member WHERE bundle > ?1 ORDER BY bundle LIMIT 1",
     [REPLICA__SQL_MEMBER_OF_USE] =
         "SELECT 1 FROM member m JOIN doc d ON d.number = m.doc WHERE m.bundle = ?1"
         " AND (d.bundle = ?1 OR EXISTS(SELECT 1 FROM replication_collection rc LEFT JOIN state s"
         "  ON s.doc = m.doc AND s.replication = rc.replication WHERE rc.coll = d.coll"
-        "  AND m.seq > ifnull(s.clean_seq, 0))) LIMIT 1",
+        "  AND m.seq > ifnull(s.clean_seq, 0)) OR m.seq > ?2) LIMIT 1",
     [REPLICA__SQL_MEMBER_DROP] = "DELETE FROM member WHERE bundle = ?1",
     [REPLICA__SQL_MEMBER_GROUP] =
         "WITH RECURSIVE g(doc, seq, bundle) AS ("
@@ -361,14 +358,13 @@ static const char *const texts[] = {
         "SELECT id, time, assumed, real, local, result FROM conflict_log WHERE id < ?1"
         " ORDER BY id LIMIT 1",
     [REPLICA__SQL_LOG_DROP] = "DELETE FROM conflict_log WHERE id = ?1",
-    [REPLICA__SQL_LOG_WEIGHT] = "SELECT " WEIGHT("?1, ?2, ?3, ?4"),
+    /* Bytes of an entry's states, and about what its rows take beside that. */
+    [REPLICA__SQL_LOG_WEIGHT] =
+        "SELECT 200 + ifnull(sum(length(CAST(body AS BLOB))), 0) FROM kept"
+        " WHERE id IN (?1, ?2, ?3, ?4)",
     [REPLICA__SQL_LOG_SIZE] = "SELECT value FROM number WHERE name = 'log_bytes'",
     [REPLICA__SQL_LOG_GROW] =
         "UPDATE number SET value = value + ?1 WHERE name = 'log_bytes' RETURNING value",
-    /* Once in a file's life: from then on it is kept up to date. */
-    [REPLICA__SQL_LOG_COUNT] =
-        "INSERT INTO number(name, value) SELECT 'log_bytes', ifnull(sum((SELECT "
-        WEIGHT("assumed, real, local, result") ")), 0) FROM conflict_log RETURNING value",
     [REPLICA__SQL_HISTORY_GET] = "SELECT value FROM number WHERE name = 'history ' || ?1",
     [REPLICA__SQL_HISTORY_SET] =
         "INSERT INTO number(name, value) VALUES('history ' || ?1, ?2)"

@@ -48,8 +48,8 @@ static int grow(replica_db *db, int64_t bytes, int64_t *ret_size, replica_error 
     r = replica__sql_step(db, stmt, rc, err);
     if (r < 0)
         return r;
-    if (r == 0) /* a file of an older library: all that is there */
-        return replica__sql_int(db, REPLICA__SQL_LOG_COUNT, ret_size, err);
+    if (r == 0)
+        return replica__error_set(err, REPLICA_ECORRUPT, 0, "the conflict log has no size");
     *ret_size = sqlite3_column_int64(stmt, 0);
     return 0;
 }

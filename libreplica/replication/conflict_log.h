@@ -23,7 +23,7 @@ int replica__replication_name(replica_db *db, int64_t number, char **ret_name, r
 
 /* ---- reading --------------------------------------------------------------------- */
 
-/* An entry as it is handed out.  First what it is about, then (replica__log_states()) the states. */
+/* An entry as it is handed out: what it is about, then (replica__log_states()) its states. */
 struct replica__log_entry {
     replica_conflict_entry shown;
     int64_t coll;

@@ -241,17 +241,6 @@ TEST(a_reader_and_a_file_that_is_being_written_to_leave_the_log_alone)
     CHECK_INT(entries(&s), 1);
 }
 
-TEST(the_size_of_a_log_from_before_it_was_counted_is_counted_once)
-{
-    STORE s = settled();
-
-    store_sql(&s, "DELETE FROM number WHERE name = 'log_bytes'");
-    lose_one(&s, 20);
-    CHECK_INT(entries(&s), 2);
-    CHECK(store_sql_int(&s, "SELECT value FROM number WHERE name = 'log_bytes'") > 400);
-    store_sound(&s);
-}
-
 TEST(a_limit_below_zero_is_invalid)
 {
     replica_db_options o = REPLICA_DB_OPTIONS_INIT;

@@ -71,6 +71,13 @@ static void upgraded_with_all_that_is_in_it(void (*make)(struct store *s))
 
     strcpy(rev, store_rev(&s, "a"));
     store_replicate(&s, "r1");
+    store_put(&s, "{\"id\":\"c\",\"n\":1}");
+    CHECK_INT(store_pull_one(&s, "{\"id\":\"c\",\"n\":2}", 9), REPLICA__PULLED_UNSETTLED);
+    {
+        QUESTION u = store_question(&s);
+
+        CHECK(store_settle(&s, &u, REPLICA__SETTLE_REAL, NULL, "server-wins"));
+    }
     store_close(&s);
     make(&s);
     s = store_open(s.path, NULL);
@@ -78,6 +85,8 @@ static void upgraded_with_all_that_is_in_it(void (*make)(struct store *s))
     CHECK_STR(store_json(&s, "a"), "{\"id\":\"a\",\"n\":1}");
     CHECK_STR(store_rev(&s, "a"), rev);
     store_put(&s, "{\"id\":\"b\"}");
+    CHECK_INT(store_sql_int(&s, "SELECT value FROM number WHERE name = 'log_bytes'"), 200 + 2 * 16);
+    CHECK_RC(replica_conflict_restore(s.db, 1, NULL, &test_err), 1);
     store_sound(&s);
 }
 
