@@ -263,3 +263,43 @@ BOTH(a_wait_during_which_the_database_closes_says_so)
     d->db = NULL;
     CHECK(d->conflict);
 }
+
+/* ---- who observes the log -------------------------------------------------------- */
+
+static void use_real(struct desk *d, replica_conflict *c)
+{
+    CHECK_RC(replica_conflict_use(c, replica_conflict_real(c), &test_err), 0);
+}
+
+struct overwritten {
+    pthread_t thread;
+    int told;
+};
+
+static void be_told(void *ctx, const replica_conflict_entry *e)
+{
+    struct overwritten *o = ctx;
+
+    CHECK(pthread_equal(pthread_self(), o->thread));
+    CHECK_STR(e->id, "a");
+    CHECK_STR(replica_doc_json(e->real, NULL), THEIRS);
+    CHECK_STR(replica_doc_json(e->local, NULL), OURS);
+    o->told++;
+}
+
+BOTH(who_observes_the_log_is_told_once_on_the_programs_thread)
+{
+    struct overwritten told = { .thread = pthread_self() };
+    replica_conflict_filter filter = REPLICA_CONFLICT_FILTER_INIT;
+    DESK d = in_conflict(runner);
+
+    filter.id = "a";
+    CHECK_RC(replica_conflict_observe(d->db, &filter, be_told, &told, NULL, NULL, &test_err), 0);
+    d->on_conflict = use_real;
+    desk_start(d);
+    CHECK_RC(desk_in_sync(d), 1);
+    DESK_UNTIL(d, told.told);
+    desk_put(d, "{\"id\":\"b\"}");
+    CHECK_RC(desk_in_sync(d), 1);
+    CHECK_INT(told.told, 1);
+}
