@@ -25,7 +25,9 @@ struct reading {
     replica__feed_emit emit;
     void *ctx;
     int64_t last;
-    struct replica__buf *bundles; /* names of those in the page, each with a NUL */
+    struct replica__feed_bundles *bundles;
+    int64_t *numbers; /* of the documents that were shown */
+    size_t count;
 };
 
 static bool is_behind(const struct reading *reading, int64_t seq)
@@ -41,9 +43,8 @@ static bool is_shown(const struct reading *reading, size_t collection,
 }
 
 /* Those of one bundle mostly come in a run. */
-static int note_bundle(struct reading *reading, const char *name, replica_error *err)
+static int note_bundle(struct replica__buf *names, const char *name, replica_error *err)
 {
-    struct replica__buf *names = reading->bundles;
     size_t len = strlen(name) + 1;
 
     if (names->len >= len && memcmp(names->data + names->len - len, name, len) == 0 &&
@@ -51,6 +52,25 @@ static int note_bundle(struct reading *reading, const char *name, replica_error 
         return 0;
     replica__buf_add(names, name, len);
     return names->r < 0 ? replica__enomem(err) : 0;
+}
+
+/* Where no bundle was ever written, there is nothing to remember. */
+static int note(struct reading *reading, const struct replica__row *row, replica_error *err)
+{
+    int r = row->bundle ? note_bundle(&reading->bundles->shown, row->bundle, err) : 0;
+
+    if (r < 0 || !reading->db->bundled)
+        return r;
+    if ((reading->count & (reading->count - 1)) == 0) { /* room for twice as many */
+        int64_t *grown = replica__realloc(reading->numbers,
+                                          reading->count ? reading->count * 2 : 1, sizeof *grown);
+
+        if (!grown)
+            return replica__enomem(err);
+        reading->numbers = grown;
+    }
+    reading->numbers[reading->count++] = row->number;
+    return 0;
 }
 
 /* with: what else is said of it.  0, or > 0: the reader stops behind it. */
@@ -85,8 +105,7 @@ static int read_row(struct reading *reading, size_t collection, const struct rep
     int r = 0;
 
     if (is_shown(reading, collection, row)) {
-        if (row->bundle)
-            r = note_bundle(reading, row->bundle, err);
+        r = note(reading, row, err);
         if (r >= 0)
             r = emit_row(reading, collection, row, &(struct replica__feed_doc){ 0 }, err);
     }
@@ -278,6 +297,20 @@ static int make_whole(struct reading *reading, replica_error *err)
     return r;
 }
 
+/* Enough that whoever follows them finds that they are too many. */
+#define ALL_MOST ((size_t)1 << 20)
+#define NEWEST_BUNDLES 64 /* of each document */
+
+static int note_all(struct reading *reading, replica_error *err)
+{
+    struct replica__buf *all = &reading->bundles->all;
+    int r = 0;
+
+    for (size_t i = 0; r >= 0 && i < reading->count && all->len < ALL_MOST; i++)
+        r = replica__master_bundles_of(reading->db, reading->numbers[i], NEWEST_BUNDLES, all, err);
+    return r;
+}
+
 static int read_feed(struct reading *reading, replica_error *err)
 {
     const struct replica__feed_options *o = reading->o;
@@ -286,18 +319,28 @@ static int read_feed(struct reading *reading, replica_error *err)
 
     if (o->rows > 0)
         end = reading->n == 1 ? read_one(reading, err) : read_many(reading, err);
-    if (end < 0 || part || reading->bundles->len == 0 || (end > 0 && !o->until))
+    if (end < 0 || (end > 0 && !o->until && !part))
         return end;
+    r = note_all(reading, err);
+    if (r < 0 || part || reading->bundles->all.len + reading->bundles->shown.len == 0)
+        return r < 0 ? r : end;
     r = make_whole(reading, err);
     return r < 0 ? r : end || r;
+}
+
+static void reading_free(struct reading *reading)
+{
+    replica__free(reading->numbers);
 }
 
 int replica__master_read(replica_db *db, replica_collection *const *colls, size_t n,
                          const struct replica__feed_options *options, replica__feed_emit emit,
                          void *ctx, int64_t *ret_last, replica_error *err)
 {
-    REPLICA_BUF bundles = REPLICA_BUF_INIT;
-    struct reading reading = {
+    __attribute__((cleanup(replica__feed_bundles_free))) struct replica__feed_bundles bundles = {
+        REPLICA_BUF_INIT, REPLICA_BUF_INIT
+    };
+    __attribute__((cleanup(reading_free))) struct reading reading = {
         .db = db, .colls = colls, .n = n, .o = options, .emit = emit, .ctx = ctx,
         .last = options->since, .bundles = options->bundles ? options->bundles : &bundles
     };

@@ -4,8 +4,8 @@
 #include <string.h>
 
 enum {
-    FEW_DOCUMENTS = 1000,   /* that come for the sake of bundles in between */
-    FEW_BUNDLES = 4000,     /* that are looked at for that */
+    FEW_DOCUMENTS = 1000,   /* that come for the sake of bundles whose states are not shown */
+    FEW_BUNDLES = 8000,     /* that are looked at for that */
     MOST_DOCUMENTS = 100000 /* that come at all: as many as a bundle may have */
 };
 
@@ -20,10 +20,11 @@ struct whole {
     replica_collection *const *colls;
     size_t n;
     int64_t last;
-    bool wide;              /* look at the bundles in between, too */
+    bool wide;              /* look at bundles whose states are not shown, too */
     bool too_many;          /* it was left before its end */
     struct replica__buf names; /* of bundles, each with a NUL; new ones go to the end */
     struct slots known_names;
+    struct replica__buf found; /* names on the way */
     struct replica__feed_key *keys;
     size_t count, room;
     struct slots known_keys;
@@ -32,6 +33,7 @@ struct whole {
 static void whole_free(struct whole *w)
 {
     replica__buf_free(&w->names);
+    replica__buf_free(&w->found);
     replica__free(w->known_names.at);
     replica__free(w->known_keys.at);
     replica__free(w->keys);
@@ -135,23 +137,42 @@ static int add_key(struct whole *w, const struct replica__feed_key *key, replica
 
 /* ---- following ------------------------------------------------------------------- */
 
-/* All bundles that have written the document. */
-static int add_names_of(struct whole *w, int64_t number, replica_error *err)
+int replica__master_bundles_of(replica_db *db, int64_t number, int64_t most,
+                               struct replica__buf *names, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
     int rc = SQLITE_OK;
-    int r = replica__sql_get(w->db, REPLICA__SQL_MEMBER_BUNDLES, &stmt, err);
+    int r = replica__sql_get(db, REPLICA__SQL_MEMBER_BUNDLES, &stmt, err);
 
     if (r < 0)
         return r;
     replica__bind_int(stmt, 1, number, &rc);
-    replica__bind_int(stmt, 2, FEW_BUNDLES, &rc);
-    while ((r = replica__sql_step(w->db, stmt, rc, err)) > 0) {
-        r = add_name(w, (const char *)sqlite3_column_text(stmt, 0), err);
-        if (r < 0)
-            return r;
+    replica__bind_int(stmt, 2, most, &rc);
+    while ((r = replica__sql_step(db, stmt, rc, err)) > 0) {
+        replica__buf_add(names, sqlite3_column_text(stmt, 0),
+                         (size_t)sqlite3_column_bytes(stmt, 0) + 1);
+        if (names->r < 0)
+            return replica__enomem(err);
     }
     return r;
+}
+
+static int add_names(struct whole *w, const struct replica__buf *names, replica_error *err)
+{
+    int r = 0;
+
+    for (size_t at = 0; r >= 0 && at < names->len; at += strlen(names->data + at) + 1)
+        r = add_name(w, names->data + at, err);
+    return r < 0 ? r : 0;
+}
+
+static int add_names_of(struct whole *w, int64_t number, replica_error *err)
+{
+    int r;
+
+    replica__buf_clear(&w->found);
+    r = replica__master_bundles_of(w->db, number, FEW_BUNDLES + 1, &w->found, err);
+    return r < 0 ? r : add_names(w, &w->found, err);
 }
 
 /* The member that the statement stands on. */
@@ -200,13 +221,11 @@ static int follow(struct whole *w, const char *name, replica_error *err)
     return r < 0 ? r : 0;
 }
 
-static int follow_all(struct whole *w, const struct replica__buf *names, replica_error *err)
+static int follow_all(struct whole *w, replica_error *err)
 {
     REPLICA_BUF name = REPLICA_BUF_INIT; /* the names move when others are added */
     int r = 0;
 
-    for (size_t at = 0; r >= 0 && at < names->len; at += strlen(names->data + at) + 1)
-        r = add_name(w, names->data + at, err);
     for (size_t at = 0; r >= 0 && at < w->names.len && !is_enough(w); at += name.len) {
         replica__buf_clear(&name);
         replica__buf_add(&name, w->names.data + at, strlen(w->names.data + at) + 1);
@@ -216,27 +235,33 @@ static int follow_all(struct whole *w, const struct replica__buf *names, replica
     return r < 0 ? r : 0;
 }
 
-static int find(struct whole *w, const struct replica__buf *names, bool wide, replica_error *err)
+static int find(struct whole *w, const struct replica__feed_bundles *bundles, bool wide,
+                replica_error *err)
 {
+    int r;
+
     *w = (struct whole){
         .db = w->db, .colls = w->colls, .n = w->n, .last = w->last, .wide = wide
     };
-    return follow_all(w, names, err);
+    r = add_names(w, &bundles->shown, err);
+    if (r >= 0 && wide)
+        r = add_names(w, &bundles->all, err);
+    return r < 0 ? r : follow_all(w, err);
 }
 
 int replica__master_whole(replica_db *db, replica_collection *const *colls, size_t n,
-                          const struct replica__buf *names, int64_t last,
+                          const struct replica__feed_bundles *bundles, int64_t last,
                           struct replica__feed_key **ret_keys, size_t *ret_count,
                           replica_error *err)
 {
     __attribute__((cleanup(whole_free))) struct whole w = {
         .db = db, .colls = colls, .n = n, .last = last
     };
-    int r = find(&w, names, true, err);
+    int r = find(&w, bundles, true, err);
 
     if (r >= 0 && w.too_many) {
         whole_free(&w);
-        r = find(&w, names, false, err);
+        r = find(&w, bundles, false, err);
     }
     if (r < 0)
         return r;

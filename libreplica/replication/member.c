@@ -6,6 +6,10 @@
  * than it comes. */
 #define SWEPT 2
 
+/* A server keeps those of its last writes, for readers who have some of them and not the others:
+ * see master_whole.h. */
+#define SERVED 100000
+
 /* The name of the next bundle, into the cursor; "": the end, and it begins anew. */
 static int next_bundle(replica_db *db, replica_error *err)
 {
@@ -39,6 +43,20 @@ static int run_on(replica_db *db, enum replica__sql which, const char *bundle, r
     return replica__sql_step(db, stmt, rc, err);
 }
 
+/* 1, 0. */
+static int is_of_use(replica_db *db, const char *bundle, replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(db, REPLICA__SQL_MEMBER_OF_USE, &stmt, err);
+
+    if (r < 0)
+        return r;
+    replica__bind_text(stmt, 1, bundle, REPLICA_NUL, &rc);
+    replica__bind_int(stmt, 2, db->serving ? db->head - SERVED : INT64_MAX, &rc);
+    return replica__sql_step(db, stmt, rc, err);
+}
+
 static int sweep(replica_db *db, const char *but, replica_error *err)
 {
     int r = 1;
@@ -47,7 +65,7 @@ static int sweep(replica_db *db, const char *but, replica_error *err)
         r = next_bundle(db, err);
         if (r <= 0 || strcmp(db->swept, but) == 0)
             continue;
-        r = run_on(db, REPLICA__SQL_MEMBER_OF_USE, db->swept, err);
+        r = is_of_use(db, db->swept, err);
         if (r == 0)
             r = run_on(db, REPLICA__SQL_MEMBER_DROP, db->swept, err);
         r = r < 0 ? r : 1;

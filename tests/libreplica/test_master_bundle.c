@@ -466,6 +466,42 @@ TEST(where_all_hangs_together_only_the_newest_bundles_come)
     replica__buf_free(&shown.text);
 }
 
+TEST(members_that_were_written_again_since_hang_together_still)
+{
+    STORE s = store_empty();
+
+    write_bundle(&s, "a b");
+    write_alone(&s, "a");
+    write_alone(&s, "x");
+    write_alone(&s, "b");
+    CHECK_STR(read_page(&s, 0, 1), "0/a@3 (+0/b@5) 3");
+    CHECK_STR(read_page(&s, 3, 1), "0/x@4 4");
+    replica__buf_free(&shown.text);
+}
+
+/* How many members are known of a bundle whose documents were all written again. */
+static int64_t left_of_a_past_bundle(bool serving)
+{
+    STORE s = store_empty();
+    const char *incarnation;
+
+    if (serving)
+        CHECK_RC(replica__master_incarnation(s.db, &incarnation, &test_err), 0);
+    write_bundle(&s, "a b");
+    write_alone(&s, "a");
+    write_alone(&s, "b");
+    for (int i = 0; i < 10; i++)
+        write_bundle(&s, "c d");
+    return store_sql_int(&s, "SELECT count(*) FROM member m JOIN doc d ON d.number = m.doc"
+                             " WHERE d.id IN ('a', 'b')");
+}
+
+TEST(a_server_remembers_past_bundles_for_a_while)
+{
+    CHECK_INT(left_of_a_past_bundle(false), 0);
+    CHECK_INT(left_of_a_past_bundle(true), 2);
+}
+
 TEST(a_page_at_the_head_needs_nothing)
 {
     STORE s = store_empty();
@@ -543,7 +579,7 @@ TEST(an_end_that_is_given_ends_the_page_but_no_bundle)
 TEST(a_page_in_parts_is_made_whole_by_its_last_one)
 {
     STORE s = store_empty();
-    REPLICA_BUF bundles = REPLICA_BUF_INIT;
+    struct replica__feed_bundles bundles = { REPLICA_BUF_INIT, REPLICA_BUF_INIT };
     struct replica__feed_options o = { .rows = 1, .bundles = &bundles };
     int64_t last;
 
@@ -557,5 +593,6 @@ TEST(a_page_in_parts_is_made_whole_by_its_last_one)
     write_alone(&s, "a"); /* it was shown, and the page must be right for what was */
     o.rows = 0;
     CHECK_STR(read_with(&s, &s.coll, 1, &o, &last), "+0/b@4 +0/a@5 end 5");
+    replica__feed_bundles_free(&bundles);
     replica__buf_free(&shown.text);
 }

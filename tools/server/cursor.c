@@ -19,7 +19,7 @@ struct replica__cursor {
     int64_t since;
     size_t left;
     size_t documents;
-    struct replica__buf bundles; /* in the page so far */
+    struct replica__feed_bundles bundles; /* in the page so far */
     bool started;
     bool ended;
     char lwt[48];  /* as asked */
@@ -48,7 +48,7 @@ int replica__pages_open(struct replica__service *service, struct replica__storag
 void replica__pages_close(struct replica__cursor *cursor)
 {
     if (cursor)
-        replica__buf_free(&cursor->bundles);
+        replica__feed_bundles_free(&cursor->bundles);
     replica__free(cursor);
 }
 
@@ -106,7 +106,7 @@ static int read_part(struct replica__cursor *c, size_t rows, struct part *part, 
 static int make_whole(struct replica__cursor *c, struct part *part, replica_error *err)
 {
     int64_t last = 0;
-    int r = c->bundles.len > 0 ? read_part(c, 0, part, &last, err) : 0;
+    int r = c->bundles.all.len > 0 ? read_part(c, 0, part, &last, err) : 0;
 
     if (r >= 0 && last > c->since)
         c->since = last;
