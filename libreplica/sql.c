@@ -99,6 +99,7 @@ static const char *const texts[] = {
 
     [REPLICA__SQL_DOC_GET] = "SELECT " DOC_COLUMNS " FROM doc WHERE coll = ?1 AND id = ?2",
     [REPLICA__SQL_DOC_BY_NUMBER] = "SELECT " DOC_COLUMNS " FROM doc WHERE number = ?1",
+    [REPLICA__SQL_DOC_KEY] = "SELECT seq, coll, id FROM doc WHERE number = ?1",
     [REPLICA__SQL_DOC_SEQ] = "SELECT seq, coll, version, flags, stamp FROM doc WHERE number = ?1",
     [REPLICA__SQL_DOC_INSERT] =
         "INSERT INTO doc(coll, id, seq, height, opening, flags, stamp, writer, wseq, bundle,"

@@ -373,6 +373,7 @@ struct replica__unsettled {
     bool lost;             /* local was in step, until the server lost it; nobody edited it, */
     bool lost_is_newer;    /* and it is newer than what the server has now */
     bool lost_is_next;     /* and it came after what the server has now */
+    bool firm;             /* bundles join it to others, and a conflict refuses them all */
 };
 enum {
     REPLICA__SETTLE_REAL = 1,     /* write the real state; the local one goes to the conflict log */
@@ -382,7 +383,9 @@ enum {
     REPLICA__SETTLE_CLEAN = 5,    /* they are equal for the handler.  The local text stays if the
                                    * content is the same; else REAL, with the rule "equal" */
     REPLICA__SETTLE_ASIDE = 6,    /* the handler failed: code and reason */
-    REPLICA__SETTLE_COPY = 7      /* delete, and keep the state that is not under a new key */
+    REPLICA__SETTLE_COPY = 7,     /* delete, and keep the state that is not under a new key */
+    REPLICA__SETTLE_REFUSED = 8   /* a conflict refuses it, with all that bundles join it to: they
+                                   * are set aside with code and reason, as if by the server */
 };
 struct replica__settled {
     const struct replica__unsettled *of;

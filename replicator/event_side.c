@@ -122,6 +122,8 @@ static const char *copy_string(struct told *t, struct replica__json_value v, con
     replica__buf_str(&text, before);
     if (v.type == REPLICA_JSON_STRING)
         replica__json_unescape((struct replica__slice){ v.text.data + 1, v.text.len - 2 }, &text);
+    if (text.data && strlen(text.data) != text.len)
+        replica__buf_clear(&text); /* no address, and no name */
     return text.r < 0 ? NULL : replica__arena_copy(t->arena, text.data ? text.data : "", text.len);
 }
 

@@ -444,7 +444,7 @@ static void tell_judged(struct replica__session *s)
         case REPLICA_VERDICT_TAKEN:
         case REPLICA_VERDICT_ALREADY:
             s->status.pushed++;
-            s->unsettled |= v->verdict == REPLICA_VERDICT_ALREADY; /* what came meanwhile */
+            s->unsettled = true; /* what came meanwhile, or waits for what was under way */
             s->refusals = 0;
             s->told_apart = true;
             event.kind = REPLICA_EVENT_SENT;

@@ -78,7 +78,7 @@ static void tell_settled(struct replica__session *s, const struct replica__settl
     replica_doc *merged = NULL;
 
     s->status.conflicts += a->rule != NULL;
-    if (a->how == REPLICA__SETTLE_ASIDE) {
+    if (a->how == REPLICA__SETTLE_ASIDE || a->how == REPLICA__SETTLE_REFUSED) {
         event.kind = REPLICA_EVENT_REJECTED;
         event.rule = NULL;
         event.code = a->code;
@@ -239,7 +239,13 @@ static void consider(struct replica__session *s, struct replica__unsettled *u, s
         return;
     }
     answer.how = settle_at_once(u, &answer.rule);
-    if (answer.how != REPLICA__SETTLE_CLEAN && !u->clean && u->rounds > MAX_ROUNDS) {
+    if (u->firm && !u->clean && answer.how != REPLICA__SETTLE_LOCAL) {
+        /* Equal states, too: each would be one bundle's work, and only one of those is there. */
+        answer.how = REPLICA__SETTLE_REFUSED;
+        answer.rule = NULL;
+        answer.code = 409;
+        answer.reason = "a conflict, and its bundle is firm";
+    } else if (answer.how != REPLICA__SETTLE_CLEAN && !u->clean && u->rounds > MAX_ROUNDS) {
         answer.how = REPLICA__SETTLE_ASIDE;
         answer.code = REPLICA_ECONFLICT;
         answer.reason = "the conflict came again after each answer";

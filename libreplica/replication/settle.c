@@ -5,6 +5,7 @@
 #include "libreplica/accept.h"
 #include "libreplica/replication/aside.h"
 #include "libreplica/replication/conflict_log.h"
+#include "libreplica/replication/group.h"
 #include "libreplica/document.h"
 #include "libreplica/migrate/migrate.h"
 #include "libreplica/index/index.h"
@@ -61,6 +62,63 @@ int replica__feed_whole(struct replica__replication *repl, size_t feed, replica_
     return r < 0 ? r : replica__txn_commit(&txn, err);
 }
 
+/* One of a group: its place is in the statement, which is open. */
+static int read_member(struct replica__replication *repl, int64_t doc, sqlite3_stmt **stmt,
+                       struct replica__row *ret, struct replica__state *ret_state,
+                       replica_error *err)
+{
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(repl->db, REPLICA__SQL_DOC_KEY, stmt, err);
+
+    if (r < 0)
+        return r;
+    replica__bind_int(*stmt, 1, doc, &rc);
+    r = replica__sql_step(repl->db, *stmt, rc, err);
+    if (r <= 0)
+        return r;
+    *ret = (struct replica__row){ .number = doc,
+                                  .seq = sqlite3_column_int64(*stmt, 0),
+                                  .coll = sqlite3_column_int64(*stmt, 1),
+                                  .id = (const char *)sqlite3_column_text(*stmt, 2) };
+    if (!ret->id)
+        return replica__enomem(err);
+    r = replica__state_get(repl->db, doc, repl->number, ret_state, err);
+    return r < 0 ? r : 1;
+}
+
+static int group_of(struct replica__replication *repl, const struct replica__row *row,
+                    struct replica__group *ret, replica_error *err)
+{
+    int64_t coll = repl->feed_count > 0 && !repl->feeds[0].coll ? 0 : row->coll;
+
+    return replica__group_find(repl->db, repl->number, coll, row->number, false, ret, err);
+}
+
+/* Is it part of a group that a conflict refuses?  1, 0; FIRM_WAITS: it is, and one of the others is
+ * under way, whose verdict comes first. */
+enum { FIRM_WAITS = 2 };
+static int is_firm(struct replica__replication *repl, const struct replica__row *row,
+                   replica_error *err)
+{
+    REPLICA_GROUP g = { 0 };
+    int r = repl->db->bundled ? group_of(repl, row, &g, err) : 0;
+
+    if (r < 0 || !g.firm)
+        return r < 0 ? r : 0;
+    for (size_t i = 0; i < g.n; i++) {
+        REPLICA_STMT stmt = NULL;
+        struct replica__state s;
+        struct replica__row member;
+
+        r = read_member(repl, g.docs[i], &stmt, &member, &s, err);
+        if (r < 0)
+            return r;
+        if (r > 0 && replica__state_under_way(repl->db, &s, &member))
+            return FIRM_WAITS;
+    }
+    return 1;
+}
+
 static int read_question(struct replica__replication *repl, int64_t number,
                          struct replica__unsettled *ret, replica_error *err)
 {
@@ -73,6 +131,7 @@ static int read_question(struct replica__replication *repl, int64_t number,
     struct replica__row row;
     replica_collection *coll;
     int64_t endpoint;
+    int firm;
     int r = replica__row_by_number(db, number, &stmt, &row, err);
 
     if (r <= 0)
@@ -88,6 +147,9 @@ static int read_question(struct replica__replication *repl, int64_t number,
     r = is_half(db, s.unsettled, err);
     if (r != 0)
         return r < 0 ? r : 0;
+    firm = s.clean_seq == row.seq ? 0 : is_firm(repl, &row, err);
+    if (firm < 0 || firm == FIRM_WAITS)
+        return firm < 0 ? firm : 0;
     r = replica__row_doc(db, coll->name, &row, &local, err);
     if (r >= 0)
         r = replica__kept_doc(db, coll->name, row.id, s.base, &assumed, err);
@@ -106,6 +168,7 @@ static int read_question(struct replica__replication *repl, int64_t number,
         .rounds = (int)s.rounds,
         .clean = s.clean_seq == row.seq,
         .lost = s.lost_seq == row.seq,
+        .firm = firm > 0,
     };
     endpoint = replica__endpoint_version(repl, coll);
     ret->real_older = replica__doc_version(real) < endpoint;
@@ -485,6 +548,44 @@ static int give_up(struct settling *t, int kind, replica_error *err)
     return replica__state_put(db, &t->s, err);
 }
 
+static int refuse_one(struct settling *t, int64_t doc, replica_error *err)
+{
+    struct replica__replication *repl = t->p->repl;
+    REPLICA_STMT stmt = NULL;
+    struct replica__state s;
+    struct replica__row row;
+    int r = read_member(repl, doc, &stmt, &row, &s, err);
+
+    if (r <= 0)
+        return r;
+    r = replica__aside_put(repl->db,
+                           &(struct replica__aside){
+                               .replication = repl->number,
+                               .coll = row.coll,
+                               .id = row.id,
+                               .kind = REPLICA_ASIDE_REFUSED,
+                               .code = t->answer->code,
+                               .reason = t->answer->reason ? t->answer->reason : "",
+                           },
+                           err);
+    if (r < 0)
+        return r;
+    s.aside_seq = row.seq;
+    s.todo = 0;
+    return replica__state_put(repl->db, &s, err);
+}
+
+/* As the server would refuse it: nothing of it may go out without the rest. */
+static int refuse_group(struct settling *t, replica_error *err)
+{
+    REPLICA_GROUP g = { 0 };
+    int r = group_of(t->p->repl, t->row, &g, err);
+
+    for (size_t i = 0; r >= 0 && i < g.n; i++)
+        r = refuse_one(t, g.docs[i], err);
+    return r < 0 ? r : 0;
+}
+
 static int do_answer(struct settling *t, replica_error *err)
 {
     const struct replica__settled *a = t->answer;
@@ -495,6 +596,7 @@ static int do_answer(struct settling *t, replica_error *err)
     case REPLICA__SETTLE_JSON: return use_json(t, err);
     case REPLICA__SETTLE_DELETE: return use_delete(t, err);
     case REPLICA__SETTLE_COPY: return use_copy(t, err);
+    case REPLICA__SETTLE_REFUSED: return refuse_group(t, err);
     case REPLICA__SETTLE_CLEAN:
         return same_content(a->of->real, a->of->local) ? clean(t, t->row->seq, err)
                                                        : use_real(t, "equal", err);
