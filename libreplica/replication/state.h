@@ -43,7 +43,7 @@ bool replica__state_under_way(const replica_db *db, const struct replica__state 
                               const struct replica__row *row);
 
 /* A write is about to replace `row`: keep what replications need of it.  Not for `replication`,
- * whose own pull or settling this is (0: for all).  *ret_kept: the state, if it was kept; else 0. */
+ * whose own pull or settling this is (0: for all).  *ret_kept: the state if it was kept; or 0. */
 int replica__state_capture(replica_db *db, const struct replica__row *row, int64_t replication,
                            int64_t *ret_kept, replica_error *err);
 
