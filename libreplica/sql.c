@@ -488,6 +488,14 @@ static const char *const texts[] = {
         "SELECT " LOCK_COLUMNS ", place FROM (SELECT l.*, coalesce(c.name, '') AS place"
         " FROM lock l LEFT JOIN collection c ON c.id = l.coll WHERE l.holder IS NOT NULL)"
         " WHERE (place, key) > (?1, ?2) ORDER BY place, key LIMIT ?3",
+    [REPLICA__SQL_LOCK_OF_REPL] =
+        "SELECT " LOCK_COLUMNS " FROM lock WHERE replication = ?1 AND (coll, key) > (?2, ?3)"
+        " ORDER BY coll, key LIMIT 1",
+    [REPLICA__SQL_LOCK_ANY_FENCE] =
+        "SELECT EXISTS(SELECT 1 FROM lock WHERE replication = ?1 AND server_fence IS NOT NULL)",
+    [REPLICA__SQL_LOCK_FORGET] =
+        "UPDATE lock SET replication = NULL, server_fence = NULL, server_until = NULL"
+        " WHERE replication = ?1",
     [REPLICA__SQL_LOCK_LEAVE] =
         "UPDATE lock SET until = min(until, ?2 + min(ttl, ?3)) WHERE holder = ?1 AND state = 1",
     [REPLICA__SQL_LOCK_REPLS] =

@@ -186,6 +186,46 @@ REPLICA_INTERNAL int replica__lease_ask(struct replica__replication *repl, int64
 REPLICA_INTERNAL int replica__lease_answered(struct replica__replication *repl, int64_t ticket,
                                              bool push, int64_t *ret_head, replica_error *err);
 
+/* ---- locks of the server's --------------------------------------------------------- */
+
+struct replica__lock_job {
+    enum { REPLICA__LOCK_DO_ASK, REPLICA__LOCK_DO_RENEW, REPLICA__LOCK_DO_UNLOCK } deed;
+    bool provisional;         /* to be confirmed before the next push */
+    replica_collection *coll; /* NULL: a key of the program's own */
+    char *key;
+    char name[128];           /* of the holder, for people */
+    int64_t ttl;
+    int64_t fence;            /* the file's number of it */
+    int64_t server_fence;     /* RENEW, UNLOCK */
+};
+REPLICA_INTERNAL void replica__lock_job_free(struct replica__lock_job *job);
+
+/* What the server is to be asked next: 1.  0: nothing; *ret_wait: look again in so many ms, -1: when
+ * the file changes.  Not online: nothing is asked, and who waits for an answer is told so. */
+REPLICA_INTERNAL int replica__lock_next(struct replica__replication *repl, bool online,
+                                        struct replica__lock_job *ret_job, int64_t *ret_wait,
+                                        replica_error *err);
+
+struct replica__lock_told {
+    enum {
+        REPLICA__LOCK_GOT,      /* fence, and until when (wall clock) */
+        REPLICA__LOCK_REFUSED,  /* name of the holder, and until when; or it was lost */
+        REPLICA__LOCK_HAS_NONE, /* the server has no locks */
+        REPLICA__LOCK_NO_ANSWER
+    } what;
+    int64_t fence, until;
+    char name[128];
+};
+REPLICA_INTERNAL int replica__lock_answered(struct replica__replication *repl,
+                                            const struct replica__lock_job *job,
+                                            const struct replica__lock_told *told,
+                                            replica_error *err);
+
+struct replica__push_page;
+/* The number of each row of the page. */
+REPLICA_INTERNAL int replica__lock_fences(struct replica__replication *repl,
+                                          struct replica__push_page *page, replica_error *err);
+
 /* ---- feeds ----------------------------------------------------------------------- */
 
 /* A feed is what has one checkpoint and one push queue: all collections (one_feed), or each its
@@ -301,6 +341,7 @@ struct replica__push_row {
     bool assumed_deleted;
     char *assumed_incarnation;
     int64_t assumed_sequence;
+    int64_t fence;       /* of the server's lock under which it was written; 0: none */
     bool again;          /* it went out before, and no verdict came */
     int64_t version;     /* of json */
     int64_t endpoint;    /* the version that the server has */

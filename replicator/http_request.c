@@ -137,15 +137,41 @@ int replica__http_request_push(struct replica__http_request *rq, enum replica__d
     return rq->url.r < 0 ? rq->url.r : rq->body.r;
 }
 
+/* `"collection":"name/version"`, if there is one, is as the server calls it, too. */
+static void add_question(const struct replica__http_url *url, const char *alias, const char *json,
+                         size_t len, struct replica__buf *out)
+{
+    const char *name = alias ? alias : url->name;
+    size_t name_len = strlen(name), rest;
+    struct replica__json_value v = { REPLICA_JSON_NONE, { NULL, 0 } };
+
+    if (replica__json_value(json, len).type == REPLICA_JSON_OBJECT)
+        v = replica__json_member(replica__json_value(json, len), "collection", 10);
+    if (v.type != REPLICA_JSON_STRING || v.text.len < name_len + 4
+        || v.text.data[1 + name_len] != '/' || memcmp(v.text.data + 1, name, name_len) != 0) {
+        replica__buf_add(out, json, len);
+        return;
+    }
+    rest = 1 + name_len; /* from the slash to the quote */
+    replica__buf_add(out, json, (size_t)(v.text.data + 1 - json));
+    replica__buf_str(out, url->name);
+    if (v.text.len - rest == 3 && v.text.data[rest + 1] == '0')
+        replica__buf_printf(out, "/%d\"", url->version);
+    else
+        replica__buf_add(out, v.text.data + rest, v.text.len - rest);
+    replica__buf_add(out, v.text.data + v.text.len,
+                     (size_t)(json + len - v.text.data - v.text.len));
+}
+
 int replica__http_request_ask(struct replica__http_request *rq, const struct replica__http_url *url,
-                              const char *what, const char *json, size_t len)
+                              const char *alias, const char *what, const char *json, size_t len)
 {
     rq->kind = REPLICA__HTTP_ASK;
     rq->dialect = REPLICA__DIALECT_REPLICA;
     replica__buf_str(&rq->url, url->base);
     replica__buf_str(&rq->url, "/_replica/1/");
     replica__buf_str(&rq->url, what);
-    replica__buf_add(&rq->body, json, len);
+    add_question(url, alias, json, len, &rq->body);
     return rq->url.r < 0 ? rq->url.r : rq->body.r;
 }
 

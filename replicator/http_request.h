@@ -40,7 +40,7 @@ int replica__http_request_push(struct replica__http_request *rq, enum replica__d
                                const struct replica__http_url *url, const char *alias,
                                const replica_push_request *push);
 int replica__http_request_ask(struct replica__http_request *rq, const struct replica__http_url *url,
-                              const char *what, const char *json, size_t len);
+                              const char *alias, const char *what, const char *json, size_t len);
 void replica__http_request_free(struct replica__http_request *rq);
 
 /* Requests as wire.h wants them to read an answer. */

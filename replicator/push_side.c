@@ -75,6 +75,7 @@ static void fill_row(const struct replica__push_row *from, bool bundles, replica
         .assumed_deleted = from->assumed_deleted,
         .assumed_incarnation = from->assumed_incarnation,
         .assumed_sequence = from->assumed_sequence,
+        .fence = from->fence,
     };
 }
 
@@ -107,10 +108,11 @@ static bool send_page(struct replica__session *s)
     REPLICA_FREE replica_remote_row *rows = replica__alloc_zero(s->sent.n, sizeof *rows);
     replica_push_request request = { .checkpoint = push_checkpoint(s) };
     replica_error error = { .offset = -1 };
-    int r;
+    int r = rows ? 0 : replica__enomem(&error);
 
-    if (!rows) {
-        replica__enomem(&error);
+    if (r >= 0 && s->features & REPLICA_REMOTE_LOCKS)
+        r = replica__lock_fences(s->repl, &s->sent, &error);
+    if (r < 0) {
         fail(s, &error);
         return false;
     }
@@ -457,6 +459,9 @@ static void tell_judged(struct replica__session *s)
             continue;
         case REPLICA_VERDICT_REFUSED:
             event.kind = REPLICA_EVENT_REJECTED;
+            break;
+        case REPLICA_VERDICT_LOCKED:
+            event.kind = REPLICA_EVENT_LOCKED;
             break;
         default:
             continue;

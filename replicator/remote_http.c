@@ -213,7 +213,7 @@ static int start_ask(void *ctx, replica_call *call, const char *what, const char
 
     if (!t)
         return REPLICA_ENOMEM;
-    return begin(t, replica__http_request_ask(&t->rq, &h->url, what, json, len));
+    return begin(t, replica__http_request_ask(&t->rq, &h->url, h->alias, what, json, len));
 }
 
 static void cancel(void *ctx, replica_call *call)

@@ -55,7 +55,8 @@ enum {
     REPLICA_EVENT_RECEIVED = 1, /* written here */
     REPLICA_EVENT_SENT = 2,     /* taken by the server */
     REPLICA_EVENT_CONFLICT = 3, /* settled; result as the conflict log has it */
-    REPLICA_EVENT_REJECTED = 4  /* set aside; see replica_rejected() */
+    REPLICA_EVENT_REJECTED = 4, /* set aside; see replica_rejected() */
+    REPLICA_EVENT_LOCKED = 5    /* reason holds a lock on it; it waits, and is sent again */
 };
 typedef struct replica_sync_event {
     int kind;

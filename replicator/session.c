@@ -68,6 +68,7 @@ void replica__session_move(struct replica__session *s, enum session_state to)
     s->state = to;
     s->status.state = states[to].shown;
     s->status.retry_ms = to == WAITING ? s->wait_until : 0;
+    s->look_at_locks = true; /* what was pushed was perhaps waited for */
     if (to == PAUSED || to == DONE) /* others may go on */
         replica__lease_release(s->repl);
     replica__session_touch(s);
@@ -87,6 +88,7 @@ void replica__session_stop_work(struct replica__session *s)
     replica__session_cancel_call(s, &s->hello);
     replica__pull_side_stop(s);
     replica__push_side_stop(s);
+    replica__lock_side_stop(s);
 }
 
 void replica__session_note_error(struct replica__session *s, const replica_error *error)
@@ -411,7 +413,8 @@ static bool decide(struct replica__session *s)
         replica__pull_side_begin(s, (size_t)feed);
         return true;
     }
-    if (s->o.push && (s->dirty || (s->later_at && replica__session_clock(s) >= s->later_at))) {
+    if (s->o.push && !replica__lock_side_holds(s) &&
+        (s->dirty || (s->later_at && replica__session_clock(s) >= s->later_at))) {
         s->dirty = false;
         replica__push_side_begin(s);
         return true;
@@ -419,7 +422,7 @@ static bool decide(struct replica__session *s)
     judge_sync(s);
     if (s->state != IDLE)
         return true;
-    if (!s->o.live && (s->status.in_sync || only_unheard(s))) {
+    if (!s->o.live && !s->lock.open && (s->status.in_sync || only_unheard(s))) {
         replica__session_move(s, DONE);
         return false;
     }
@@ -486,6 +489,7 @@ bool replica__session_step(struct replica__session *s)
     }
     s->stalled = false;
     replica__event_side_step(s);
+    replica__lock_side_step(s); /* before anything is pushed */
     replica__stream_side_step(s); /* first: what it finds wanting is pulled in this step */
     again = step_state(s);
     tell_status(s);
@@ -507,6 +511,8 @@ int64_t replica__session_lease_at(const struct replica__session *s)
 static int64_t next_deed(const struct replica__session *s)
 {
     int64_t next = earlier(replica__stream_side_next(s), replica__event_side_next(s));
+
+    next = earlier(next, replica__lock_side_next(s));
 
     if (s->state == STANDBY)
         next = earlier(next, s->look_at > 0 ? s->look_at : 1); /* at once */

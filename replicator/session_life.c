@@ -13,7 +13,7 @@ void replica__session_changed(struct replica__session *s)
         return; /* our own commit, in the program's loop; or what nobody asks this one about */
     s->dirty = true;
     s->unsettled = true; /* a document that was set aside may have been let in again */
-    s->look_at_lease = s->look_at_feeds = s->look_at_events = true;
+    s->look_at_lease = s->look_at_feeds = s->look_at_events = s->look_at_locks = true;
     s->look_at = s->state == STANDBY ? replica__session_clock(s) : s->look_at;
     if (s->status.in_sync) {
         s->status.in_sync = 0;

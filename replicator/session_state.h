@@ -150,6 +150,12 @@ struct replica__session {
     size_t refusals;        /* of rows alone, in succession, over all passes */
     bool told_apart;        /* a row was taken: refusals are meant for their rows */
 
+    replica_call lock;      /* lock_side.c */
+    struct replica__lock_job lock_job; /* what it asks */
+    int64_t lock_asked;     /* wall clock: when it was */
+    bool look_at_locks;     /* there may be some to ask for */
+    int64_t locks_at;       /* when to look at them next; 0: when something happens */
+
     replica_call emit;      /* event_side.c */
     bool look_at_events;    /* there may be some to send, or somebody may listen to others */
     bool emits;             /* from the event with this number on */
@@ -257,6 +263,14 @@ void replica__stream_side_stop(struct replica__session *s);
 
 /* It is closed, and opened anew at once: with other parameters. */
 void replica__stream_side_again(struct replica__session *s, size_t feed);
+
+/* ---- lock_side.c ----------------------------------------------------------------- */
+
+void replica__lock_side_step(struct replica__session *s);
+int64_t replica__lock_side_next(const struct replica__session *s);
+/* A provisional lock is being confirmed: nothing is pushed meanwhile. */
+bool replica__lock_side_holds(const struct replica__session *s);
+void replica__lock_side_stop(struct replica__session *s);
 
 /* ---- event_side.c ---------------------------------------------------------------- */
 

@@ -436,6 +436,7 @@ int replica__replication_remove(replica_db *db, const char *name, replica_error 
     static const enum replica__sql drops[] = {
         REPLICA__SQL_REPL_DROP_STATE, REPLICA__SQL_REPL_DROP_FEEDS, REPLICA__SQL_REPL_DROP_COLLS,
         REPLICA__SQL_REPL_DROP_ASIDE, REPLICA__SQL_REPL_DROP, REPLICA__SQL_LEASE_DROP,
+        REPLICA__SQL_LOCK_FORGET,
     };
     REPLICA_TXN txn = NULL;
     int64_t number;

@@ -104,7 +104,8 @@ TEST(no_answer_shows_a_clients_token)
     post(o, "/_replica/1/lock", "{\"client\":\"bobsecret\",\"key\":\"k\"}");
     CHECK_STR(post(o, "/_replica/1/locks", "{}"),
               "{\"locks\":[{\"collection\":null,\"key\":\"k\",\"name\":\"another client\","
-              "\"fence\":1,\"left\":30000},{\"collection\":\"notes\",\"key\":\"n1\",\"name\":\"a.\","
+              "\"fence\":1,\"left\":30000},"
+              "{\"collection\":\"notes\",\"key\":\"n1\",\"name\":\"a.\","
               "\"fence\":1,\"left\":30000}]}");
     CHECK(!strstr(lock(o, "carol", "\"key\":\"n1\""), "secret"));
     CHECK(!strstr(push(o, "carol", 1, "n1", ""), "secret"));
@@ -243,7 +244,8 @@ TEST(what_makes_no_sense_is_answered_with_400)
 {
     OFFICE o = with_clock();
     static const char *const bodies[] = {
-        "", "[]", "{", "{\"key\":\"k\"}", "{\"client\":\"c\"}", "{\"client\":\"a b\",\"key\":\"k\"}",
+        "", "[]", "{", "{\"key\":\"k\"}", "{\"client\":\"c\"}",
+        "{\"client\":\"a b\",\"key\":\"k\"}",
         "{\"client\":\"c\",\"key\":\"\"}", "{\"client\":\"c\",\"key\":7}",
         "{\"client\":\"c\",\"key\":\"a\\u0000\"}", "{\"client\":\"c\",\"key\":\"k\",\"ttl\":99}",
         "{\"client\":\"c\",\"key\":\"k\",\"ttl\":86400001}",

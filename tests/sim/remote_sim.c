@@ -447,7 +447,7 @@ static int start_ask(void *ctx, replica_call *call, const char *what, const char
 {
     struct exchange *ex = new_exchange(ctx, call);
 
-    return begin(ex, replica__http_request_ask(&ex->rq, &url, what, json, len));
+    return begin(ex, replica__http_request_ask(&ex->rq, &url, NULL, what, json, len));
 }
 
 static void cancel(void *ctx, replica_call *call)
