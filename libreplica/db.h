@@ -110,6 +110,8 @@ struct replica_db {
     int wal_pages;       /* as of the last commit */
     int wal_checkpointed; /* pages in the file at the last checkpoint */
 
+    const char *acting;   /* the client of this server whose writes these are, for locks; or NULL */
+    int64_t acting_fence; /* and under which lock's number it says that it writes; 0: none */
     replica_collection *collections;
     struct replica__log_watchers *log_watchers; /* NULL until the first */
     struct replica__events *events;     /* NULL until it emits or listens */

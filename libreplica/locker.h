@@ -30,6 +30,10 @@ struct replica__locking {
  * REPLICA_EINVAL: a name, key or time that cannot be one. */
 REPLICA_INTERNAL int replica__locker_take(replica_db *db, struct replica__locking *l,
                                           replica_error *err);
+/* What is written from now on is written for the client (borrowed; NULL: for this handle again),
+ * and so may be written under its locks.  fence: only while it holds the document's lock under this
+ * number; 0: as long as no other one holds it. */
+REPLICA_INTERNAL void replica__locker_act(replica_db *db, const char *client, int64_t fence);
 /* 1; 0: the client does not hold it (under this number; 0: whatever it is). */
 REPLICA_INTERNAL int replica__locker_release(replica_db *db, const struct replica__locking *l,
                                              replica_error *err);

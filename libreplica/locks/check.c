@@ -34,27 +34,38 @@ static int lost(const struct replica__write *w, const char *name, replica_error 
     return r;
 }
 
-int replica__lock_check(replica_db *db, const struct replica__write *w, replica_error *err)
+/* Does who writes say that it holds the lock (it once did), and does it no longer? */
+static bool is_lost(replica_db *db, const struct replica__write *w,
+                    const struct replica__lock_row *row, bool held)
 {
     const struct replica_lock *mine;
+
+    if (db->acting)
+        return db->acting_fence > 0 && !(held && strcmp(row->holder, db->acting) == 0 &&
+                                         row->fence == db->acting_fence);
+    mine = replica__hold_find(db, w->coll->number, w->id, w->id_len);
+    return mine && !(held && replica__hold_is(mine, row));
+}
+
+int replica__lock_check(replica_db *db, const struct replica__write *w, replica_error *err)
+{
     struct replica__lock_row row = { .name = "" };
     int64_t now;
     bool held;
     int r;
 
-    if ((!db->locked && !db->locks) || !is_the_programs(w))
+    if ((!db->locked && !db->locks && !db->acting_fence) || !is_the_programs(w))
         return 0;
-    mine = replica__hold_find(db, w->coll->number, w->id, w->id_len);
     r = replica__lock_get(db, w->coll->number, w->id, w->id_len, &row, err);
     if (r < 0)
         return r;
     now = wall_ms(db);
     held = r > 0 && replica__lock_is_taken(&row, now);
-    if (mine && !(held && replica__hold_is(mine, &row)))
+    if (is_lost(db, w, &row, held))
         return lost(w, held ? row.name : "", err);
     if (!held || row.state == REPLICA__LOCK_RELEASING)
         return 0;
-    if (strcmp(row.holder, db->token) != 0)
+    if (strcmp(row.holder, db->acting ? db->acting : db->token) != 0)
         return replica__lock_refused(&row, NULL, err);
     return row.state == REPLICA__LOCK_WANTED ? 0 : renew(db, &row, now, err);
 }

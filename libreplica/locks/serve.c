@@ -60,6 +60,12 @@ static int find(replica_db *db, const struct replica__locking *l, struct replica
     return r;
 }
 
+void replica__locker_act(replica_db *db, const char *client, int64_t fence)
+{
+    db->acting = client;
+    db->acting_fence = client ? fence : 0;
+}
+
 /* The client has it: the same lock goes on, for an answer may have been lost. */
 static int renew(replica_db *db, const struct replica__locking *l, struct replica__lock_row *row,
                  int64_t now, replica_error *err)

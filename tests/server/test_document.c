@@ -1,4 +1,5 @@
 /* One document by its path: revisions as entity tags, and conditions. */
+#include "libreplica/store.h"
 #include "tests/server/office.h"
 #include "tests/support/test.h"
 #include "tests/support/tmp.h"
@@ -335,4 +336,91 @@ TEST(a_write_by_its_path_comes_with_the_next_pull)
     put(o, "{\"id\":\"a\",\"n\":1}");
     CHECK(strstr(get(o, "/_replica/1/pull?c=notes/0&id=&lwt=0"),
                  "\"documents\":[{\"id\":\"a\",\"n\":1}]"));
+}
+
+/* ---- locks ----------------------------------------------------------------------- */
+
+static const char *put_as(struct office *o, const char *client, const char *fence)
+{
+    static const char body[] = "{\"id\":\"a\",\"by\":\"put\"}";
+    const struct replica__request request = { .method = "PUT",
+                                              .path = A,
+                                              .client = client,
+                                              .fence = fence,
+                                              .body = body,
+                                              .body_len = strlen(body) };
+
+    replica__reply_free(&o->reply);
+    replica__service_answer(o->service, &request, &o->reply);
+    return o->reply.body.data ? o->reply.body.data : "";
+}
+
+static void lock(struct office *o, const char *client)
+{
+    char body[200];
+
+    snprintf(body, sizeof(body),
+             "{\"client\":\"%s\",\"name\":\"Mrs %s\",\"collection\":\"notes/0\",\"key\":\"a\","
+             "\"ttl\":30000}",
+             client, client);
+    CHECK(strstr(post(o, "/_replica/1/lock", body), "\"fence\":"));
+}
+
+TEST(a_lock_keeps_others_from_writing_and_not_its_holder)
+{
+    OFFICE o = office_open(NULL, NULL);
+
+    replica__db_set_world(o->db, &o->clock.world);
+    put(o, "{\"id\":\"a\"}");
+    lock(o, "alice");
+    CHECK(strstr(put(o, "{\"id\":\"a\",\"n\":1}"), "\"holder\":\"Mrs alice\"}"));
+    CHECK_INT(status(o), 423);
+    put_as(o, "bob", NULL);
+    CHECK_INT(status(o), 423);
+    ask(o, "DELETE", A, NULL);
+    CHECK_INT(status(o), 423);
+    CHECK_STR(ask(o, "GET", A, NULL), "{\"id\":\"a\"}");
+    put_as(o, "alice", NULL);
+    CHECK_INT(status(o), 200);
+    put_as(o, "alice", "1");
+    CHECK_INT(status(o), 200);
+    CHECK_STR(ask(o, "GET", A, NULL), "{\"id\":\"a\",\"by\":\"put\"}");
+    put(o, "{\"id\":\"a\"}"); /* the answer to who has it is not remembered */
+    CHECK_INT(status(o), 423);
+}
+
+TEST(who_held_a_lock_and_lost_it_is_refused_by_its_number)
+{
+    OFFICE o = office_open(NULL, NULL);
+
+    replica__db_set_world(o->db, &o->clock.world);
+    put(o, "{\"id\":\"a\"}");
+    put_as(o, "alice", "1");
+    CHECK_INT(status(o), 423); /* never had it */
+    lock(o, "alice");
+    put_as(o, "alice", "1");
+    CHECK_INT(status(o), 200);
+    clock_pass(&o->clock, 30001);
+    put_as(o, "alice", "1");
+    CHECK_INT(status(o), 423);
+    lock(o, "bob");
+    CHECK(strstr(put_as(o, "alice", "1"), "\"holder\":\"Mrs bob\"}"));
+    CHECK_INT(status(o), 423);
+    put_as(o, "bob", "2");
+    CHECK_INT(status(o), 200);
+    put_as(o, "bob", "1");
+    CHECK_INT(status(o), 423);
+}
+
+TEST(a_fence_that_is_no_number_of_a_client_is_refused)
+{
+    static const char *const fences[] = { "", "0", "x", "-1" };
+    OFFICE o = office_open(NULL, NULL);
+
+    for (int i = 0; i < 4; i++) {
+        put_as(o, "alice", fences[i]);
+        CHECK_INT(status(o), 400);
+    }
+    put_as(o, NULL, "1");
+    CHECK_INT(status(o), 400);
 }

@@ -49,6 +49,7 @@ struct asking {
     struct replica__reply *reply;
     const char *key;
     enum method method;
+    int64_t fence; /* of the lock that it is written under; 0: it does not say */
     int tries;    /* how often the storage asked what is to be done */
     bool created;
     bool no_memory;
@@ -242,7 +243,7 @@ static void write_or_read(struct replica__service *service, struct asking *a,
     struct replica__storage *s = service->storage;
     struct replica__storage_state stored = { 0 };
     replica_error err = { 0 };
-    int r = s->ops->modify(s, coll, a->key, decide, a, &stored, &err);
+    int r = s->ops->modify(s, coll, a->key, a->request->client, a->fence, decide, a, &stored, &err);
 
     if (a->no_memory)
         replica__reply_failure(a->reply, &(replica_error){ .code = REPLICA_ENOMEM });
@@ -256,10 +257,14 @@ static void write_or_read(struct replica__service *service, struct asking *a,
 }
 
 /* What can be refused without a look at what is stored.  false: answered. */
-static bool is_good(const struct asking *a)
+static bool is_good(struct asking *a)
 {
     const struct replica__request *q = a->request;
 
+    if (q->fence && (!q->client || !replica__number_parse(q->fence, &a->fence) || !a->fence)) {
+        replica__reply_error(a->reply, 400, "request", "Replica-Fence is no number of a client's");
+        return false;
+    }
     if (!is_list(q->if_match) || !is_list(q->if_none_match)) {
         replica__reply_error(a->reply, 400, "request", "%s is no list of entity tags",
                              is_list(q->if_match) ? "If-None-Match" : "If-Match");

@@ -222,6 +222,8 @@ static void answer(struct replica__exchange *ex, const char *url)
                                         .last_event_id = replica__header(ex, "Last-Event-ID"),
                                         .if_match = replica__header(ex, "If-Match"),
                                         .if_none_match = replica__header(ex, "If-None-Match"),
+                                        .client = replica__header(ex, "Replica-Client"),
+                                        .fence = replica__header(ex, "Replica-Fence"),
                                         .peer = ex->peer };
 
     unsqueeze_body(ex);

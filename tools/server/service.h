@@ -37,6 +37,8 @@ struct replica__request {
     const char *last_event_id;   /* Last-Event-ID, or NULL */
     const char *if_match;        /* If-Match and If-None-Match, or NULL */
     const char *if_none_match;
+    const char *client;          /* Replica-Client, whose locks hold; and Replica-Fence; or NULL */
+    const char *fence;
     const char *peer;            /* who asks, for what is delayed by client; or NULL */
     const char *body;
     size_t body_len;

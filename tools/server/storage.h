@@ -124,13 +124,14 @@ struct replica__storage_ops {
                char **ret_json, size_t *ret_len, replica_error *err);
 
     /* Let fn say what becomes of the document with this key, and do that, again if another one was
-     * faster.  1: written; ret_stored is what is stored now (json NULL: it was deleted).  0: fn
-     * left it.  REPLICA_EJSON, REPLICA_ESCHEMA, REPLICA_ELIMIT: the text is refused;
-     * REPLICA_ECONFLICT: a unique index refuses it, or others were faster all the time;
-     * REPLICA_ELOCKED. */
+     * faster.  client: whose locks it may be written under, or NULL; fence: and only while it holds
+     * the document's under this number (0: no matter).  1: written; ret_stored is what is stored
+     * now (json NULL: it was deleted).  0: fn left it.  REPLICA_EJSON, REPLICA_ESCHEMA,
+     * REPLICA_ELIMIT: the text is refused; REPLICA_ECONFLICT: a unique index refuses it, or others
+     * were faster all the time; REPLICA_ELOCKED. */
     int (*modify)(struct replica__storage *s, struct replica__storage_coll *coll, const char *id,
-                  replica__storage_modify fn, void *ctx, struct replica__storage_state *ret_stored,
-                  replica_error *err);
+                  const char *client, int64_t fence, replica__storage_modify fn, void *ctx,
+                  struct replica__storage_state *ret_stored, replica_error *err);
 
     /* Judge the rows one by one, those of a bundle as one, and write those that are taken, all in
      * one transaction.

@@ -337,15 +337,18 @@ static int modify(void *ctx, replica_doc *current, replica_text *out)
 }
 
 static int store_modify(struct replica__storage *s, struct replica__storage_coll *coll,
-                        const char *id, replica__storage_modify fn, void *ctx,
+                        const char *id, const char *client, int64_t fence,
+                        replica__storage_modify fn, void *ctx,
                         struct replica__storage_state *ret_stored, replica_error *err)
 {
     struct modifying m = { .coll = coll->coll, .fn = fn, .ctx = ctx };
     replica_doc *doc = NULL;
     const char *json;
-    int r = replica_modify(coll->coll, id, modify, &m, &doc, err);
+    int r;
 
-    (void)s;
+    replica__locker_act(store_of(s)->db, client, fence);
+    r = replica_modify(coll->coll, id, modify, &m, &doc, err);
+    replica__locker_act(store_of(s)->db, NULL, 0);
     if (r <= 0 || m.deleted)
         return r;
     give_state(&m, doc, ret_stored);
