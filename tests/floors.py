@@ -22,8 +22,8 @@ FLOORS = {
     'libreplica/': ['libreplica/', 'schema/', 'merge/', 'base/'],
     'replicator/': ['replicator/', 'base/', 'libreplica/store.h', 'libreplica/conflict.h'] + STORE_PUBLIC,
     'tools/': ['tools/', 'base/'] + PUBLIC,
-    'tools/server/': ['tools/server/', 'base/', 'libreplica/feed.h', 'libreplica/master.h',
-                      'libreplica/store.h', 'replicator/wire.h'] + PUBLIC,
+    'tools/server/': ['tools/server/', 'base/', 'libreplica/feed.h', 'libreplica/locker.h',
+                      'libreplica/master.h', 'libreplica/store.h', 'replicator/wire.h'] + PUBLIC,
     'examples/': ['examples/'] + PUBLIC,
 }
 
