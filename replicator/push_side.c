@@ -446,7 +446,8 @@ static void tell_judged(struct replica__session *s)
         case REPLICA_VERDICT_TAKEN:
         case REPLICA_VERDICT_ALREADY:
             s->status.pushed++;
-            s->unsettled = true; /* what came meanwhile, or waits for what was under way */
+            /* What came meanwhile, or waits for what was under way. */
+            s->unsettled |= v->verdict == REPLICA_VERDICT_ALREADY || row->again;
             s->refusals = 0;
             s->told_apart = true;
             event.kind = REPLICA_EVENT_SENT;
