@@ -78,14 +78,17 @@ int replica__lock_put(replica_db *db, const struct replica__lock_row *row, repli
     return r;
 }
 
-/* A clock that was set back by more than the time to live must not keep a lock for ever; fencing
- * numbers keep who had it from harm. */
+/* A server's lock ends at the server, too.  A clock that was set back by more than the time to live
+ * must not keep a lock for ever; fencing numbers keep who had it from harm. */
 bool replica__lock_is_taken(const struct replica__lock_row *row, int64_t now)
 {
     int64_t most = row->state == REPLICA__LOCK_WANTED ? REPLICA__LOCK_WANT_MS : row->ttl;
 
     switch (row->state) {
     case REPLICA__LOCK_HELD:
+        if (row->server_until && row->server_until <= now)
+            return false;
+        /* fallthrough */
     case REPLICA__LOCK_PROVISIONAL:
     case REPLICA__LOCK_WANTED:
     case REPLICA__LOCK_RELEASING:

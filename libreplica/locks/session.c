@@ -5,7 +5,7 @@
  * is the holder's here: a handle that shows no life for so long has gone, and its lock is given
  * back.  `server_until` is the server's, as of when it was asked, so that we stop before it does.
  * The row of a lock that was given back, or lost, stays until all that was written under it has
- * left: its number goes with those rows. */
+ * arrived: its number goes with those rows. */
 #include "libreplica/locks/row.h"
 #include "libreplica/replication/replication.h"
 #include "libreplica/txn.h"
@@ -37,9 +37,8 @@ struct view {
     replica_collection *coll; /* NULL: a key of the program's own */
 };
 
-/* Has what was written under it left?  What waits for the program, and not for the server, does not
- * count.  1, 0. */
-static int has_left(struct replica__replication *repl, const struct view *v, replica_error *err)
+/* Has what was written under it arrived, or been set aside?  1, 0. */
+static int has_arrived(struct replica__replication *repl, const struct view *v, replica_error *err)
 {
     int state = REPLICA_DOC_ABSENT;
     int r;
@@ -49,7 +48,9 @@ static int has_left(struct replica__replication *repl, const struct view *v, rep
         return r < 0 ? r : r == 0;
     }
     r = replica__doc_state(v->coll, v->key, repl->name, &state, err);
-    return r < 0 ? r : state != REPLICA_DOC_DIRTY && state != REPLICA_DOC_SENT;
+    return r < 0 ? r
+                 : state == REPLICA_DOC_IN_SYNC || state == REPLICA_DOC_REJECTED ||
+                       state == REPLICA_DOC_ABSENT;
 }
 
 static void sooner(int64_t *at, int64_t candidate)
@@ -92,19 +93,18 @@ static int judge(struct replica__replication *repl, const struct view *v, bool o
             sooner(at, row->until);
         return 0;
     case REPLICA__LOCK_HELD:
-        if (!replica__lock_is_taken(row, now))
+        *ret = keep(row, now, at);
+        if (*ret != LOSE && !replica__lock_is_taken(row, now))
             *ret = GIVE_BACK;
-        else
-            *ret = keep(row, now, at);
         sooner(at, row->until);
         return 0;
     case REPLICA__LOCK_RELEASING:
-        r = has_left(repl, v, err);
+        r = has_arrived(repl, v, err);
         *ret = r > 0 ? UNLOCK : row->until <= now ? LOSE : keep(row, now, at);
         sooner(at, row->until);
         return r < 0 ? r : 0;
     case REPLICA__LOCK_LOST:
-        r = row->holder[0] && row->until > now ? 0 : has_left(repl, v, err);
+        r = row->holder[0] && row->until > now ? 0 : has_arrived(repl, v, err);
         *ret = r > 0 ? FREE : NOTHING;
         if (row->holder[0] && row->until > now)
             sooner(at, row->until);

@@ -17,6 +17,7 @@ struct served {
     struct replica__http *http;
     pthread_t thread;
     int port;
+    bool halted;
     char url[256];
 };
 
@@ -68,11 +69,24 @@ struct served *served_start(void)
     return s;
 }
 
+void served_halt(struct served *s)
+{
+    close_all(s);
+    s->halted = true;
+}
+
+void served_go_on(struct served *s)
+{
+    open_all(s);
+    s->halted = false;
+}
+
 void served_stop(struct served *s)
 {
     if (!s)
         return;
-    close_all(s);
+    if (!s->halted)
+        close_all(s);
     free(s);
 }
 

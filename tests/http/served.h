@@ -11,6 +11,9 @@ void served_stop(struct served *s); /* NULL is fine */
 void served_restart(struct served *s);
 /* The same, with something done while it is stopped. */
 void served_change(struct served *s, int (*fn)(void *ctx), void *ctx);
+/* Stop it; and start it anew, at the same port. */
+void served_halt(struct served *s);
+void served_go_on(struct served *s);
 /* "http://127.0.0.1:<port>" and the path; lives as long as the server. */
 const char *served_url(struct served *s, const char *path);
 
