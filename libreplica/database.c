@@ -256,7 +256,7 @@ bool replica__db_in_memory(const replica_db *db)
 void replica__db_set_world(replica_db *db, const struct replica__world *world)
 {
     db->world = world;
-    db->last_stamp = db->server_ms = 0;
+    db->last_stamp = 0;
     db->known = false;
 }
 

@@ -106,7 +106,6 @@ struct replica_db {
     bool in_txn;
     int changes_before; /* rows that SQLite had changed when it began */
     int64_t last_stamp, stored_stamp; /* the highest here, and in the file: stamp.h */
-    int64_t server_ms, server_at;     /* a server's time, and when (monotonic) it was told; 0 */
     int wal_pages;       /* as of the last commit */
     int wal_checkpointed; /* pages in the file at the last checkpoint */
 

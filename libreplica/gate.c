@@ -14,6 +14,7 @@ struct replica__gate {
     pthread_cond_t moved; /* somebody left, or stopped waiting */
     bool taken;
     int waiting; /* of the program's writers */
+    struct replica__told_time time;
 };
 
 struct replica__gate *replica__gate_new(void)
@@ -101,4 +102,21 @@ int replica__gate_waiting(struct replica__gate *gate)
     waiting = gate->waiting;
     pthread_mutex_unlock(&gate->mutex);
     return waiting;
+}
+
+void replica__gate_tell_time(struct replica__gate *gate, const struct replica__told_time *time)
+{
+    pthread_mutex_lock(&gate->mutex);
+    gate->time = *time;
+    pthread_mutex_unlock(&gate->mutex);
+}
+
+struct replica__told_time replica__gate_time(struct replica__gate *gate)
+{
+    struct replica__told_time time;
+
+    pthread_mutex_lock(&gate->mutex);
+    time = gate->time;
+    pthread_mutex_unlock(&gate->mutex);
+    return time;
 }

@@ -22,4 +22,12 @@ int replica__gate_enter(struct replica__gate *gate, bool background, int timeout
 void replica__gate_leave(struct replica__gate *gate);
 int replica__gate_waiting(struct replica__gate *gate); /* how many writers of the program */
 
+/* What a server has told one of the handles of its clock, in ms: see stamp.c. */
+struct replica__told_time {
+    int64_t server;          /* since 1970; 0: it never was told */
+    int64_t wall, monotonic; /* when, by our clocks */
+};
+void replica__gate_tell_time(struct replica__gate *gate, const struct replica__told_time *time);
+struct replica__told_time replica__gate_time(struct replica__gate *gate);
+
 #endif

@@ -68,7 +68,7 @@ static const char *const texts[] = {
     [REPLICA__SQL_STAMP_READ] = "SELECT value FROM number WHERE name = 'stamp'",
     [REPLICA__SQL_STAMP_STORE] =
         "INSERT INTO number(name, value) VALUES('stamp', ?1)"
-        " ON CONFLICT(name) DO UPDATE SET value = max(value, excluded.value)",
+        " ON CONFLICT(name) DO UPDATE SET value = excluded.value",
 
     [REPLICA__SQL_TOKEN_FIND] = "SELECT id FROM token WHERE text = ?1",
     [REPLICA__SQL_TOKEN_ADD] = "INSERT INTO token(text) VALUES(?1)",

@@ -6,42 +6,60 @@
 #define GRAIN (INT64_C(1000) << 16)
 #define MS_END (INT64_C(1) << 46) /* no time behind it is believed */
 
-static int64_t own_now(const replica_db *db)
+static int64_t wall_ms(const replica_db *db)
 {
-    return db->world->now_ms(db->world->ctx) << 16;
+    return db->world->now_ms(db->world->ctx);
 }
 
-/* The server's clock, as it has gone on since it was told; 0: it never was. */
+static int64_t distance(int64_t a, int64_t b)
+{
+    return a > b ? a - b : b - a;
+}
+
+/* The server's clock, as it has gone on since; 0: it is not known.  When our two clocks do not agree
+ * on how long that was, one was stepped, or the machine slept: then nobody knows. */
 static int64_t server_now(const replica_db *db)
 {
-    int64_t since = db->world->monotonic_ms(db->world->ctx) - db->server_at;
+    struct replica__told_time told = replica__gate_time(db->gate);
+    int64_t wall = wall_ms(db) - told.wall;
+    int64_t monotonic = db->world->monotonic_ms(db->world->ctx) - told.monotonic;
 
-    return db->server_ms ? (db->server_ms + since) << 16 : 0;
+    if (!told.server || distance(wall, monotonic) > REPLICA__STAMP_DRIFT >> 16)
+        return 0;
+    return (told.server + wall) << 16;
+}
+
+static int64_t now_of(const replica_db *db, int64_t server)
+{
+    int64_t own = wall_ms(db) << 16;
+
+    return server && distance(own, server) > REPLICA__STAMP_DRIFT ? server : own;
 }
 
 int64_t replica__stamp_bound(const replica_db *db, int64_t stamp)
 {
-    int64_t now = db->server_ms ? server_now(db) : own_now(db);
+    int64_t server = server_now(db);
+    int64_t end = (server ? server : wall_ms(db) << 16) + REPLICA__STAMP_DRIFT;
 
-    if (stamp < 0)
-        return 0;
-    return stamp - now > REPLICA__STAMP_DRIFT ? now + REPLICA__STAMP_DRIFT : stamp;
+    return stamp < 0 ? 0 : stamp < end ? stamp : end;
 }
 
 void replica__stamp_follow(replica_db *db, int64_t stamp)
 {
-    int64_t own = own_now(db), server = server_now(db);
-    int64_t now = own > server ? own : server;
-
-    if (stamp > db->last_stamp && stamp - now <= REPLICA__STAMP_DRIFT)
+    if (stamp > db->last_stamp && stamp - now_of(db, server_now(db)) <= REPLICA__STAMP_DRIFT)
         db->last_stamp = stamp;
 }
 
 int64_t replica__stamp_next(replica_db *db, int64_t after)
 {
-    int64_t now = own_now(db);
-    int64_t stamp = now > db->last_stamp ? now : db->last_stamp + 1;
+    int64_t server = server_now(db);
+    int64_t now = now_of(db, server);
+    int64_t stamp;
 
+    /* What our clock has said before the server told better is of no day that was. */
+    if (server && db->last_stamp - server > REPLICA__STAMP_DRIFT)
+        db->last_stamp = server;
+    stamp = now > db->last_stamp ? now : db->last_stamp + 1;
     if (stamp > after)
         return db->last_stamp = stamp;
     /* A clock that is far ahead of ours has its way with this document, but not with the others. */
@@ -49,15 +67,15 @@ int64_t replica__stamp_next(replica_db *db, int64_t after)
     return after + 1;
 }
 
-/* What is written here from now on is not older than what the server has said. */
 void replica__db_server_time(replica_db *db, int64_t now_ms)
 {
-    if (now_ms <= 0 || now_ms >= MS_END)
-        return;
-    db->server_ms = now_ms;
-    db->server_at = db->world->monotonic_ms(db->world->ctx);
-    if ((now_ms << 16) - own_now(db) > GRAIN && now_ms << 16 > db->last_stamp)
-        db->last_stamp = now_ms << 16;
+    if (now_ms > 0 && now_ms < MS_END)
+        replica__gate_tell_time(db->gate, &(struct replica__told_time){
+                                              .server = now_ms,
+                                              .wall = wall_ms(db),
+                                              .monotonic =
+                                                  db->world->monotonic_ms(db->world->ctx),
+                                          });
 }
 
 int replica__stamp_read(replica_db *db, replica_error *err)
@@ -79,7 +97,8 @@ int replica__stamp_store(replica_db *db, replica_error *err)
     int rc = SQLITE_OK;
     int r;
 
-    if (db->last_stamp - db->stored_stamp < GRAIN)
+    if (db->last_stamp - db->stored_stamp < GRAIN &&
+        db->stored_stamp - db->last_stamp <= REPLICA__STAMP_DRIFT)
         return 0;
     r = replica__sql_get(db, REPLICA__SQL_STAMP_STORE, &stmt, err);
     if (r < 0)

@@ -1,8 +1,9 @@
 /* Stamps: the hybrid logical clock of a file.  Upper 48 bits: ms since 1970; lower 16: a count.
  *
  * No order depends on them but that of "last-write-wins".  They never go below what this file has
- * seen, to a second across restarts and handles; clocks of others are followed, but not further
- * than DRIFT ahead of ours or, where a server has told its own, of that one. */
+ * seen, to a second across restarts and handles, whatever our clock does; clocks of others are
+ * followed, but not further than DRIFT ahead.  Where a server has told its clock, that one takes
+ * the place of ours as soon as the two differ by more than DRIFT. */
 #ifndef LIBREPLICA_STAMP_H
 #define LIBREPLICA_STAMP_H
 

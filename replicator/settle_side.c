@@ -13,6 +13,7 @@
 
 #define BATCH 256
 #define MAX_ROUNDS 10
+#define MAX_ROUNDS_BY_RULES 1000 /* they do what they say; somebody is faster again and again */
 
 struct batch {
     struct replica__unsettled of[BATCH];
@@ -232,6 +233,7 @@ static bool decide_by_rules(struct replica__session *s, struct replica__settled 
 static void consider(struct replica__session *s, struct replica__unsettled *u, struct batch *b)
 {
     struct replica__settled answer = { .of = u };
+    int rounds = replica__collection_has_rules(u->coll) ? MAX_ROUNDS_BY_RULES : MAX_ROUNDS;
 
     if (replica__unsettled_is_older(u)) {
         if (replica__asking_rise(s->asking, u) < 0)
@@ -245,7 +247,7 @@ static void consider(struct replica__session *s, struct replica__unsettled *u, s
         answer.rule = NULL;
         answer.code = 409;
         answer.reason = "a conflict, and its bundle is firm";
-    } else if (answer.how != REPLICA__SETTLE_CLEAN && !u->clean && u->rounds > MAX_ROUNDS) {
+    } else if (answer.how != REPLICA__SETTLE_CLEAN && !u->clean && u->rounds > rounds) {
         answer.how = REPLICA__SETTLE_ASIDE;
         answer.code = REPLICA_ECONFLICT;
         answer.reason = "the conflict came again after each answer";

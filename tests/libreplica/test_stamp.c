@@ -1,4 +1,5 @@
 /* Stamps: what they follow, and that they never go back. */
+#include "libreplica/stamp.h"
 #include "tests/support/clock.h"
 #include "tests/support/store.h"
 #include "tests/support/test.h"
@@ -108,22 +109,78 @@ TEST(a_peer_a_day_ahead_has_its_way_with_its_document_and_not_with_the_others)
     CHECK_INT(written_at(&s, "b"), NOW);
 }
 
-TEST(a_clock_that_lags_follows_the_servers)
+TEST(a_clock_that_lags_or_runs_ahead_gives_way_to_the_servers)
 {
     struct clock clock;
     STORE s = at(&clock);
 
     replica__db_server_time(s.db, NOW + HOUR);
+    clock_pass(&clock, 5000);
     store_put(&s, "{\"id\":\"a\"}");
-    CHECK_INT(written_at(&s, "a"), NOW + HOUR);
-    STORE other = store_open(s.path, NULL);
-    replica__db_set_world(other.db, &clock.world);
-    store_put(&other, "{\"id\":\"b\"}");
-    CHECK_INT(written_at(&other, "b"), NOW + HOUR);
+    CHECK_INT(written_at(&s, "a"), NOW + HOUR + 5000);
+    clock_pass(&clock, 5000);
+    replica__db_server_time(s.db, NOW + HOUR + 9000);
     store_replicate(&s, "r1");
     pull_stamped(&s, "{\"id\":\"c\"}", 5, NOW + HOUR + 30 * 1000);
     store_put(&s, "{\"id\":\"d\"}");
     CHECK_INT(written_at(&s, "d"), NOW + HOUR + 30 * 1000);
+    clock.now_ms = NOW + DAY;
+    replica__db_server_time(s.db, NOW + 2 * HOUR);
+    store_put(&s, "{\"id\":\"e\"}");
+    CHECK_INT(written_at(&s, "e"), NOW + 2 * HOUR);
+}
+
+TEST(a_clock_within_a_minute_of_the_servers_is_its_own_master)
+{
+    struct clock clock;
+    STORE s = at(&clock);
+
+    replica__db_server_time(s.db, NOW + 60 * 1000);
+    store_put(&s, "{\"id\":\"a\"}");
+    CHECK_INT(written_at(&s, "a"), NOW);
+}
+
+TEST(the_programs_handle_knows_what_the_runners_was_told)
+{
+    struct clock clock;
+    STORE s = at(&clock);
+    replica_db *runner = NULL;
+
+    CHECK_RC(replica__db_open_sibling(s.db, &runner, &test_err), 0);
+    replica__db_server_time(runner, NOW - DAY);
+    store_put(&s, "{\"id\":\"a\"}");
+    CHECK_INT(written_at(&s, "a"), NOW - DAY);
+    replica_db_close(runner);
+}
+
+TEST(what_was_stamped_a_day_ahead_is_forgotten_when_a_server_tells_the_time)
+{
+    struct clock clock;
+    STORE s = at(&clock);
+
+    clock.now_ms = NOW + DAY;
+    store_put(&s, "{\"id\":\"a\"}");
+    CHECK_INT(written_at(&s, "a"), NOW + DAY);
+    replica__db_server_time(s.db, NOW);
+    store_put(&s, "{\"id\":\"b\"}");
+    CHECK_INT(written_at(&s, "b"), NOW);
+    STORE again = store_open(s.path, NULL);
+    clock.now_ms = NOW;
+    replica__db_set_world(again.db, &clock.world);
+    store_put(&again, "{\"id\":\"c\"}");
+    CHECK_INT(written_at(&again, "c"), NOW);
+}
+
+TEST(after_a_step_of_our_clock_or_a_sleep_it_is_trusted_again)
+{
+    struct clock clock;
+    STORE s = at(&clock);
+
+    replica__db_server_time(s.db, NOW - DAY);
+    clock.now_ms = NOW + HOUR; /* and the monotonic one has not moved */
+    store_put(&s, "{\"id\":\"a\"}");
+    CHECK_INT(written_at(&s, "a"), NOW + HOUR);
+    CHECK_INT(replica__stamp_bound(s.db, (NOW + DAY) << 16) >> 16, NOW + HOUR + 60 * 1000);
 }
 
 TEST(a_server_that_tells_no_possible_time_is_not_believed)

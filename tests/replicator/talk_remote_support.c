@@ -26,6 +26,11 @@ const char *talk_read_doc(const char *at, struct short_doc *ret)
 
     *ret = (struct short_doc){ 0 };
     snprintf(text, sizeof text, "%.*s", (int)len, at);
+    mark = strchr(text, '^');
+    if (mark) {
+        ret->stamp = atoll(mark + 1) << 16;
+        *mark = '\0';
+    }
     mark = strchr(text, '@');
     if (mark) {
         ret->sequence = atoll(mark + 1);
@@ -95,6 +100,8 @@ static int hello(void *ctx, replica_call *call)
     r = started(t, &t->hello, call);
     if (r >= 0 && !t->o.silent && t->hello) {
         t->hello = NULL;
+        if (t->o.told)
+            replica_call_rules(call, "notes", t->o.told, REPLICA_NUL);
         replica_call_hello(call, t->o.features);
     }
     return r;
@@ -236,6 +243,7 @@ static void with_page(const struct talk *t, const struct said *said, replica_cal
     page.incarnation = t->o.features & REPLICA_REMOTE_ORDER ? "inc" : NULL;
     page.head = said->head;
     page.remaining = said->remaining;
+    page.now_ms = said->now_ms;
     page.at_head = said->at_head;
     answer(call, &page);
     free(docs);
@@ -300,7 +308,8 @@ static const char *read_verdict(const char *at, struct short_doc *d, replica_rem
         v->real = (replica_remote_doc){ .json = d->json,
                                         .len = strlen(d->json),
                                         .deleted = d->deleted,
-                                        .sequence = d->sequence };
+                                        .sequence = d->sequence,
+                                        .stamp = d->stamp };
     }
     return at + len + strspn(at + len, " ");
 }

@@ -9,7 +9,7 @@
 struct short_doc {
     char collection[200], id[200], json[500];
     bool deleted;
-    int64_t sequence;
+    int64_t sequence, stamp;
 };
 
 extern const char *const talk_names[3]; /* of the collections */

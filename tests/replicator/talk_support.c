@@ -80,6 +80,8 @@ static void open_database(struct talk *t)
     handler.ctx = t;
     if (handler.resolve || handler.is_equal)
         o.handler = &handler;
+    o.rules = t->o.rules;
+    o.schema_json = t->o.schema;
     OK(replica_db_open(t->o.path ? t->o.path : tmp_path("test.db"), NULL, &t->db, &test_err));
     replica__db_set_world(t->db, &t->clock.world);
     for (int i = 0; i < (t->o.collections ? t->o.collections : 1); i++)

@@ -7,7 +7,7 @@
  *     CHECK_STR(talk_have(t, "a"), "a=1");
  *
  * Documents are written down shortly: "a=1" is {"id":"a","v":1}, "-a" its tombstone, "@7" behind it
- * the server's sequence number, "tasks/a=1" one of another collection than the first; several stand
+ * the server's sequence number, "^1700" its stamp in ms, "tasks/a=1" one of another collection than the first; several stand
  * with a space between.  Rows that were pushed are shown in the same way, with the assumed state
  * behind '<': "a=2<1 b=1 -c<1 d=1<-". */
 #ifndef TESTS_REPLICATOR_TALK_SUPPORT_H
@@ -34,6 +34,9 @@ struct talk_options {
     void (*resolve)(void *ctx, replica_conflict *c); /* ctx is the talk */
     int (*is_equal)(void *ctx, replica_doc *a, replica_doc *b);
     unsigned handler_flags;
+    const char *rules; /* of all collections */
+    const char *schema;
+    const char *told;  /* what hello tells of "notes" */
     const char *path;  /* NULL: test.db in the test's folder */
 };
 
@@ -109,7 +112,7 @@ struct said {
     const char *checkpoint;
     const char *follows;
     int at_head;
-    int64_t head, remaining;
+    int64_t head, remaining, now_ms;
 };
 void talk_page(struct talk *t, const struct said *said);
 /* Without running: for answers that come in one turn, or from inside. */

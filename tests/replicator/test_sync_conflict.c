@@ -173,6 +173,29 @@ BOTH(a_handler_that_fails_sets_aside_and_is_asked_again_when_the_program_retries
     CHECK_INT(desk_status(d).rejected, 0);
 }
 
+/* In the loop nothing else can happen meanwhile. */
+static void block(struct desk *d, replica_conflict *c)
+{
+    int64_t until = desk_now() + 10000;
+
+    desk_put(d, "{\"id\":\"b\"}");
+    while (!server_get(d->server, "b"))
+        CHECK(desk_now() < until);
+    use_local(d, c);
+}
+
+TEST(a_handler_that_blocks_holds_up_only_its_document)
+{
+    DESK d = in_conflict(0);
+
+    d->on_conflict = block;
+    desk_start(d);
+    CHECK_RC(desk_in_sync(d), 1);
+    CHECK_INT(d->conflicts, 1);
+    CHECK_STR(server_get(d->server, "a"), OURS);
+    CHECK_STR(server_get(d->server, "b"), "{\"id\":\"b\"}");
+}
+
 /* ---- handlers that do more ---------------------------------------------------------- */
 
 static void write_others(struct desk *d, replica_conflict *c)
