@@ -108,15 +108,37 @@ struct myers {
     const struct tokens *a, *b;
     size_t prefix; /* tokens that both start with; a_n and b_n are those behind it that count */
     int a_n, b_n;
-    int *rounds[MAX_EDITS + 1]; /* how far each diagonal got with so many edits: 2 * d + 1 */
+    int *reached; /* how far each diagonal got with d edits: 2 * d + 1 of them, from d * d on */
+    size_t room;
     int steps;
 };
 
 static void myers_free(struct myers *m)
 {
-    for (int d = 0; d <= MAX_EDITS; d++)
-        replica__free(m->rounds[d]);
-    replica__free(m);
+    replica__free(m->reached);
+}
+
+/* Of the diagonals with d edits the one in the middle. */
+static int *reached(const struct myers *m, int d)
+{
+    return m->reached + (size_t)d * (size_t)d + d;
+}
+
+static bool make_room(struct myers *m, int d)
+{
+    size_t need = (size_t)(d + 1) * (size_t)(d + 1);
+    size_t room = m->room ? m->room * 2 : 256;
+    int *all;
+
+    if (need <= m->room)
+        return true;
+    room = room < need ? need : room;
+    all = replica__realloc(m->reached, room, sizeof(int));
+    if (!all)
+        return false;
+    m->reached = all;
+    m->room = room;
+    return true;
 }
 
 /* Along a diagonal as long as the tokens are the same. */
@@ -133,9 +155,9 @@ static int slide(struct myers *m, int x, int k)
 /* Where diagonal k starts with d edits, from what d - 1 reached; -1: it cannot be reached. */
 static int step(const struct myers *m, int d, int k)
 {
-    const int *last = m->rounds[d - 1];
-    int down = k + 1 <= d - 1 ? last[k + 1 + d - 1] : -1;        /* a token of b inserted */
-    int right = k - 1 >= -(d - 1) ? last[k - 1 + d - 1] : -1;    /* a token of a deleted */
+    const int *last = reached(m, d - 1);
+    int down = k + 1 <= d - 1 ? last[k + 1] : -1;     /* a token of b inserted */
+    int right = k - 1 >= -(d - 1) ? last[k - 1] : -1; /* a token of a deleted */
 
     if (right >= m->a_n)
         right = -1;
@@ -148,18 +170,19 @@ static int step(const struct myers *m, int d, int k)
 static int search(struct myers *m, int *ret_edits)
 {
     for (int d = 0; d <= MAX_EDITS && m->steps < MAX_STEPS; d++) {
-        int *round = m->rounds[d] = replica__realloc(NULL, (size_t)(2 * d + 1), sizeof(int));
+        int *round;
 
-        if (!round)
+        if (!make_room(m, d))
             return REPLICA_ENOMEM;
+        round = reached(m, d);
         for (int k = -d; k <= d; k++)
-            round[k + d] = -1;
+            round[k] = -1;
         for (int k = -d; k <= d; k += 2) {
             int x = d > 0 ? step(m, d, k) : 0;
 
             if (x < 0)
                 continue;
-            round[k + d] = x = slide(m, x, k);
+            round[k] = x = slide(m, x, k);
             if (x == m->a_n && x - k == m->b_n) {
                 *ret_edits = d;
                 return 1;
@@ -178,7 +201,7 @@ static void mark(const struct myers *m, int edits, bool *marks_a, bool *marks_b)
     for (int d = edits; d > 0; d--) {
         int k = x - y;
         int start = step(m, d, k);
-        int right = k - 1 >= -(d - 1) ? m->rounds[d - 1][k - 1 + d - 1] : -1;
+        int right = k - 1 >= -(d - 1) ? reached(m, d - 1)[k - 1] : -1;
 
         if (right >= 0 && start == right + 1) {
             x = start - 1;
@@ -295,36 +318,28 @@ static int report(const struct texts *t, struct hunk within, const struct tokens
     return 0;
 }
 
-static void drop_myers(struct myers **m)
-{
-    if (*m)
-        myers_free(*m);
-}
-
 /* 1: marks has the tokens that differ; 0: too many; REPLICA_ENOMEM. */
 static int find_edits(const struct tokens *a, const struct tokens *b, struct marks *marks)
 {
-    __attribute__((cleanup(drop_myers))) struct myers *m = replica__alloc_zero(1, sizeof(*m));
+    __attribute__((cleanup(myers_free))) struct myers m = { a, b, .steps = 0 };
     size_t suffix = 0;
     int edits;
     int r;
 
     marks->a = replica__alloc_zero(a->n + 1, sizeof(bool));
     marks->b = replica__alloc_zero(b->n + 1, sizeof(bool));
-    if (!m || !marks->a || !marks->b)
+    if (!marks->a || !marks->b)
         return REPLICA_ENOMEM;
-    m->a = a;
-    m->b = b;
-    while (m->prefix < a->n && m->prefix < b->n && same_token(a, m->prefix, b, m->prefix))
-        m->prefix++;
-    while (suffix < a->n - m->prefix && suffix < b->n - m->prefix &&
+    while (m.prefix < a->n && m.prefix < b->n && same_token(a, m.prefix, b, m.prefix))
+        m.prefix++;
+    while (suffix < a->n - m.prefix && suffix < b->n - m.prefix &&
            same_token(a, a->n - suffix - 1, b, b->n - suffix - 1))
         suffix++;
-    m->a_n = (int)(a->n - m->prefix - suffix);
-    m->b_n = (int)(b->n - m->prefix - suffix);
-    r = search(m, &edits);
+    m.a_n = (int)(a->n - m.prefix - suffix);
+    m.b_n = (int)(b->n - m.prefix - suffix);
+    r = search(&m, &edits);
     if (r == 1)
-        mark(m, edits, marks->a, marks->b);
+        mark(&m, edits, marks->a, marks->b);
     return r;
 }
 

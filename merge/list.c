@@ -47,7 +47,7 @@ static void list_free(struct list *l)
 struct items {
     struct item *all;
     struct item **sorted;
-    size_t n;
+    size_t n, room;
 };
 
 static void items_free(struct items *items)
@@ -58,21 +58,41 @@ static void items_free(struct items *items)
 
 /* ---- reading --------------------------------------------------------------------- */
 
-/* false: an element that is no object, or has no key. */
-static bool read_side(struct items *items, struct replica__json_value v, int side, const char *name)
+static struct item *add_item(struct items *items)
+{
+    size_t room = items->room ? items->room * 2 : 64;
+    struct item *all;
+
+    if (items->n < items->room)
+        return &items->all[items->n++];
+    all = replica__realloc(items->all, room, sizeof(*all));
+    if (!all)
+        return NULL;
+    items->all = all;
+    items->room = room;
+    return &items->all[items->n++];
+}
+
+/* 1, 0: an element that is no object, or has no key; or REPLICA_ENOMEM. */
+static int read_side(struct items *items, struct replica__json_value v, int side,
+                     const char *name, size_t *ret_count)
 {
     struct replica__json_iter it = replica__json_iter(v);
+    size_t at = 0;
 
-    for (size_t at = 0; replica__json_next(&it); at++) {
+    for (; replica__json_next(&it); at++) {
         struct item item = { it.value, replica__json_member(it.value, name, REPLICA_NUL), at, side };
+        struct item *to;
 
         if (item.key.type != REPLICA_JSON_STRING && item.key.type != REPLICA_JSON_NUMBER)
-            return false;
-        items->all[items->n] = item;
-        items->sorted[items->n] = &items->all[items->n];
-        items->n++;
+            return 0;
+        to = add_item(items);
+        if (!to)
+            return REPLICA_ENOMEM;
+        *to = item;
     }
-    return true;
+    *ret_count = at;
+    return 1;
 }
 
 static int by_key(struct merge *m, const void *left, const void *right)
@@ -104,29 +124,35 @@ static bool group(struct merge *m, const struct items *items, struct list *l)
     return true;
 }
 
+static bool make_room(struct items *items, struct list *l)
+{
+    items->sorted = replica__realloc(NULL, items->n + 1, sizeof(struct item *));
+    l->elements = replica__realloc(NULL, items->n + 1, sizeof(*l->elements));
+    l->common = replica__realloc(NULL, items->n + 1, sizeof(struct element *));
+    for (int i = 0; i < SIDES; i++) {
+        l->sides[i] = replica__realloc(NULL, l->counts[i] + 1, sizeof(struct element *));
+        if (!l->sides[i])
+            return false;
+    }
+    for (size_t i = 0; items->sorted && i < items->n; i++)
+        items->sorted[i] = &items->all[i];
+    return items->sorted && l->elements && l->common;
+}
+
 /* 1, or 0: these are no lists that this rule can serve; or REPLICA_ENOMEM. */
 static int read_list(struct merge *m, const struct three *v, const char *name, struct list *l)
 {
     const struct replica__json_value *const sides[] = { &v->base, &v->ours, &v->theirs };
-    __attribute__((cleanup(items_free))) struct items items = { NULL, NULL, 0 };
-    size_t n = 0;
+    __attribute__((cleanup(items_free))) struct items items = { .n = 0 };
 
     for (int i = 0; i < SIDES; i++) {
-        l->counts[i] = replica__json_count(*sides[i]);
-        l->sides[i] = replica__realloc(NULL, l->counts[i] + 1, sizeof(struct element *));
-        n += l->counts[i];
-        if (!l->sides[i])
-            return REPLICA_ENOMEM;
+        int r = read_side(&items, *sides[i], i, name, &l->counts[i]);
+
+        if (r <= 0)
+            return r;
     }
-    items.all = replica__realloc(NULL, n + 1, sizeof(*items.all));
-    items.sorted = replica__realloc(NULL, n + 1, sizeof(struct item *));
-    l->elements = replica__realloc(NULL, n + 1, sizeof(*l->elements));
-    l->common = replica__realloc(NULL, n + 1, sizeof(struct element *));
-    if (!items.all || !items.sorted || !l->elements || !l->common)
+    if (!make_room(&items, l))
         return REPLICA_ENOMEM;
-    for (int i = 0; i < SIDES; i++)
-        if (!read_side(&items, *sides[i], i, name))
-            return 0;
     replica__merge_sort(m, (void **)items.sorted, items.n, by_key);
     return group(m, &items, l);
 }

@@ -113,7 +113,6 @@ struct work {
     struct place place;
     struct inherited in;
     struct members base, ours, theirs;
-    size_t met; /* members of ours that theirs has as well */
 };
 
 static void free_work(struct work *w)
@@ -121,6 +120,14 @@ static void free_work(struct work *w)
     members_free(&w->base);
     members_free(&w->ours);
     members_free(&w->theirs);
+}
+
+/* Were all members of ours met, in their order? */
+static bool all_met(struct work *w)
+{
+    struct replica__json_iter it = w->ours.next;
+
+    return w->ours.searches == 0 && !replica__json_next(&it);
 }
 
 static enum take merge_member(struct work *w, const struct three *v, struct slot *slot)
@@ -152,7 +159,7 @@ enum take replica__merge_object(struct merge *m, struct place place, struct inhe
                                 const struct three *v, struct slot *slot)
 {
     __attribute__((cleanup(free_work))) struct work w = {
-        m, place, in, members_of(v->base), members_of(v->ours), members_of(v->theirs), 0
+        m, place, in, members_of(v->base), members_of(v->ours), members_of(v->theirs)
     };
     struct json_edit e = replica__json_edit(v->theirs, slot_open(slot));
 
@@ -160,7 +167,6 @@ enum take replica__merge_object(struct merge *m, struct place place, struct inhe
         struct slot below = { e.out, open_replaced, &e, e.it.name };
         struct three member = { .theirs = e.it.value, .ours = find(m, &w.ours, e.it.name) };
 
-        w.met += member.ours.type != REPLICA_JSON_NONE;
         if (!m->additive && merge_same_bytes(&member.ours, &member.theirs)) {
             replica__json_edit_keep(&e);
             continue;
@@ -168,7 +174,7 @@ enum take replica__merge_object(struct merge *m, struct place place, struct inhe
         member.base = find(m, &w.base, e.it.name);
         apply(m, &e, merge_member(&w, &member, &below), &member, &below);
     }
-    if (w.met < replica__json_count(v->ours))
+    if (!all_met(&w))
         add_ours(&w, &e, v->ours);
     replica__json_edit_finish(&e);
     if (e.out->r < 0)

@@ -77,13 +77,15 @@ static struct replica__slice between(const char *from, const char *to)
 
 struct array replica__merge_array(const struct three *v, struct slot *slot)
 {
-    struct replica__json_value model = replica__json_count(v->theirs) ? v->theirs : v->ours;
-    struct replica__json_iter it = replica__json_iter(model);
+    struct replica__json_iter it = replica__json_iter(v->theirs);
+    struct replica__json_value model = replica__json_next(&it) ? v->theirs : v->ours;
     struct array a = { .out = slot_open(slot),
                        .head = { "[", 1 }, .between = { "", 0 }, .tail = { "]", 1 },
                        .comma = true };
     struct replica__json_value first;
+    const char *end = model.text.data + model.text.len;
 
+    it = replica__json_iter(model);
     if (!replica__json_next(&it))
         return a;
     first = it.value;
@@ -93,9 +95,8 @@ struct array replica__merge_array(const struct three *v, struct slot *slot)
         a.between = between(first.text.data + first.text.len, it.value.text.data);
         a.comma = false;
     }
-    while (replica__json_next(&it)) {
-    }
-    a.tail = between(it.at, model.text.data + model.text.len);
+    for (a.tail = between(end - 1, end); json_is_blank(a.tail.data[-1]); a.tail.len++)
+        a.tail.data--;
     return a;
 }
 
