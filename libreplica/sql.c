@@ -34,6 +34,11 @@
     "(s.doc IS NULL OR ((s.clean_seq IS NULL OR s.clean_seq <> d.seq) AND s.unsettled IS NULL" \
     " AND s.sent_seq IS NULL AND s.todo IS NULL AND (s.aside_seq IS NULL OR s.aside_seq <> d.seq)))"
 
+/* The document's key is one that the replication is about. */
+#define OF_KEYS(keys) \
+    "CASE WHEN " keys " IS NULL THEN 1 ELSE replica_in_keys(" keys ", d.id) END"
+#define OF_REPLICATION(id) OF_KEYS("(SELECT keys FROM replication WHERE id = " id ")")
+
 /* The document is of this version; a deletion has no need to. */
 #define RISEN(version) "(d.version >= " version " OR d.flags & 1)"
 
@@ -41,7 +46,7 @@
 #define PASSED(since) \
     "NOT EXISTS (SELECT 1 FROM replication_collection rc JOIN replication r" \
     "  ON r.id = rc.replication LEFT JOIN state s ON s.doc = d.number AND s.replication = r.id" \
-    "  WHERE rc.coll = d.coll AND r.seen >= " since " AND (s.doc IS NULL OR s.clean_seq IS NULL" \
+    "  WHERE rc.coll = d.coll AND r.seen >= " since " AND " OF_KEYS("r.keys") " AND (s.doc IS NULL OR s.clean_seq IS NULL" \
     "  OR s.clean_seq <> d.seq OR s.sent_seq IS NOT NULL OR s.unsettled IS NOT NULL" \
     "  OR s.todo IS NOT NULL OR s.aside_seq = d.seq))" \
     " AND NOT EXISTS (SELECT 1 FROM aside a WHERE a.coll = d.coll AND a.doc = d.id)"
@@ -115,6 +120,9 @@ static const char *const texts[] = {
         "SELECT " DOC_COLUMNS " FROM doc WHERE coll = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
     [REPLICA__SQL_DOC_FEED_KEYS] =
         "SELECT seq, number FROM doc WHERE coll = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
+    [REPLICA__SQL_DOC_FEED_OF_KEYS] =
+        "SELECT seq, number FROM doc WHERE coll = ?1 AND seq > ?2 AND seq <= ?4"
+        " AND replica_in_keys(?5, id) ORDER BY seq LIMIT ?3",
     [REPLICA__SQL_DOC_FEED_COUNT] = "SELECT count(*) FROM doc WHERE coll = ?1 AND seq > ?2",
     [REPLICA__SQL_DOC_FEED_RISEN] =
         "SELECT count(*) FROM doc d WHERE coll = ?1 AND seq > ?2 AND " RISEN("?3"),
@@ -151,7 +159,7 @@ static const char *const texts[] = {
         "  CROSS JOIN doc d ON d.number = m.doc"
         "  LEFT JOIN state s ON s.doc = m.doc AND s.replication = ?2"
         "  WHERE " OPEN " AND d.seq <> ifnull(s.clean_seq, 0)"
-        "   AND (?3 = 0 OR d.coll = ?3) AND EXISTS(SELECT 1 FROM replication_collection rc"
+        "   AND (?3 = 0 OR d.coll = ?3) AND " OF_REPLICATION("?2") " AND EXISTS(SELECT 1 FROM replication_collection rc"
         "    WHERE rc.replication = ?2 AND rc.coll = d.coll))"
         " SELECT doc, seq, bundle, EXISTS(SELECT 1 FROM member m WHERE m.bundle = g.bundle"
         "  AND m.firm) FROM g",
@@ -181,12 +189,13 @@ static const char *const texts[] = {
         "SELECT s.doc FROM state s JOIN doc d ON d.number = s.doc"
         " JOIN collection c ON c.id = d.coll"
         " WHERE s.replication = ?1 AND s.doc > ?2 AND s.todo IS NOT NULL AND " RISEN("c.version")
-        " ORDER BY s.doc LIMIT ?3",
+        " AND " OF_REPLICATION("?1") " ORDER BY s.doc LIMIT ?3",
     /* But for what waits with a document that is set aside. */
     [REPLICA__SQL_STATE_PENDING] =
         "SELECT s.doc FROM state s JOIN doc d ON d.number = s.doc"
         " JOIN collection c ON c.id = d.coll"
         " WHERE s.replication = ?1 AND s.doc > ?2 AND s.todo < 3 AND " RISEN("c.version")
+        " AND " OF_REPLICATION("?1")
         " ORDER BY s.doc LIMIT ?3",
     [REPLICA__SQL_STATE_UNSETTLED] =
         "SELECT s.doc FROM state s JOIN doc d ON d.number = s.doc"
@@ -240,6 +249,8 @@ static const char *const texts[] = {
         "SELECT key FROM entry WHERE idx = ?1 ORDER BY key LIMIT 1 OFFSET ?2",
     [REPLICA__SQL_ENTRY_CUT] = "DELETE FROM entry WHERE idx = ?1 AND key < ?2",
 
+    [REPLICA__SQL_REPL_KEYS] = "SELECT keys FROM replication WHERE id = ?1",
+    [REPLICA__SQL_REPL_SET_KEYS] = "UPDATE replication SET keys = ?2 WHERE id = ?1",
     [REPLICA__SQL_REPL_FIND] = "SELECT id, one_feed FROM replication WHERE name = ?1",
     [REPLICA__SQL_REPL_ADD] = "INSERT INTO replication(name, seen) VALUES(?1, ?2)",
     [REPLICA__SQL_REPL_SEEN] = "UPDATE replication SET seen = ?2 WHERE id = ?1",
@@ -291,6 +302,8 @@ static const char *const texts[] = {
     [REPLICA__SQL_FEED_BEGIN] =
         "UPDATE feed SET checkpoint = NULL, purged = NULL, mark = 0"
         " WHERE replication = ?1 AND coll = 0",
+    [REPLICA__SQL_FEED_BEGIN_ALL] =
+        "UPDATE feed SET checkpoint = NULL, purged = NULL, mark = 0 WHERE replication = ?1",
     [REPLICA__SQL_FEED_RESTART] =
         "UPDATE feed SET checkpoint = NULL, purged = NULL WHERE replication = ?1"
         " AND coll IN (0, ?2)",
@@ -309,12 +322,13 @@ static const char *const texts[] = {
         "SELECT d.seq, d.number FROM doc d"
         " LEFT JOIN state s ON s.doc = d.number AND s.replication = ?1"
         " WHERE d.coll = ?2 AND d.seq > ?3 AND CASE WHEN " PUSHABLE /* the index has all for this */
-        " THEN " RISEN("(SELECT version FROM collection WHERE id = ?2)") " END"
-        " ORDER BY d.seq LIMIT ?4",
+        " THEN " RISEN("(SELECT version FROM collection WHERE id = ?2)") " AND "
+        OF_REPLICATION("?1") " END ORDER BY d.seq LIMIT ?4",
     [REPLICA__SQL_FEED_DIRTY_COUNT] =
         "SELECT count(*), ifnull(sum(d.seq > ?4 AND d.seq <= ?5), 0) FROM doc d"
         " LEFT JOIN state s ON s.doc = d.number AND s.replication = ?1"
-        " WHERE d.coll = ?2 AND d.seq > ?3 AND " PUSHABLE,
+        " WHERE d.coll = ?2 AND d.seq > ?3 AND CASE WHEN " PUSHABLE
+        " THEN " OF_REPLICATION("?1") " END",
     [REPLICA__SQL_REPL_NEXT] =
         "SELECT r.name, (SELECT group_concat(c.name, ' ') FROM replication_collection rc"
         "  JOIN collection c ON c.id = rc.coll WHERE rc.replication = r.id), r.seen,"
@@ -323,14 +337,17 @@ static const char *const texts[] = {
         "  WHERE rc.replication = r.id AND d.seq > ifnull((SELECT min("
         "    CASE WHEN f.sent_from < f.sent_to THEN min(f.sent_from, f.mark) ELSE f.mark END) FROM "
         "feed f"
-        "   WHERE f.replication = r.id AND f.coll IN (0, rc.coll)), 0) AND " PUSHABLE ")"
-        "  + (SELECT count(*) FROM state WHERE replication = r.id AND todo IS NOT NULL),"
+        "   WHERE f.replication = r.id AND f.coll IN (0, rc.coll)), 0) AND CASE WHEN " PUSHABLE " THEN "
+        OF_KEYS("r.keys") " END)"
+        "  + (SELECT count(*) FROM state s JOIN doc d ON d.number = s.doc"
+        "     WHERE s.replication = r.id AND s.todo IS NOT NULL AND " OF_KEYS("r.keys") "),"
         " (SELECT count(*) FROM state s JOIN doc d ON d.number = s.doc WHERE s.replication = r.id"
         "  AND s.unsettled IS NOT NULL AND (s.aside_seq IS NULL OR s.aside_seq <> d.seq)),"
         " (SELECT count(*) FROM aside WHERE replication = r.id)"
         " FROM replication r WHERE r.name > ?1 ORDER BY r.name LIMIT 1",
     [REPLICA__SQL_BACKLOG] =
-        "SELECT (SELECT count(*) FROM state WHERE replication = ?1 AND todo IS NOT NULL),"
+        "SELECT (SELECT count(*) FROM state s JOIN doc d ON d.number = s.doc"
+        "  WHERE s.replication = ?1 AND s.todo IS NOT NULL AND " OF_REPLICATION("?1") "),"
         " (SELECT count(*) FROM state s JOIN doc d ON d.number = s.doc WHERE s.replication = ?1"
         "  AND s.unsettled IS NOT NULL AND (s.aside_seq IS NULL OR s.aside_seq <> d.seq)),"
         " (SELECT count(*) FROM aside WHERE replication = ?1)",
@@ -432,7 +449,8 @@ static const char *const texts[] = {
         " JOIN doc d ON d.coll = c.id LEFT JOIN state s ON s.doc = d.number"
         " AND s.replication = rc.replication WHERE rc.replication = ?1 AND c.unmigrated IS NOT NULL"
         " AND NOT " RISEN("c.version") " AND d.seq <= ifnull((SELECT min(mark) FROM feed f"
-        "  WHERE f.replication = rc.replication AND f.coll IN (0, c.id)), 0) AND " PUSHABLE,
+        "  WHERE f.replication = rc.replication AND f.coll IN (0, c.id)), 0) AND CASE WHEN "
+        PUSHABLE " THEN " OF_REPLICATION("?1") " END",
     [REPLICA__SQL_MIGRATE_FAILED] =
         "SELECT count(*) FROM aside WHERE coll = ?1 AND replication = 0 AND kind = ?2",
     [REPLICA__SQL_MIGRATE_WHY] =

@@ -199,6 +199,8 @@ static int start_call(struct replica__session *s, replica_call *call)
                                                  : replica__feed_checkpoint(s->repl, call->feed);
     request.count = replica__session_feed_request(s, call->feed, &request.collections);
     request.client = replica__replication_client(s->repl);
+    if (s->features & REPLICA_REMOTE_KEYS)
+        request.keys = s->keys;
     if (call->kind == CALL_STREAM && call->feed == 0)
         request.listen = replica__event_side_listen(s);
     return call->kind == CALL_PULL ? remote->pull(remote->ctx, call, &request)

@@ -42,6 +42,7 @@ struct replica__session_options {
     const char *identifier;
     replica_collection *const *collections; /* of db */
     size_t count;
+    const char *keys;    /* a pattern; NULL: all */
     bool push, pull, live;
     bool may_downgrade;  /* speak RxDB's dialect to a server that knew ours before */
     size_t rows;         /* of a page */

@@ -225,9 +225,12 @@ int replica__session_new(replica_db *db, const struct replica__session_options *
                                        .pull_remaining = -1,
                                        .error = { .offset = -1 } };
     s->pull_rows = s->push_rows = s->push_most = o->rows;
-    r = name_collections(s, err);
+    s->keys = replica__strdup(o->keys);
+    r = o->keys && !s->keys ? replica__enomem(err) : name_collections(s, err);
     if (r >= 0)
         r = replica__replication_open(db, o->identifier, s->colls, o->count, &s->repl, err);
+    if (r >= 0)
+        r = replica__replication_keys(s->repl, s->keys, err);
     if (r >= 0) {
         s->asking = replica__asking_new(hooks);
         r = s->asking ? 0 : replica__enomem(err);
@@ -254,6 +257,7 @@ void replica__session_free(struct replica__session *s)
     replica__replication_close(s->repl);
     free_feeds(s);
     replica__free(s->listened);
+    replica__free(s->keys);
     replica__free(s->named);
     replica__free(s->colls);
     replica__free(s);

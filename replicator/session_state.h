@@ -104,6 +104,7 @@ struct replica__session {
     struct replica__session_options o;
     replica_remote_collection *named; /* the collections, as the remote is told */
     replica_collection **colls;
+    char *keys;             /* only documents of this pattern; NULL: all */
     enum session_state state;
     unsigned features;
     bool greeted;

@@ -170,6 +170,7 @@ static int start(replica_sync *sync, replica_db *db, const replica_sync_options 
     const struct replica__session_options session = {
         .collections = o->collections,
         .count = o->collection_count,
+        .keys = o->keys,
         .push = !(o->flags & REPLICA_SYNC_PULL_ONLY),
         .pull = !(o->flags & REPLICA_SYNC_PUSH_ONLY),
         .live = !(o->flags & REPLICA_SYNC_ONCE),

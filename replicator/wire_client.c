@@ -136,6 +136,10 @@ void replica__wire_pull_path(enum replica__dialect dialect, const replica_pull_r
         add_endpoint(out, &request->collections[i]);
     }
     add_checkpoint(out, request->checkpoint);
+    if (request->keys) {
+        replica__buf_str(out, "&keys=");
+        add_percent(out, request->keys, strlen(request->keys));
+    }
     if (!stream) {
         replica__buf_str(out, "&rows=");
         replica__buf_int(out, request->rows);

@@ -1,6 +1,7 @@
 #include "libreplica/query/functions.h"
 
 #include "base/alloc.h"
+#include "libreplica/keys.h"
 #include "libreplica/query/mango.h"
 
 #include <math.h>
@@ -256,6 +257,15 @@ static void match(sqlite3_context *context, int n, sqlite3_value **args)
         sqlite3_result_int(context, r > 0);
 }
 
+/* Is the key one that the pattern matches?  Without a pattern, all are. */
+static void in_keys(sqlite3_context *context, int n, sqlite3_value **args)
+{
+    const char *pattern = (const char *)sqlite3_value_text(args[0]);
+    const char *key = (const char *)sqlite3_value_text(args[1]);
+
+    sqlite3_result_int(context, !pattern || (key && replica_key_matches(pattern, key)));
+}
+
 int replica__functions_add(sqlite3 *sqlite)
 {
     const int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS;
@@ -265,5 +275,8 @@ int replica__functions_add(sqlite3 *sqlite)
         rc = sqlite3_create_function(sqlite, "replica_words", 2, flags, NULL, words, NULL, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_create_function(sqlite, "replica_match", 2, flags, NULL, match, NULL, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_create_function(sqlite, "replica_in_keys", 2, flags, NULL, in_keys, NULL,
+                                     NULL);
     return rc;
 }

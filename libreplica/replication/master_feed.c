@@ -3,12 +3,16 @@
 #include "libreplica/master.h"
 
 #include "libreplica/db.h"
+#include "libreplica/keys/pattern.h"
 #include "libreplica/replication/master_whole.h"
 #include "libreplica/row.h"
 #include "libreplica/txn.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+/* So much of the feed is looked through for a pattern at a time. */
+#define WINDOW 50000
 
 /* Who asks for this version can read it.  A deletion says no more than that. */
 static bool is_readable(const replica_collection *coll, const struct replica__row *row)
@@ -25,6 +29,8 @@ struct reading {
     replica__feed_emit emit;
     void *ctx;
     int64_t last;
+    struct replica__pattern keys; /* where o->keys is one */
+    int64_t until;                /* o->until, or nearer; 0: the head */
     struct replica__feed_bundles *bundles;
     int64_t *numbers; /* of the documents that were shown */
     size_t count;
@@ -32,14 +38,16 @@ struct reading {
 
 static bool is_behind(const struct reading *reading, int64_t seq)
 {
-    return reading->o->until && seq > reading->o->until;
+    return reading->until && seq > reading->until;
 }
 
 /* Does it belong to what is read? */
 static bool is_shown(const struct reading *reading, size_t collection,
                      const struct replica__row *row)
 {
-    return is_readable(reading->colls[collection], row);
+    return is_readable(reading->colls[collection], row) &&
+           (!reading->o->keys ||
+            replica__pattern_matches(&reading->keys, row->id, row->id_len));
 }
 
 /* Those of one bundle mostly come in a run. */
@@ -143,7 +151,7 @@ static int read_one(struct reading *reading, replica_error *err)
     return r < 0 ? r : 1;
 }
 
-/* Several: at most `rows` keys of each, from the index alone, then in order. */
+/* Several, or those of a pattern: at most `rows` keys of each, then in order. */
 static int read_keys(const struct reading *reading, int64_t since, size_t rows,
                      struct replica__feed_key **ret_keys, size_t *ret_count, replica_error *err)
 {
@@ -153,12 +161,18 @@ static int read_keys(const struct reading *reading, int64_t since, size_t rows,
     for (size_t i = 0; i < reading->n; i++) {
         REPLICA_STMT stmt = NULL;
         int rc = SQLITE_OK;
-        int r = replica__sql_get(reading->db, REPLICA__SQL_DOC_FEED_KEYS, &stmt, err);
+        int r = replica__sql_get(reading->db,
+                                 reading->o->keys ? REPLICA__SQL_DOC_FEED_OF_KEYS
+                                                  : REPLICA__SQL_DOC_FEED_KEYS, &stmt, err);
 
         if (r >= 0) {
             replica__bind_int(stmt, 1, reading->colls[i]->number, &rc);
             replica__bind_int(stmt, 2, since, &rc);
             replica__bind_int(stmt, 3, (int64_t)rows + 1, &rc);
+        }
+        if (r >= 0 && reading->o->keys) {
+            replica__bind_int(stmt, 4, reading->until ? reading->until : INT64_MAX, &rc);
+            replica__bind_text(stmt, 5, reading->o->keys, REPLICA_NUL, &rc);
         }
         while (r >= 0 && (r = replica__sql_step(reading->db, stmt, rc, err)) > 0) {
             if (count == room) {
@@ -318,8 +332,8 @@ static int read_feed(struct reading *reading, replica_error *err)
     int end = 0, r;
 
     if (o->rows > 0)
-        end = reading->n == 1 ? read_one(reading, err) : read_many(reading, err);
-    if (end < 0 || (end > 0 && !o->until && !part))
+        end = reading->n == 1 && !o->keys ? read_one(reading, err) : read_many(reading, err);
+    if (end < 0 || (end > 0 && !reading->until && !part))
         return end;
     r = note_all(reading, err);
     if (r < 0 || part || reading->bundles->all.len + reading->bundles->shown.len == 0)
@@ -342,21 +356,27 @@ int replica__master_read(replica_db *db, replica_collection *const *colls, size_
     };
     __attribute__((cleanup(reading_free))) struct reading reading = {
         .db = db, .colls = colls, .n = n, .o = options, .emit = emit, .ctx = ctx,
-        .last = options->since, .bundles = options->bundles ? options->bundles : &bundles
+        .last = options->since, .until = options->until,
+        .bundles = options->bundles ? options->bundles : &bundles
     };
     REPLICA_READ read = NULL;
     int64_t end;
-    int r = replica__read_begin(db, &read, err);
+    int r = options->keys ? replica__pattern_parse(&reading.keys, options->keys, err) : 0;
 
     if (r >= 0)
-        r = replica__txn_know(db, err);
+        r = replica__read_begin(db, &read, err);
     if (r >= 0)
-        r = read_feed(&reading, err);
+        r = replica__txn_know(db, err);
     if (r < 0)
         return r;
     end = options->until ? options->until : db->head;
+    if (options->keys && end - options->since > WINDOW)
+        end = reading.until = options->since + WINDOW;
+    r = read_feed(&reading, err);
+    if (r < 0)
+        return r;
     *ret_last = r > 0 && end > reading.last ? end : reading.last;
-    return r;
+    return r > 0 && reading.until == options->until; /* there is more behind the window */
 }
 
 int replica__master_remaining(replica_db *db, replica_collection *const *colls, size_t n,

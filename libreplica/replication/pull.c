@@ -430,6 +430,10 @@ static int apply(struct replica__pulling *p, struct replica__pulled *doc, replic
     }
     if (r < 0)
         return replica__enomem(err);
+    if (!replica__replication_has_key(p->repl, a.id, a.id_len)) {
+        doc->outcome = REPLICA__PULLED_SAME;
+        return 0;
+    }
     if (!doc->deleted && !a.deleted && !doc->older)
         r = replica__shape_check(doc->coll, a.id, a.json, a.len, &why);
     if (r == REPLICA_ESCHEMA || r == REPLICA_ELIMIT)

@@ -38,6 +38,7 @@ void replica__replication_close(struct replica__replication *repl)
     free_feeds(repl);
     replica__free(repl->colls);
     replica__free(repl->endpoints);
+    replica__free(repl->keys);
     replica__free(repl->name);
     replica__free(repl);
 }
@@ -104,6 +105,41 @@ int replica__replication_seen(struct replica__replication *repl, replica_error *
     return replica__sql_run(repl->db, REPLICA__SQL_REPL_SEEN, err, 2, repl->number, now);
 }
 
+/* What is stored beside the pattern belongs to it: with another one the feeds begin at the
+ * beginning, where what is in step is passed over. */
+static int put_keys(struct replica__replication *repl, replica_error *err)
+{
+    replica_db *db = repl->db;
+    REPLICA_STMT stmt = NULL;
+    const char *stored;
+    bool same;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(db, REPLICA__SQL_REPL_KEYS, &stmt, err);
+
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, repl->number, &rc);
+    r = replica__sql_step(db, stmt, rc, err);
+    if (r < 0)
+        return r;
+    stored = (const char *)sqlite3_column_text(stmt, 0);
+    same = stored && repl->keys ? strcmp(stored, repl->keys) == 0 : !stored && !repl->keys;
+    replica__sql_reset(&stmt);
+    if (same)
+        return 0;
+    r = replica__sql_get(db, REPLICA__SQL_REPL_SET_KEYS, &stmt, err);
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, repl->number, &rc);
+    replica__bind_text(stmt, 2, repl->keys, REPLICA_NUL, &rc);
+    r = replica__sql_step(db, stmt, rc, err);
+    if (r >= 0)
+        r = replica__sql_run(db, REPLICA__SQL_FEED_BEGIN_ALL, err, 1, repl->number);
+    if (r >= 0)
+        replica__txn_forget(db);
+    return r;
+}
+
 int replica__replication_taken(struct replica__replication *repl, replica_error *err)
 {
     int64_t number = 0;
@@ -112,7 +148,9 @@ int replica__replication_taken(struct replica__replication *repl, replica_error 
     if (r >= 0 && number != repl->number)
         r = replica__error_set(err, REPLICA_ECLOSED, 0, "the replication '%s' was removed",
                                repl->name);
-    return r < 0 ? r : put_collections(repl->db, repl, err);
+    if (r >= 0)
+        r = put_collections(repl->db, repl, err);
+    return r < 0 ? r : put_keys(repl, err);
 }
 
 /* What another process replicates stays as that one has it, until the lease is taken. */
@@ -170,6 +208,32 @@ int replica__replication_open(replica_db *db, const char *name, replica_collecti
     *ret_repl = repl;
     repl = NULL;
     return 0;
+}
+
+int replica__replication_keys(struct replica__replication *repl, const char *keys,
+                              replica_error *err)
+{
+    REPLICA_FREE char *copy = replica__strdup(keys);
+    struct replica__pattern pattern = { .text = NULL };
+    REPLICA_TXN txn = NULL;
+    int64_t term = 0;
+    int r = keys && !copy ? replica__enomem(err) : 0;
+
+    if (r >= 0 && copy)
+        r = replica__pattern_parse(&pattern, copy, err);
+    if (r < 0)
+        return r;
+    replica__free(repl->keys);
+    repl->keys = copy;
+    repl->pattern = pattern;
+    copy = NULL;
+    r = replica__txn_begin(repl->db, &txn, err);
+    if (r >= 0)
+        r = replica__lease_is_others(repl, &term, err);
+    if (r != 0)
+        return r < 0 ? r : 0; /* when the lease is taken */
+    r = put_keys(repl, err);
+    return r < 0 ? r : replica__txn_commit(&txn, err);
 }
 
 /* ---- feeds ----------------------------------------------------------------------- */

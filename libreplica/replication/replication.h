@@ -7,6 +7,7 @@
 #ifndef LIBREPLICA_REPLICATION_H
 #define LIBREPLICA_REPLICATION_H
 
+#include "libreplica/keys/pattern.h"
 #include "libreplica/replication/group.h"
 #include "libreplica/replication/lease.h"
 #include "libreplica/replication/state.h"
@@ -46,6 +47,8 @@ struct replica__replication {
     struct replica__lease lease;
     int one_feed; /* -1: never set */
     int64_t seen; /* ms: when that was last written down */
+    char *keys;   /* NULL: all */
+    struct replica__pattern pattern; /* that it is */
     char client[REPLICA__TOKEN_SIZE]; /* "": the lease was never held */
     replica_collection **colls;
     struct replica__endpoint *endpoints; /* of each */
@@ -73,6 +76,12 @@ int replica__replication_taken(struct replica__replication *repl, replica_error 
 int replica__pending_in_file(struct replica__replication *repl, replica_error *err);
 /* No page is out any more. */
 void replica__feed_forget_out(struct replica__feed *feed);
+/* Is it about this key? */
+static inline bool replica__replication_has_key(const struct replica__replication *repl,
+                                                const char *key, size_t len)
+{
+    return !repl->keys || replica__pattern_matches(&repl->pattern, key, len);
+}
 replica_collection *replica__replication_collection(const struct replica__replication *repl,
                                                     int64_t number);
 

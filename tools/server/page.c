@@ -83,6 +83,7 @@ static int read_page(struct replica__service *service, struct reading *reading, 
         .since = page->since,
         .until = found->n < page->n ? head : 0, /* one that is created now begins behind it */
         .rows = page->rows,
+        .keys = page->keys,
     };
     int r;
 
@@ -193,8 +194,10 @@ static void add_page(struct replica__service *service, const struct replica__pag
     replica__buf_str(out, ",\"head\":");
     place.lwt = page->at_head ? page->last : head;
     replica__place_add(&place, out);
-    replica__buf_str(out, ",\"remaining\":");
-    replica__buf_int(out, remaining);
+    if (remaining >= 0) {
+        replica__buf_str(out, ",\"remaining\":");
+        replica__buf_int(out, remaining);
+    }
     replica__buf_char(out, '}');
 }
 
@@ -218,7 +221,9 @@ int replica__page_replica(struct replica__service *service, struct replica__page
         r = find_all(service, page, &found, err);
     if (r == 0)
         r = read_page(service, &reading, head, err);
-    if (r == 0 && !page->at_head)
+    if (page->keys) /* to count them is to look at all */
+        remaining = page->at_head ? 0 : -1;
+    else if (r == 0 && !page->at_head)
         r = count_rest(service, page, &found, head, &remaining, err);
     if (r != 0)
         return r;

@@ -12,6 +12,7 @@
 struct replica__page {
     struct replica__target *targets;
     size_t n;
+    const char *keys;              /* only those that match this pattern; NULL: all */
     int64_t since;                 /* read on from here ... */
     struct replica__place follows; /* ... which is this for the client */
     size_t rows;

@@ -157,6 +157,7 @@ static const char *const uses[] = {
     "numbers",
     "bundles",
     "events",
+    "keys",
     "locks",
 #ifdef REPLICA_HAVE_ZSTD
     "zstd",
@@ -358,6 +359,8 @@ static void answer_pull(struct replica__service *service, const struct replica__
     if (!replica__asked_feed(service, request, targets, &page.n, &page.follows, reply) ||
         !read_limit(request, "rows", service->options.rows, &page.rows, reply) ||
         !read_limit(request, "bytes", service->options.bytes, &page.bytes, reply))
+        return;
+    if (!replica__asked_keys(request, &page.keys, reply))
         return;
     page.since = page.follows.lwt;
     page.now_ms = service->world->now_ms(service->world->ctx);

@@ -18,7 +18,7 @@ enum { EVENT_ROWS = 1000, EVENT_BYTES = 64 * 1024 };
 
 struct replica__event {
     int refs;
-    char *key;                     /* collections and dialect */
+    char *key;                     /* collections, dialect and pattern */
     int64_t since;
     struct replica__place follows; /* our dialect: part of the text */
     int64_t head;                  /* when it was made */
@@ -33,6 +33,7 @@ struct replica__stream {
     bool rxdb;
     char *key;
     char *client; /* who reads it; NULL: not told */
+    char *keys;   /* NULL: all */
     struct replica__target *targets;
     size_t n;
     int64_t since;
@@ -138,6 +139,7 @@ static int make_event(struct replica__stream *s, struct replica__event **ret_eve
     struct replica__hub *hub = &s->service->hub;
     struct replica__page page = { .targets = s->targets,
                                   .n = s->n,
+                                  .keys = s->keys,
                                   .since = s->since,
                                   .follows = s->follows,
                                   .rows = EVENT_ROWS,
@@ -197,17 +199,17 @@ static int next_page(struct replica__stream *s)
     struct replica__event *e;
     int r;
 
-    if (s->since >= s->service->hub.head)
-        return 0;
-    e = find_event(s);
-    if (!e) {
-        r = make_event(s, &e, NULL);
-        if (r < 0)
-            return r;
-    }
-    s->since = e->last;
-    if (e->text.len == 0)
-        return 0;
+    do {
+        if (s->since >= s->service->hub.head)
+            return 0;
+        e = find_event(s);
+        if (!e) {
+            r = make_event(s, &e, NULL);
+            if (r < 0)
+                return r;
+        }
+        s->since = e->last;
+    } while (e->text.len == 0); /* a part of the feed in which there was nothing for it */
     if (!s->rxdb) {
         memcpy(s->follows.id, s->service->incarnation, sizeof(s->follows.id));
         s->follows.lwt = e->last;
@@ -385,23 +387,26 @@ void replica__stream_close(struct replica__stream *s)
     event_unref(s->event);
     replica__free(s->targets);
     replica__free(s->key);
+    replica__free(s->keys);
     replica__free(s->client);
     replica__free(s);
 }
 
 /* What streams must have in common to share events. */
-static char *make_key(bool rxdb, const struct replica__target *targets, size_t n)
+static char *make_key(bool rxdb, const struct replica__target *targets, size_t n, const char *keys)
 {
     REPLICA_BUF key = REPLICA_BUF_INIT;
 
     replica__buf_char(&key, rxdb ? 'x' : 'r');
     for (size_t i = 0; i < n; i++)
         replica__buf_printf(&key, " %s/%d", targets[i].name, targets[i].version);
+    if (keys)
+        replica__buf_printf(&key, " = %s", keys);
     return replica__buf_take(&key, NULL);
 }
 
 static int open_stream(struct replica__service *service, bool rxdb,
-                       const struct replica__target *targets, size_t n,
+                       const struct replica__target *targets, size_t n, const char *keys,
                        const struct replica__place *place, struct replica__stream **ret_stream,
                        replica_error *err)
 {
@@ -410,10 +415,12 @@ static int open_stream(struct replica__service *service, bool rxdb,
     if (!s)
         return replica__enomem(err);
     s->service = service;
-    s->key = make_key(rxdb, targets, n);
+    s->key = make_key(rxdb, targets, n, keys);
+    s->keys = replica__strdup(keys);
     s->targets = replica__alloc_zero(n, sizeof(*targets));
-    if (!s->key || !s->targets) {
+    if (!s->key || !s->targets || (keys && !s->keys)) {
         replica__free(s->key);
+        replica__free(s->keys);
         replica__free(s->targets);
         replica__free(s);
         return replica__enomem(err);
@@ -460,6 +467,7 @@ void replica__stream_answer(struct replica__service *service,
     struct replica__target targets[REPLICA__TARGETS_MAX];
     struct replica__hub *hub = &service->hub;
     struct replica__place place = { .lwt = 0 };
+    const char *keys = NULL;
     replica_error err = { 0 };
     size_t n = 1;
     int r = 0;
@@ -471,12 +479,13 @@ void replica__stream_answer(struct replica__service *service,
     }
     if (target)
         targets[0] = *target;
-    else if (!replica__asked_feed(service, request, targets, &n, &place, reply))
+    else if (!replica__asked_feed(service, request, targets, &n, &place, reply) ||
+             !replica__asked_keys(request, &keys, reply))
         return;
     if (target) /* from now on; the others' head moves with the next tick, which wakes them */
         r = service->storage->ops->head(service->storage, &place.lwt, &err);
     if (r == 0)
-        r = open_stream(service, target != NULL, targets, n, &place, &reply->stream, &err);
+        r = open_stream(service, target != NULL, targets, n, keys, &place, &reply->stream, &err);
     if (r == 0 && !target)
         r = listen_too(reply->stream, request, &err);
     if (r == 0 && !target)
