@@ -26,6 +26,8 @@ _replica_options()
         changes) echo --db --collection --since --limit --docs ;;
         sql) echo --db --param ;;
         watch) echo --db --collection --since --count --docs --query ;;
+        emit) echo --db --durable --collection --expires --wait --timeout ;;
+        listen) echo --db --handle --collection --answer --at-most-once --lease --count ;;
         sync)
             echo --db --collection --url --once --live --push-only --pull-only --token-file \
                 --dialect --on-conflict --timeout --key --schema --json
@@ -48,7 +50,8 @@ _replica()
 {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     local command=${COMP_WORDS[1]}
-    local commands="put get delete patch import export ls find explain search index changes watch sql sync status
+    local commands="put get delete patch import export ls find explain search index changes watch emit listen sql sync
+        status
         conflicts merge history rejected check purge schema serve help"
 
     COMPREPLY=()
@@ -75,7 +78,7 @@ _replica()
             ;;
         --url | --listen | --rev | --key | --since | --limit | --count | --older | --idle | \
             --timeout | --max-body | --max-streams | --id | --keys | --rule | --replication | \
-            --after | --days | --keep)
+            --after | --days | --keep | --expires | --lease)
             return
             ;;
     esac
