@@ -2,6 +2,7 @@
 """Who is let in, how much is taken, and how a server ends."""
 import gzip
 import os
+import re
 import signal
 import socket
 
@@ -68,6 +69,11 @@ def own_address():
             return None
 
 
+def without_now(body):
+    """The server's clock goes on between two answers."""
+    return re.sub(rb'"now":\d+', b'"now":0', body)
+
+
 @test
 def answers_that_leave_the_machine_are_compressed_when_asked(t):
     host = own_address()
@@ -86,7 +92,7 @@ def answers_that_leave_the_machine_are_compressed_when_asked(t):
         t.same((plain.headers['Content-Encoding'], small.headers['Content-Encoding']),
                (None, 'gzip'), path)
         t.same(small.headers['Vary'], 'Accept-Encoding')
-        t.same(gzip.decompress(small.body) == plain.body, True, path)
+        t.same(without_now(gzip.decompress(small.body)) == without_now(plain.body), True, path)
         t.same(len(small.body) < len(plain.body) / 4, True, path)
     t.same(far.get(CITIES + 'pull', Accept_Encoding='gzip').headers['Content-Encoding'], None)
 
