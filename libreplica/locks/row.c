@@ -84,11 +84,10 @@ bool replica__lock_is_taken(const struct replica__lock_row *row, int64_t now)
 {
     int64_t most = row->state == REPLICA__LOCK_WANTED ? REPLICA__LOCK_WANT_MS : row->ttl;
 
+    if (row->state == REPLICA__LOCK_HELD && row->server_until && row->server_until <= now)
+        return false;
     switch (row->state) {
     case REPLICA__LOCK_HELD:
-        if (row->server_until && row->server_until <= now)
-            return false;
-        /* fallthrough */
     case REPLICA__LOCK_PROVISIONAL:
     case REPLICA__LOCK_WANTED:
     case REPLICA__LOCK_RELEASING:
