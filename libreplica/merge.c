@@ -87,11 +87,13 @@ int replica_merge3(const replica_rules *rules, const replica_side *base, const r
                         &text, err);
     if (r != REPLICA_MERGED_TEXT)
         return r;
-    replica__buf_clear(&out->buf);
-    replica__buf_add(&out->buf, text.data, text.len);
-    if (out->buf.r == REPLICA_ELIMIT)
+    text.max = out->buf.max;
+    if (text.max > 0 && text.len > text.max)
         return replica__error_set(err, REPLICA_ELIMIT, 0, "the merged text is too large");
-    return out->buf.r < 0 ? replica__enomem(err) : r;
+    replica__buf_free(&out->buf);
+    out->buf = text;
+    text = (struct replica__buf)REPLICA_BUF_INIT;
+    return r;
 }
 
 /* ---- texts --------------------------------------------------------------------------- */

@@ -81,7 +81,8 @@ static int read_side(struct items *items, struct replica__json_value v, int side
     size_t at = 0;
 
     for (; replica__json_next(&it); at++) {
-        struct item item = { it.value, replica__json_member(it.value, name, REPLICA_NUL), at, side };
+        struct item item = { it.value, replica__json_member(it.value, name, REPLICA_NUL), at,
+                             side };
         struct item *to;
 
         if (item.key.type != REPLICA_JSON_STRING && item.key.type != REPLICA_JSON_NUMBER)

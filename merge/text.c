@@ -1,5 +1,5 @@
-/* Texts, three ways: what only one side changed is taken from it, by words; where the changes of the
- * two touch, whole lines of both are kept, marked, or the side that a rule tells. */
+/* Texts, three ways: what only one side changed is taken from it, by words; where the changes of
+ * the two touch, whole lines of both are kept, marked, or the side that a rule tells. */
 #include "merge/value.h"
 
 #include "base/alloc.h"

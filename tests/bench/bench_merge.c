@@ -21,8 +21,9 @@ static void write_doc(struct replica__buf *out, int side)
 
     replica__buf_printf(out,
                         "{\"id\":\"c000042\",\"name\":\"Andorra la Vella\",\"lat\":42.50779,"
-                        "\"lng\":%s,\"country\":\"AD\",\"visits\":%d,\"state\":\"%s\",\"tags\":[\"ad\","
-                        "\"geo\"%s%s],\"address\":{\"street\":\"%s\",\"number\":\"12\",\"floor\":%d},",
+                        "\"lng\":%s,\"country\":\"AD\",\"visits\":%d,\"state\":\"%s\","
+                        "\"tags\":[\"ad\",\"geo\"%s%s],"
+                        "\"address\":{\"street\":\"%s\",\"number\":\"12\",\"floor\":%d},",
                         theirs ? "1.52110" : "1.52109", ours ? 7 : theirs ? 9 : 4,
                         ours ? "open" : theirs ? "closed" : "new", ours ? ",\"old\"" : "",
                         theirs ? ",\"new\"" : "",

@@ -135,9 +135,11 @@ static const char *const rules_of_all_kinds[] = {
     "client-wins",
     "last-write-wins",
     "merge",
-    "{\"\":{\"merge\":\"client-wins\"},\"/tags\":\"set-union\",\"/items\":{\"list-by-key\":\"id\"}}",
+    "{\"\":{\"merge\":\"client-wins\"},\"/tags\":\"set-union\","
+    "\"/items\":{\"list-by-key\":\"id\"}}",
     "{\"\":\"client-wins\",\"/n\":\"max\",\"/items\":{\"list-by-key\":\"id\"}}",
-    "{\"\":{\"merge\":\"last-write-wins\"},\"/words\":\"text\",\"/items\":{\"list-by-key\":\"id\"}}",
+    "{\"\":{\"merge\":\"last-write-wins\"},\"/words\":\"text\","
+    "\"/items\":{\"list-by-key\":\"id\"}}",
     "{\"\":{\"merge\":{\"last-write-wins\":\"n\"}},\"/items/*\":{\"list-by-key\":\"id\"}}",
 };
 
