@@ -1,5 +1,6 @@
 /* replica ls: collections with their number of documents, or the ids of one. */
 #include "tools/cli/cli.h"
+#include "tools/cli/keys.h"
 
 struct listing {
     replica_db *db;
@@ -30,13 +31,13 @@ static int list_collection(void *ctx, const char *name)
     return 0;
 }
 
-static int list_ids(struct cli_store *store, bool json, replica_error *err)
+static int list_ids(struct cli_store *store, const char *keys, bool json, replica_error *err)
 {
     CLI_CURSOR cursor = NULL;
     replica_doc *doc = NULL;
     int r;
 
-    r = replica_all(store->coll, NULL, &cursor, err);
+    r = replica_keys_find(store->coll, keys ? keys : "**", &cursor, err);
     while (r >= 0 && !ferror(stdout) && (r = replica_cursor_next(cursor, &doc, err)) > 0) {
         if (json)
             cli_print_string(replica_doc_id(doc));
@@ -49,11 +50,12 @@ static int list_ids(struct cli_store *store, bool json, replica_error *err)
 
 int cmd_ls(int argc, char **argv)
 {
-    const char *db = NULL, *collection = NULL;
+    const char *db = NULL, *collection = NULL, *keys = NULL;
     bool json = false;
     const struct cli_option options[] = {
         CLI_OPTION_DB(&db),
         { "collection", CLI_TEXT, false, &collection, "NAME", "list the ids of its documents" },
+        CLI_OPTION_KEYS(&keys),
         CLI_OPTION_JSON(&json),
         { 0 },
     };
@@ -69,12 +71,17 @@ int cmd_ls(int argc, char **argv)
 
     if (cli_parse(&command, argc, argv, &r) < 0)
         return r;
+    if (keys && !collection)
+        return cli_usage("--keys comes with --collection");
+    r = keys ? cli_check_keys(keys) : 0;
+    if (r)
+        return r;
     r = collection ? cli_open_collection(&store, db, REPLICA_DB_READ_ONLY, collection)
                    : cli_open(&store, db, REPLICA_DB_READ_ONLY);
     if (r)
         return r;
     if (collection) {
-        r = list_ids(&store, json, &err);
+        r = list_ids(&store, keys, json, &err);
     } else {
         struct listing listing = { store.db, json, &err };
 

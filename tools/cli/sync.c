@@ -3,6 +3,7 @@
  * Its promise to scripts: exit 0 means in sync, with nothing set aside. */
 #include "tools/cli/cli.h"
 #include "tools/cli/endpoint.h"
+#include "tools/cli/keys.h"
 #include "tools/cli/token.h"
 
 #include "base/os.h"
@@ -17,7 +18,7 @@
 
 struct syncing {
     const char *db, *url, *key, *schema_file, *token_file, *dialect, *on_conflict;
-    const char *rules_arg, *rules;
+    const char *rules_arg, *rules, *keys;
     const char *schema; /* text of that file */
     struct replica__buf schema_text, rules_text;
     struct cli_list names;
@@ -176,6 +177,7 @@ static int start(struct syncing *s, const char *url)
                  (s->pull_only ? REPLICA_SYNC_PULL_ONLY : 0) |
                  (strcmp(s->dialect, "rxdb") == 0 ? REPLICA_SYNC_RXDB : 0);
     opts.token = s->token_file ? give_token : NULL;
+    opts.keys = s->keys;
     opts.on_status = on_status;
     opts.on_error = on_error;
     opts.ctx = s;
@@ -335,7 +337,7 @@ static int check_choices(struct syncing *s)
         return cli_usage("--on-conflict is server-wins or client-wins, not '%s'", s->on_conflict);
     if (strcmp(s->dialect, "auto") != 0 && strcmp(s->dialect, "rxdb") != 0)
         return cli_usage("--dialect is auto or rxdb, not '%s'", s->dialect);
-    return 0;
+    return s->keys ? cli_check_keys(s->keys) : 0;
 }
 
 int cmd_sync(int argc, char **argv)
@@ -353,6 +355,7 @@ int cmd_sync(int argc, char **argv)
         { "dialect", CLI_TEXT, false, &s.dialect, "NAME", "auto, or rxdb for RxDB's only" },
         { "on-conflict", CLI_TEXT, false, &s.on_conflict, "RULE", "server-wins, or client-wins" },
         { "rules", CLI_TEXT, false, &s.rules_arg, "JSON|@FILE", "how conflicts are settled" },
+        CLI_OPTION_KEYS(&s.keys),
         { "timeout", CLI_NUMBER, false, &s.timeout_s, "SECONDS", "keep trying for so long (60)" },
         { "key", CLI_TEXT, false, &s.key, "FIELD", "the primary key of new collections (id)" },
         { "schema", CLI_TEXT, false, &s.schema_file, "FILE", "the schema of the first collection" },

@@ -1,6 +1,7 @@
 /* replica watch: changes as they come, whichever process made them; or what they do to the answer
  * of a query. */
 #include "tools/cli/cli.h"
+#include "tools/cli/keys.h"
 
 #include "libreplica/query.h"
 
@@ -17,6 +18,17 @@ static void on_change(void *ctx, const replica_change *change)
     if (w->left <= 0 || change->sequence <= w->last)
         return;
     w->last = change->sequence;
+    w->left--;
+    cli_print_change(change->doc, w->docs);
+}
+
+/* Of a pattern: first what is there, whose sequence numbers come in any order. */
+static void on_keys(void *ctx, const replica_change *change)
+{
+    struct watching *w = ctx;
+
+    if (!change->doc || w->left <= 0)
+        return;
     w->left--;
     cli_print_change(change->doc, w->docs);
 }
@@ -73,14 +85,16 @@ static void on_differences(void *ctx, replica_live *live, const replica_live_cha
 
 /* ---- watching -------------------------------------------------------------------- */
 
-static int watch(struct cli_store *store, int64_t since, const char *query, struct watching *w,
-                 replica_error *err)
+static int watch(struct cli_store *store, int64_t since, const char *query, const char *keys,
+                 struct watching *w, replica_error *err)
 {
     int r;
 
     /* Observing comes first, so that nothing falls between the past and the future. */
     if (query)
         r = replica_live_start(store->coll, query, REPLICA_NUL, on_differences, w, NULL, NULL, err);
+    else if (keys)
+        r = replica_keys_observe(store->coll, keys, on_keys, w, NULL, NULL, err);
     else
         r = replica_observe(store->coll, on_change, w, NULL, NULL, err);
     if (r >= 0 && since >= 0)
@@ -95,7 +109,7 @@ static int watch(struct cli_store *store, int64_t since, const char *query, stru
 
 int cmd_watch(int argc, char **argv)
 {
-    const char *db = NULL, *collection = NULL, *query = NULL;
+    const char *db = NULL, *collection = NULL, *query = NULL, *keys = NULL;
     int64_t since = -1;
     struct watching w = { .left = INT64_MAX };
     const struct cli_option options[] = {
@@ -105,13 +119,15 @@ int cmd_watch(int argc, char **argv)
         { "count", CLI_NUMBER, false, &w.left, "N", "end after so many" },
         { "docs", CLI_FLAG, false, &w.docs, NULL, "with the documents' texts" },
         { "query", CLI_TEXT, false, &query, "QUERY", "its answer, and then what changes in it" },
+        CLI_OPTION_KEYS(&keys),
         { 0 },
     };
     const struct cli_command command = {
         NULL,
         "Print each change as it comes, in the form of replica changes, whichever process\n"
         "made it, until SIGINT or SIGTERM.  With --query, print the documents that match, and\n"
-        "then what is added, changed, moved and removed, with places from 0 on.",
+        "then what is added, changed, moved and removed, with places from 0 on.  With --keys,\n"
+        "print the documents whose keys match, in the same form, and then what changes.",
         0, 0, options,
     };
     CLI_STORE store = CLI_STORE_INIT;
@@ -122,11 +138,16 @@ int cmd_watch(int argc, char **argv)
         return r;
     if (query && (since >= 0 || w.docs))
         return cli_usage("--query comes without --since and --docs");
+    if (keys && (since >= 0 || query))
+        return cli_usage("--keys comes without --since and --query");
+    r = keys ? cli_check_keys(keys) : 0;
+    if (r)
+        return r;
     r = cli_open_collection(&store, db, REPLICA_DB_READ_ONLY, collection);
     if (r)
         return r;
     cli_catch_signals();
-    r = watch(&store, since, query, &w, &err);
+    r = watch(&store, since, query, keys, &w, &err);
     if (r == REPLICA_EINVAL) {
         cli_complain("%s", err.message);
         return cli_finish(CLI_USAGE);

@@ -15,22 +15,23 @@ _replica_options()
     case $1 in
         put) echo --db --collection --key --schema --rev --new ;;
         get) echo --db --collection --rev ;;
-        delete | patch) echo --db --collection --rev ;;
+        delete) echo --db --collection --rev --keys ;;
+        patch) echo --db --collection --rev ;;
         import) echo --db --collection --key --schema --upsert ;;
         export) echo --db --collection ;;
-        ls) echo --db --collection --json ;;
-        find) echo --db --collection --count --explain ;;
+        ls) echo --db --collection --keys --json ;;
+        find) echo --db --collection --keys --count --explain ;;
         explain) echo --db --collection ;;
         index) echo --db --collection --name --where --unique --text --json ;;
         search) echo --db --collection --index --limit ;;
         changes) echo --db --collection --since --limit --docs ;;
         sql) echo --db --param ;;
-        watch) echo --db --collection --since --count --docs --query ;;
+        watch) echo --db --collection --since --count --docs --query --keys ;;
         emit) echo --db --durable --collection --expires --wait --timeout ;;
         listen) echo --db --handle --collection --answer --at-most-once --lease --count ;;
         sync)
             echo --db --collection --url --once --live --push-only --pull-only --token-file \
-                --dialect --on-conflict --timeout --key --schema --json
+                --dialect --on-conflict --keys --timeout --key --schema --json
             ;;
         status | check | rejected) echo --db --json ;;
         conflicts) echo --db --collection --id --keys --rule --replication --after --days --json ;;
