@@ -490,10 +490,10 @@ bool replica__session_step(struct replica__session *s)
         return false;
     }
     s->stalled = false;
-    replica__event_side_step(s);
     replica__lock_side_step(s); /* before anything is pushed */
     replica__stream_side_step(s); /* first: what it finds wanting is pulled in this step */
     again = step_state(s);
+    replica__event_side_step(s);
     tell_status(s);
     s->busy = false;
     return again || s->has_page || replica__push_side_has_work(s);

@@ -57,7 +57,8 @@ static int trim(replica_db *db, int64_t now, replica_error *err)
                             (int64_t)KEPT_BYTES, now - KEPT_MS, now + KEPT_MS);
 }
 
-static int add(replica_db *db, const struct replica__emitted *event, int64_t now, replica_error *err)
+static int add(replica_db *db, const struct replica__emitted *event, int64_t now,
+               replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
     int rc = SQLITE_OK;

@@ -6,7 +6,7 @@
  *      "result": JSON,                                           (done)
  *      "reason": TEXT, "expired": true}                          (failed)
  *
- * Who writes it writes all of it.  A document of the collection that is not of this form is nobody's
+ * Who writes it writes all of it.  A document of the collection that is not of this form is no
  * command, and left alone. */
 #ifndef LIBREPLICA_COMMAND_STATE_H
 #define LIBREPLICA_COMMAND_STATE_H

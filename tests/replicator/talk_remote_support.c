@@ -171,14 +171,26 @@ static int stream(void *ctx, replica_call *call, const replica_pull_request *req
     t->streams++;
     snprintf(t->stream_from, sizeof t->stream_from, "%s",
              request->checkpoint ? request->checkpoint : "");
+    t->listen[0] = '\0';
+    for (size_t i = 0; request->listen && request->listen[i]; i++)
+        talk_add_text(t->listen, sizeof t->listen, "%s ", request->listen[i]);
     return started(t, &t->stream[feed], call);
+}
+
+static int ask(void *ctx, replica_call *call, const char *what, const char *json, size_t len)
+{
+    struct talk *t = ctx;
+
+    t->asks++;
+    snprintf(t->asked, sizeof t->asked, "%s %.*s", what, (int)len, json);
+    return started(t, &t->ask, call);
 }
 
 static void cancel(void *ctx, replica_call *call)
 {
     struct talk *t = ctx;
     replica_call **places[] = { &t->hello, &t->pull, &t->push, &t->stream[0], &t->stream[1],
-                                &t->stream[2] };
+                                &t->stream[2], &t->ask };
 
     t->cancels++;
     t->cancelled = call;
@@ -193,6 +205,7 @@ static void destroy(void *ctx)
     struct talk *t = ctx;
 
     t->destroyed++;
+    CHECK(!t->ask);
     CHECK(!t->hello && !t->pull && !t->push && !t->stream[0] && !t->stream[1] && !t->stream[2]);
 }
 
@@ -205,6 +218,7 @@ replica_remote talk_remote(struct talk *t)
         .pull = pull,
         .push = push,
         .stream = stream,
+        .ask = ask,
         .cancel = cancel,
         .destroy = destroy,
     };
@@ -340,6 +354,16 @@ void talk_say_verdicts(struct talk *t, const char *text, const char *follows,
 void talk_verdicts(struct talk *t, const char *verdicts)
 {
     talk_say_verdicts(t, verdicts, NULL, NULL);
+    talk_run(t);
+}
+
+void talk_answer(struct talk *t, const char *json)
+{
+    replica_call *call = t->ask;
+
+    CHECK(call);
+    t->ask = NULL;
+    replica_call_answer(call, json, strlen(json));
     talk_run(t);
 }
 

@@ -55,8 +55,11 @@ struct talk {
 
     /* the server's side: what was asked, and is not answered */
     replica_call *hello, *pull, *push, *stream[3];
+    replica_call *ask;       /* a question of another kind, */
+    char asked[4000];        /* which was this: "emit {...}" */
+    char listen[3000];       /* of the last stream: patterns, with a space behind each */
     replica_call *cancelled; /* the last one */
-    int hellos, pulls, pushes, streams, cancels, destroyed;
+    int hellos, pulls, pushes, streams, asks, cancels, destroyed;
     char from[300];          /* checkpoint of the last pull; "" from the beginning */
     char stream_from[300];   /* of the last stream */
     int rows;                /* asked for by the last pull */
@@ -126,6 +129,7 @@ void talk_say_verdicts(struct talk *t, const char *verdicts, const char *follows
                        const char *checkpoint);
 void talk_taken(struct talk *t); /* all rows */
 void talk_fail(struct talk *t, replica_call **call, int code, int detail, int64_t retry_ms);
+void talk_answer(struct talk *t, const char *json); /* to what was asked */
 /* Bring the session to rest: the pull answered with this page at the head. */
 void talk_settle_down(struct talk *t, const char *docs, const char *checkpoint);
 
