@@ -24,11 +24,19 @@ static bool has_composite_key(const replica_collection *coll)
 static int check(const replica_collection *coll, const struct replica__rules *rules,
                  replica_error *err)
 {
+    int r;
+
     if (replica__rules_delete(rules) == REPLICA__DELETE_KEEP_COPY && has_composite_key(coll))
         return replica__error_set(err, REPLICA_EINVAL, 0,
                                   "'%s' has a composite key: no copy can be kept under another one",
                                   coll->name);
-    return 0;
+    if (!coll->schema)
+        return 0;
+    r = replica__collection_schema_check_rules(coll->schema_json, strlen(coll->schema_json), rules,
+                                               err);
+    if (r < 0 && err)
+        err->where[0] = '\0'; /* it is not the schema that is wrong; the message has the path */
+    return r;
 }
 
 static int compile(const replica_collection *coll, const char *json, size_t len,
@@ -49,7 +57,15 @@ static int compile(const replica_collection *coll, const char *json, size_t len,
 
 int replica__rules_open(replica_collection *coll, const char *given, replica_error *err)
 {
-    return given ? compile(coll, given, strlen(given), &coll->rules, err) : 0;
+    struct replica__rules *own = coll->schema ? replica__schema_rules(coll->schema) : NULL;
+    int r;
+
+    if (given)
+        return compile(coll, given, strlen(given), &coll->rules, err);
+    r = own ? check(coll, own, err) : 0;
+    if (r >= 0 && own)
+        coll->rules = replica__rules_ref(own);
+    return r;
 }
 
 void replica__rules_copy(replica_collection *coll, const replica_collection *from)

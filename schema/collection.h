@@ -53,6 +53,11 @@ replica__schema_collection(const replica_schema *schema);
 /* The rules under its x-conflict; borrowed; NULL: none. */
 struct replica__rules *replica__schema_rules(const replica_schema *schema);
 
+/* Rules from elsewhere: REPLICA_ESCHEMA, one of them can never serve what the schema (its text) has
+ * at its path. */
+int replica__collection_schema_check_rules(const char *json, size_t len,
+                                           const struct replica__rules *rules, replica_error *err);
+
 /* A document about to be inserted: what is missing of defaults and the composite key goes behind
  * its last member; every other byte stays.  1: out has the text; 0: nothing is missing.
  * REPLICA_ESCHEMA: a field of the key is missing, or no text, number or boolean. */

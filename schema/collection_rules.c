@@ -5,6 +5,7 @@
 #include "schema/collection_rules.h"
 
 #include "base/error.h"
+#include "schema/collection.h"
 
 #include <string.h>
 
@@ -258,6 +259,14 @@ static int compile(struct replica__json_value v, struct replica__rules **ret, re
     if (r == REPLICA_ENOMEM)
         return replica__enomem(err);
     return r < 0 ? complain(err, said.where, said.message) : 0;
+}
+
+int replica__collection_schema_check_rules(const char *json, size_t len,
+                                           const struct replica__rules *rules, replica_error *err)
+{
+    struct check check = { replica__json_value(json, len), err };
+
+    return replica__rules_each(rules, check_rule, &check);
 }
 
 int replica__collection_rules_read(struct replica__json_value schema, struct replica__rules **ret,

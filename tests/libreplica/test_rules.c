@@ -107,6 +107,39 @@ TEST(a_copy_cannot_be_kept_where_the_key_is_composite)
     CHECK_RC(open_with(&s, "x", "{\"\":\"merge\",\"delete\":\"edit-wins\"}", schema, &coll), 0);
 }
 
+#define SCHEMA(more)                                                                   \
+    "{\"version\":0,\"primaryKey\":\"id\",\"type\":\"object\",\"properties\":{"            \
+    "\"id\":{\"type\":\"string\",\"maxLength\":99},\"n\":{\"type\":\"integer\"},"         \
+    "\"t\":{\"type\":\"string\"}}" more "}"
+
+TEST(a_rule_that_can_never_serve_what_the_schema_has_is_refused_when_it_is_set)
+{
+    STORE s = store_empty();
+    replica_collection *coll = NULL;
+
+    CHECK_RC(open_with(&s, "x", "{\"\":\"merge\",\"/t\":\"sum\"}", SCHEMA(""), &coll),
+             REPLICA_ESCHEMA);
+    CHECK(strstr(test_err.message, "/t"));
+    CHECK_STR(test_err.where, "x");
+    CHECK_RC(open_with(&s, "x", "{\"\":\"merge\",\"/n\":\"sum\"}", SCHEMA(""), &coll), 0);
+}
+
+TEST(the_schemas_rules_hold_unless_the_options_say_otherwise)
+{
+    STORE s = store_empty();
+    replica_collection *coll = NULL;
+
+    CHECK_RC(open_with(&s, "x", NULL, SCHEMA(",\"x-conflict\":{\"/n\":\"sum\"}"), &coll), 0);
+    CHECK_STR(replica_collection_rules(coll), "{\"/n\":\"sum\"}");
+    STORE other = store_open(s.path, NULL);
+    CHECK_RC(replica_db_collection(other.db, "x", NULL, &coll, &test_err), 0);
+    CHECK_STR(replica_collection_rules(coll), "{\"/n\":\"sum\"}");
+    STORE third = store_open(s.path, NULL);
+    CHECK_RC(open_with(&third, "x", "\"merge\"", SCHEMA(",\"x-conflict\":{\"/n\":\"sum\"}"),
+                       &coll), 0);
+    CHECK_STR(replica_collection_rules(coll), "\"merge\"");
+}
+
 TEST(the_runners_handle_has_the_same_rules)
 {
     STORE s = ruled("{\"\":\"merge\",\"/n\":\"sum\"}", NULL);
