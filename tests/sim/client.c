@@ -118,6 +118,7 @@ static void open_db(struct client *c)
 
         handler_of(c, i, &handler);
         co.handler = &handler;
+        co.rules = rules_of(c, i);
         co.version = c->version;
         co.migrations = c->version ? &to_next : NULL;
         co.migration_count = c->version ? 1 : 0;

@@ -164,12 +164,36 @@ static void resolve(void *ctx, replica_conflict *q)
     }
 }
 
+/* With rules that choose one side, what was replaced may come back where use() wants it. */
+static bool may_choose(const struct sim *sim)
+{
+    return !sim->plan.rxdb && !sim->plan.restore && !sim->plan.server_restore;
+}
+
+const char *rules_of(const struct client *c, int coll)
+{
+    const struct sim *sim = c->sim;
+
+    if (!sim->plan.ruled[coll])
+        return NULL;
+    switch (sim->plan.handlers[coll]) {
+    case SERVER_WINS: return may_choose(sim) ? "\"last-write-wins\"" : "\"server-wins\"";
+    case CLIENT_WINS: return may_choose(sim) ? "\"client-wins\"" : NULL;
+    case COUNTERS:
+        return "{\"\":\"merge\",\"/a0\":\"sum\",\"/a1\":\"sum\",\"/a2\":\"sum\",\"/a3\":\"sum\","
+               "\"/a4\":\"sum\"}";
+    case DEFERRED: return "{\"\":\"merge\",\"/w\":\"set-union\",\"delete\":\"ask\"}";
+    case MERGING: return "{\"\":\"merge\",\"/w\":\"set-union\",\"delete\":\"edit-wins\"}";
+    default: return NULL;
+    }
+}
+
 void handler_of(struct client *c, int coll, replica_conflict_handler *ret)
 {
     enum handler kind = c->sim->plan.handlers[coll];
 
     *ret = (replica_conflict_handler){ .size = sizeof *ret };
-    if (kind == SERVER_WINS)
+    if (kind == SERVER_WINS || (kind != DEFERRED && rules_of(c, coll)))
         return;
     ret->resolve = resolve;
     ret->ctx = &c->handlers[coll];

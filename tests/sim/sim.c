@@ -173,6 +173,8 @@ static void make_plan(struct sim *sim)
     p->server_rows = sim_roll(sim, 3) ? 1000 : pages[sim_roll(sim, 6)];
     for (int i = 0; i < p->colls; i++)
         p->handlers[i] = (enum handler)sim_roll(sim, HANDLERS);
+    for (int i = 0; i < p->colls; i++) /* not of the dice: older stories stay as they were */
+        p->ruled[i] = (sim->seed / 2 + (uint64_t)i) % 2;
     p->lose = some(sim, 300);
     p->cut = some(sim, 200);
     p->repeat = some(sim, 300);

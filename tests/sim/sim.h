@@ -31,6 +31,7 @@ struct plan {
     int64_t bytes;
     size_t server_rows;
     enum handler handlers[MAX_COLLS];
+    bool ruled[MAX_COLLS]; /* rules do what the handler would do */
     int lose, cut, repeat, fault, crash, server_crash, jump, poison, slow;
     int restore;           /* of a client's file from an older copy, when it crashed */
     int server_restore;    /* the same of the server's */
@@ -145,6 +146,8 @@ void client_committed(struct client *c);
 /* ---- handlers.c ------------------------------------------------------------------ */
 
 void handler_of(struct client *c, int coll, replica_conflict_handler *ret);
+/* Rules in its place; NULL: none. */
+const char *rules_of(const struct client *c, int coll);
 /* The program answers one of the conflicts that it held.  false: there was none. */
 bool handlers_answer_held(struct client *c);
 void handlers_forget(struct client *c); /* its session ended */
