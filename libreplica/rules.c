@@ -76,14 +76,16 @@ void replica__rules_copy(replica_collection *coll, const replica_collection *fro
 
 bool replica__rules_agree(const replica_collection *coll, const char *given)
 {
-    const char *json;
+    struct replica__rules *rules = NULL;
+    bool same;
 
     if (!given)
         return true;
-    json = coll->rules ? replica__rules_json(coll->rules) : NULL;
-    return json && (strcmp(json, given) == 0 ||
-                    (replica__json_check(given, strlen(given), NULL, NULL) >= 0 &&
-                     replica__json_equal(json, strlen(json), given, strlen(given), 0) > 0));
+    if (!coll->rules || replica__rules_compile(given, strlen(given), &rules, NULL) < 0)
+        return false;
+    same = replica__rules_same(coll->rules, rules);
+    replica__rules_unref(rules);
+    return same;
 }
 
 void replica__rules_close(replica_collection *coll)

@@ -28,6 +28,29 @@ struct rule_node {
     int stars;               /* on the way here */
 };
 
+enum { MAX_PATHS = 256, MAX_SEGMENTS = 64 };
+
+struct entry {
+    const char *path;
+    const struct rule *rule;
+};
+
+struct replica__rules {
+    int refs;
+    struct replica__arena *arena;
+    const char *json;
+    struct entry entries[MAX_PATHS];
+    size_t n;
+    struct rule_node root;
+    size_t nodes; /* with the root */
+    enum replica__delete_policy on_delete;
+    bool additive;
+};
+
+/* Read rules->json into a new one.  REPLICA_EINVAL: it says what nobody understands. */
+int replica__rules_read(struct replica__rules *rules, replica_error *err);
+const char *replica__rule_name(enum replica__rule_kind kind);
+
 /* What holds where nothing was said: server-wins. */
 const struct replica__rules *replica__rules_none(void);
 const struct rule_node *replica__rules_root(const struct replica__rules *rules);

@@ -18,6 +18,7 @@ enum replica__rule_kind {
     REPLICA__RULE_TEXT,
     REPLICA__RULE_MERGE
 };
+#define REPLICA__RULE_KINDS (REPLICA__RULE_MERGE + 1)
 
 enum replica__delete_policy {
     REPLICA__DELETE_BY_RULE, /* it was left out */
@@ -34,7 +35,9 @@ int replica__rules_compile(const char *json, size_t len, struct replica__rules *
 REPLICA_INTERNAL struct replica__rules *replica__rules_ref(struct replica__rules *rules);
 REPLICA_INTERNAL void replica__rules_unref(struct replica__rules *rules); /* NULL is fine */
 bool replica__rules_additive(const struct replica__rules *rules);
-/* As it was given. */
+/* Do they say the same, in whatever order? */
+bool replica__rules_same(const struct replica__rules *a, const struct replica__rules *b);
+/* As it was given; a bare name in its quotes. */
 const char *replica__rules_json(const struct replica__rules *rules);
 enum replica__delete_policy replica__rules_delete(const struct replica__rules *rules);
 /* "last-write-wins" and the like, of the whole document: for the conflict log. */

@@ -137,6 +137,21 @@ TEST(each_path_is_told_with_its_rule_and_argument_until_somebody_has_enough)
     CHECK_STR(out.data, "/a=9(sum) =2(/x) /stop=3() ");
 }
 
+TEST(rules_are_the_same_if_they_say_the_same)
+{
+    RULES *bare = rules_of("merge");
+    RULES *quoted = rules_of(" \"merge\"");
+    RULES *object = rules_of("{\"\": \"merge\"}");
+    RULES *more = rules_of("{\"\":\"merge\",\"/n\":\"sum\"}");
+    RULES *turned = rules_of("{\"/n\":\"sum\",\"\":\"merge\"}");
+    RULES *other = rules_of("{\"/n\":\"merge\"}");
+
+    CHECK(replica__rules_same(bare, quoted) && replica__rules_same(bare, object));
+    CHECK(replica__rules_same(object, quoted) && replica__rules_same(more, turned));
+    CHECK(!replica__rules_same(bare, more) && !replica__rules_same(more, bare));
+    CHECK(!replica__rules_same(bare, other) && !replica__rules_same(object, other));
+}
+
 TEST(rules_are_counted)
 {
     struct replica__rules *rules = rules_of("merge");
