@@ -446,8 +446,9 @@ static void tell_judged(struct replica__session *s)
         case REPLICA_VERDICT_TAKEN:
         case REPLICA_VERDICT_ALREADY:
             s->status.pushed++;
-            /* What came meanwhile, or waits for what was under way. */
-            s->unsettled |= v->verdict == REPLICA_VERDICT_ALREADY || row->again;
+            /* What came meanwhile; or a bundle that waits for what was under way. */
+            s->unsettled |= v->verdict == REPLICA_VERDICT_ALREADY ||
+                            (row->again && s->features & REPLICA_REMOTE_BUNDLES);
             s->refusals = 0;
             s->told_apart = true;
             event.kind = REPLICA_EVENT_SENT;
