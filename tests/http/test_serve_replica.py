@@ -69,6 +69,39 @@ def a_stream_goes_on_where_the_last_one_ended(t):
 
 
 @test
+def pages_and_streams_are_about_a_pattern_of_keys(t):
+    url = t.serve()[1]
+    client = Client(url)
+    t.same('keys' in client.get(HELLO).json()['uses'], True)
+    client.push('/cities/0/push', [row(city('de/ulm')), row(city('at/graz')), row(city('de/bonn'))])
+    page = client.get(PULL + '&keys=de/*').json()
+    t.same([d['id'] for d in page['documents']], ['de/ulm', 'de/bonn'])
+    t.same(page['checkpoint'], page['head'])
+    page = client.get(PULL + '&keys=de/*&rows=1').json()
+    t.same(([d['id'] for d in page['documents']], 'remaining' in page), (['de/ulm'], False))
+    t.same(client.get(PULL + '&keys=de*').status, 400)
+    t.same(client.get('/_replica/1/stream?c=cities/0&keys=**de').status, 400)
+    here = client.get(PULL + '&keys=at/*').json()['checkpoint']
+    stream = Stream(url, '/_replica/1/stream?c=cities/0&keys=at/*&id={id}&lwt={lwt}'.format(**here))
+    other = Stream(url, '/_replica/1/stream?c=cities/0&id={id}&lwt={lwt}'.format(**here))
+    for i in range(5):
+        client.push('/cities/0/push', [row(city(f'de/{i}'))])
+        client.push('/cities/0/push', [row(city(f'at/{i}'))])
+    seen, follows = [], here
+    while len(seen) < 5:
+        page = stream.page()
+        t.same(page['follows'], follows)
+        follows = page['checkpoint']
+        seen += [d['id'] for d in page['documents']]
+    t.same(seen, [f'at/{i}' for i in range(5)])
+    seen = []
+    while len(seen) < 10:
+        seen += [d['id'] for d in other.page()['documents']]
+    stream.close()
+    other.close()
+
+
+@test
 def what_another_process_writes_reaches_the_streams(t):
     first, second = t.serve()[1], t.serve()[1]
     stream = Stream(first, '/cities/0/pullStream')
