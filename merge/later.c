@@ -109,10 +109,16 @@ static bool write_time(struct replica__json_value v, struct replica__buf *out)
 
 /* ---- a field of the documents -------------------------------------------------------- */
 
+/* Of a deleted one, what it was before. */
+static struct replica__json_value value_of(const struct replica__side *side)
+{
+    return side->json ? replica__json_value(side->json, side->len) : merge_none();
+}
+
 static struct replica__json_value field_of(const struct replica__side *side,
                                            const struct pointer *p)
 {
-    struct replica__json_value v = replica__json_value(side->json, side->len);
+    struct replica__json_value v = value_of(side);
 
     for (size_t i = 0; i < p->n; i++)
         v = replica__json_member(v, p->segments[i].data, p->segments[i].len);
@@ -159,8 +165,8 @@ static int compare_clocks(const struct replica__side *ours, const struct replica
 /* Nothing tells which was first: any order will do that is the same for everybody. */
 static int compare_contents(struct merge *m)
 {
-    struct replica__json_value ours = replica__json_value(m->ours->json, m->ours->len);
-    struct replica__json_value theirs = replica__json_value(m->theirs->json, m->theirs->len);
+    struct replica__json_value ours = value_of(m->ours);
+    struct replica__json_value theirs = value_of(m->theirs);
 
     if (m->ours->deleted != m->theirs->deleted)
         return m->ours->deleted ? -1 : 1;

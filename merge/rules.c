@@ -44,9 +44,11 @@ int replica__rules_compile(const char *json, size_t len, struct replica__rules *
     if (r < 0)
         return r;
     rules = replica__alloc_zero(1, sizeof(*rules));
-    if (!rules || text.r < 0)
+    if (!rules)
         return replica__enomem(err);
     rules->refs = 1;
+    if (text.r < 0)
+        return replica__enomem(err);
     rules->nodes = 1;
     rules->arena = replica__arena_new(1024);
     if (rules->arena)

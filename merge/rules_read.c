@@ -177,7 +177,8 @@ static int read_argument(struct replica__rules *rules, struct rule *rule,
         r = read_text(rules, inside(v), path, &rule->field, err);
         return r;
     default:
-        replica__error_set(err, REPLICA_EINVAL, 0, "%s takes no argument", replica__rule_name(rule->kind));
+        replica__error_set(err, REPLICA_EINVAL, 0, "%s takes no argument",
+                           replica__rule_name(rule->kind));
         replica__error_where(err, "%s", path);
         return REPLICA_EINVAL;
     }

@@ -307,8 +307,8 @@ static void write_any(struct replica__buf *out, int depth)
 TEST(any_rules_give_json_for_any_values_and_keep_what_only_one_side_changed)
 {
     static const char *const rules[] = {
-        "{\"\":{\"merge\":\"text\"},\"/a\":\"sum\",\"/*/a\":\"set-union\",\"/b\":{\"list-by-key\":"
-        "\"id\"},\"/b/*/n\":\"max\",\"/n\":\"client-wins\",\"/n/a\":\"merge\"}",
+        ("{\"\":{\"merge\":\"text\"},\"/a\":\"sum\",\"/*/a\":\"set-union\",\"/b\":{\"list-by-key\":"
+         "\"id\"},\"/b/*/n\":\"max\",\"/n\":\"client-wins\",\"/n/a\":\"merge\"}"),
         "{\"/a\":\"set-union\",\"/b\":\"max\",\"/*/*\":{\"list-by-key\":\"id\"},\"/n/b\":\"sum\"}",
         "{\"\":{\"list-by-key\":\"id\"},\"/*\":\"last-write-wins\",\"/*/n\":\"sum\"}",
         "{\"\":{\"merge\":{\"list-by-key\":\"id\"}},\"/*/a/b\":\"text\"}",
