@@ -272,7 +272,7 @@ struct replica__wire_in replica__wire_part(const struct replica__wire_in *in,
     struct replica__wire_in ret = *in;
 
     ret.at = part.data;
-    ret.end = part.data + part.len;
+    ret.end = part.len > 0 ? part.data + part.len : part.data; /* which may be NULL */
     return ret;
 }
 
