@@ -1,8 +1,9 @@
 /* Requests to the server, without HTTP: whatever comes, the answer is JSON with a status that the
  * protocol knows, and what is stored afterwards can be pulled in both dialects.
  *
- * The first byte picks: a push of RxDB's dialect, one of ours, a path with its query, or ("d") a
- * document of c by its path: lines of method, key, If-Match and If-None-Match, and a body. */
+ * The first byte picks: a push of RxDB's dialect, one of ours, a path with its query, ("d") a
+ * document of c by its path: lines of method, key, If-Match and If-None-Match, and a body; or ("e")
+ * events. */
 #include "tools/server/service.h"
 
 #include <stdio.h>
@@ -132,9 +133,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     push.body_len = len - 1;
     if (data[0] % 3 == 1)
         push.path = "/_replica/1/push";
+    if (data[0] == 'e')
+        push.path = "/_replica/1/emit";
     if (data[0] == 'd')
         ask_document(&s, data + 1, len - 1);
-    else if (data[0] % 3 == 2)
+    else if (data[0] % 3 == 2 && data[0] != 'e')
         ask_path(&s, data + 1, len - 1);
     else
         ask(&s, &push);
