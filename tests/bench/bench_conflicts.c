@@ -1,5 +1,5 @@
-/* 10,000 documents that two clients changed, and a handler that adds what both did: from the
- * moment that the second client gets its network back, until all sides are equal. */
+/* 10,000 documents that two clients changed, and a handler, or rules, that add what both did: from
+ * the moment that the second client gets its network back, until all sides are equal. */
 #include "tests/bench/bench.h"
 
 #include <stdio.h>
@@ -52,7 +52,23 @@ struct times {
     double equal;   /* the same until the other has the results too */
 };
 
-static struct times measure(void)
+static replica_collection *open_client(const char *name, const replica_conflict_handler *handler,
+                                       const char *rules)
+{
+    replica_collection_options opts = REPLICA_COLLECTION_OPTIONS_INIT;
+    replica_collection *coll = NULL;
+    replica_error err = { 0 };
+    replica_db *db = NULL;
+
+    if (!rules)
+        return bench_open(bench_new_file(name), NULL, handler);
+    opts.rules = rules;
+    bench_ok(replica_db_open(bench_new_file(name), NULL, &db, &err), &err, "open");
+    bench_ok(replica_db_collection(db, BENCH_COLLECTION, &opts, &coll, &err), &err, "collection");
+    return coll;
+}
+
+static struct times measure(const char *rules)
 {
     const struct bench_doc *docs = bench_cities(DOCS);
     replica_conflict_handler handler = REPLICA_CONFLICT_HANDLER_INIT;
@@ -67,8 +83,8 @@ static struct times measure(void)
     handler.ctx = &asked;
     handler.flags = REPLICA_HANDLER_ADDITIVE;
     server = bench_serve(false, bench_new_file("server.db"), url, sizeof url);
-    a = bench_open(bench_new_file("a.db"), NULL, &handler);
-    b = bench_open(bench_new_file("b.db"), NULL, &handler);
+    a = open_client("a.db", &handler, rules);
+    b = open_client("b.db", &handler, rules);
     bench_fill(a, docs, NULL, DOCS);
     bench_sync_once(a, url, 0);
     bench_sync_once(b, url, 0);
@@ -82,7 +98,7 @@ static struct times measure(void)
     bench_sync_once(a, url, 0);
     times.equal = DOCS * 1e6 / (double)(bench_now_us() - started);
 
-    if (asked != DOCS)
+    if (asked != (rules ? 0 : DOCS))
         bench_fail("the handler was asked %d times", asked);
     check_all(a, docs);
     check_all(b, docs);
@@ -92,19 +108,24 @@ static struct times measure(void)
     return times;
 }
 
-int main(void)
+static void measure_all(const char *rules, const char *what)
 {
     double settled[BENCH_ROUNDS], equal[BENCH_ROUNDS];
 
-    bench_start("conflicts, settled by a handler");
     for (int round = 0; round < BENCH_ROUNDS; round++) {
-        struct times times = measure();
+        struct times times = measure(rules);
 
         settled[round] = times.settled;
         equal[round] = times.equal;
     }
-    bench_row("10,000 conflicts, until settled and pushed", "documents/s", settled, NULL,
-              BENCH_ROUNDS);
+    bench_row(what, "documents/s", settled, NULL, BENCH_ROUNDS);
     bench_row("  until the other client has them too", "documents/s", equal, NULL, BENCH_ROUNDS);
+}
+
+int main(void)
+{
+    bench_start("conflicts, settled by a handler and by rules");
+    measure_all(NULL, "10,000 conflicts, until settled and pushed");
+    measure_all("{\"\":\"merge\",\"/visits\":\"sum\"}", "  by rules");
     return 0;
 }

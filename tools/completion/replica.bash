@@ -31,7 +31,7 @@ _replica_options()
         listen) echo --db --handle --collection --answer --at-most-once --lease --count ;;
         sync)
             echo --db --collection --url --once --live --push-only --pull-only --token-file \
-                --dialect --on-conflict --keys --timeout --key --schema --json
+                --dialect --on-conflict --rules --keys --timeout --key --schema --json
             ;;
         status | check | rejected) echo --db --json ;;
         conflicts) echo --db --collection --id --keys --rule --replication --after --days --json ;;
@@ -40,7 +40,7 @@ _replica_options()
         purge) echo --db --collection --older --idle ;;
         schema) echo --schema --all --formats --collection --registry ;;
         serve)
-            echo --db --listen --token-file --key --schema --log --max-body --max-streams \
+            echo --db --listen --token-file --key --schema --rules --log --max-body --max-streams \
                 --allow-remote --full-sync
             ;;
     esac
