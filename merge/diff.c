@@ -13,7 +13,7 @@
 enum {
     MAX_TOKENS = 100000,  /* of a stretch */
     MAX_EDITS = 1000,     /* tokens inserted and deleted */
-    MAX_STEPS = 4000000   /* comparisons of tokens */
+    MAX_STEPS = 8000000   /* of all searches in one text */
 };
 
 /* Its tokens, each from where the one before it ends. */
@@ -110,7 +110,7 @@ struct myers {
     int a_n, b_n;
     int *reached; /* how far each diagonal got with d edits: 2 * d + 1 of them, from d * d on */
     size_t room;
-    int steps;
+    int *steps; /* that were made so far */
 };
 
 static void myers_free(struct myers *m)
@@ -147,7 +147,7 @@ static int slide(struct myers *m, int x, int k)
     while (x < m->a_n && x - k < m->b_n &&
            same_token(m->a, m->prefix + (size_t)x, m->b, m->prefix + (size_t)(x - k))) {
         x++;
-        m->steps++;
+        ++*m->steps;
     }
     return x;
 }
@@ -169,11 +169,12 @@ static int step(const struct myers *m, int d, int k)
 /* 1 and the number of edits, 0: too many, or REPLICA_ENOMEM. */
 static int search(struct myers *m, int *ret_edits)
 {
-    for (int d = 0; d <= MAX_EDITS && m->steps < MAX_STEPS; d++) {
+    for (int d = 0; d <= MAX_EDITS && *m->steps < MAX_STEPS; d++) {
         int *round;
 
         if (!make_room(m, d))
             return REPLICA_ENOMEM;
+        *m->steps += d;
         round = reached(m, d);
         for (int k = -d; k <= d; k++)
             round[k] = -1;
@@ -258,6 +259,7 @@ struct texts {
     struct replica__slice base, side;
     size_t (*end)(const char *text, size_t len, size_t at);
     int (*found)(const struct texts *t, struct hunk h, struct hunks *ret);
+    int *steps;
 };
 
 static int compare(const struct texts *t, struct hunk within, struct hunks *ret);
@@ -270,7 +272,7 @@ static int keep(const struct texts *t, struct hunk h, struct hunks *ret)
 /* Lines that differ: what in them? */
 static int look_closer(const struct texts *t, struct hunk h, struct hunks *ret)
 {
-    const struct texts words = { t->base, t->side, word_end, keep };
+    const struct texts words = { t->base, t->side, word_end, keep, t->steps };
 
     if (h.from == h.to || h.side_from == h.side_to)
         return keep(t, h, ret);
@@ -319,9 +321,10 @@ static int report(const struct texts *t, struct hunk within, const struct tokens
 }
 
 /* 1: marks has the tokens that differ; 0: too many; REPLICA_ENOMEM. */
-static int find_edits(const struct tokens *a, const struct tokens *b, struct marks *marks)
+static int find_edits(const struct tokens *a, const struct tokens *b, int *steps,
+                      struct marks *marks)
 {
-    __attribute__((cleanup(myers_free))) struct myers m = { a, b, .steps = 0 };
+    __attribute__((cleanup(myers_free))) struct myers m = { a, b, .steps = steps };
     size_t suffix = 0;
     int edits;
     int r;
@@ -361,7 +364,7 @@ static int compare(const struct texts *t, struct hunk within, struct hunks *ret)
         r = tokenize(t->side.data + within.side_from, within.side_to - within.side_from, t->end,
                      &b);
     if (r == 1)
-        r = find_edits(&a, &b, &marks);
+        r = find_edits(&a, &b, t->steps, &marks);
     if (r < 0)
         return r;
     return r == 1 ? report(t, within, &a, &b, &marks, ret) : t->found(t, within, ret);
@@ -395,7 +398,8 @@ static struct hunk trim(struct replica__slice base, struct replica__slice side)
 
 int replica__diff(struct replica__slice base, struct replica__slice side, struct hunks *ret)
 {
-    const struct texts lines = { base, side, line_end, look_closer };
+    int steps = 0;
+    const struct texts lines = { base, side, line_end, look_closer, &steps };
 
     return compare(&lines, trim(base, side), ret);
 }

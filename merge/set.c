@@ -5,6 +5,7 @@
 #include "merge/value.h"
 
 #include "base/alloc.h"
+#include "base/json_internal.h"
 
 #include <string.h>
 
@@ -14,7 +15,8 @@ struct element {
     struct replica__json_value v;
     size_t at; /* in its array */
     int side;
-    unsigned in; /* of the first of equal ones: the sides that have it, as bits */
+    uint64_t digest; /* of an array or object */
+    unsigned in;     /* of the first of equal ones: the sides that have it, as bits */
 };
 
 struct set {
@@ -39,10 +41,21 @@ static void read_side(struct set *s, struct replica__json_value v, int side)
     struct replica__json_iter it = replica__json_iter(v);
 
     for (size_t at = 0; replica__json_next(&it); at++) {
-        s->elements[s->n] = (struct element){ it.value, at, side, 0 };
+        struct element e = { .v = it.value, .at = at, .side = side };
+
+        if (e.v.type == REPLICA_JSON_ARRAY || e.v.type == REPLICA_JSON_OBJECT)
+            e.digest = replica__json_digest_whole(e.v);
+        s->elements[s->n] = e;
         s->sorted[s->n] = &s->elements[s->n];
         s->n++;
     }
+}
+
+static int order(struct merge *m, const struct element *a, const struct element *b)
+{
+    if (a->v.type == b->v.type && a->digest != b->digest)
+        return a->digest < b->digest ? -1 : 1;
+    return replica__merge_order(m, &a->v, &b->v);
 }
 
 /* Equal ones lie together: the ancestor's first, then by spelling, so that the one that stays does
@@ -51,19 +64,19 @@ static int by_content(struct merge *m, const void *left, const void *right)
 {
     const struct element *a = left;
     const struct element *b = right;
-    int order = replica__merge_order(m, &a->v, &b->v);
+    int r = order(m, a, b);
 
-    if (order)
-        return order;
+    if (r)
+        return r;
     if ((a->side == BASE) != (b->side == BASE))
         return a->side == BASE ? -1 : 1;
     if (a->side == BASE)
         return a->at < b->at ? -1 : a->at > b->at;
     if (a->v.text.len != b->v.text.len)
         return a->v.text.len < b->v.text.len ? -1 : 1;
-    order = memcmp(a->v.text.data, b->v.text.data, a->v.text.len);
-    if (order)
-        return order;
+    r = memcmp(a->v.text.data, b->v.text.data, a->v.text.len);
+    if (r)
+        return r;
     return a->at < b->at ? -1 : a->at > b->at;
 }
 
@@ -93,7 +106,7 @@ static size_t pick(struct merge *m, struct set *s, unsigned *ret_added_by)
     for (size_t i = 0; i < s->n;) {
         struct element *first = s->sorted[i];
 
-        for (; i < s->n && replica__merge_order(m, &first->v, &s->sorted[i]->v) == 0; i++)
+        for (; i < s->n && order(m, first, s->sorted[i]) == 0; i++)
             first->in |= 1u << s->sorted[i]->side;
         if (!stays(first->in))
             continue;
