@@ -25,6 +25,8 @@ const conflicts = []; // what the handler was asked, and what it said
 const errors = [];
 const counts = { pulls: 0, pushes: 0, rows: 0, largestPage: 0 };
 
+let visits = []; // of the documents that are watched together, at each change of one
+
 /* ---- conflict handlers -------------------------------------------------------------- */
 
 /* Counters add up, tags unite, of everything else the local state wins. */
@@ -200,7 +202,13 @@ const commands = {
         replication.reSync();
         return true;
     },
-    seen: () => ({ conflicts, errors, counts }),
+    async together({ ids }) {
+        const query = cities.find({ selector: { id: { $in: ids } }, sort: [{ id: 'asc' }] });
+        query.$.subscribe((docs) => visits.push(docs.map((doc) => doc.visits)));
+        await query.exec();
+        return true;
+    },
+    seen: () => ({ conflicts, errors, counts, visits }),
 };
 
 function answer(message) {

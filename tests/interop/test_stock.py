@@ -3,7 +3,9 @@ ours.  What holds with the one must hold with the other.
 
     test_stock.py rxdb | replica
 """
+import json
 import sys
+import urllib.request
 
 from interop import check, city, equal, main, test, until
 
@@ -18,6 +20,23 @@ def start(scope):
 def test_of_ours(fn):
     """Where RxDB's server promises nothing."""
     return test(fn) if sys.argv[1] == "replica" else fn
+
+
+def push_bundle(server, name, docs, before=None):
+    """Write them as one, over the states of these numbers; gives their numbers."""
+    with urllib.request.urlopen(server.base + "/_replica/1/hello") as answer:
+        incarnation = json.load(answer)["incarnation"]
+    meta = [[0, f"{name}.{i + 1}", 0, 0, 0 if before else -1, before[i] if before else 0, f"{name}.1"]
+            for i in range(len(docs))]
+    body = {"collections": ["cities/0"], "checkpoint": {"id": "", "lwt": 0},
+            "incarnations": [incarnation], "meta": meta, "documents": docs}
+    request = urllib.request.Request(server.base + "/_replica/1/push", json.dumps(body).encode(),
+                                     {"Content-Type": "application/vnd.libreplica+json",
+                                      "Replica-Uses": "operations, numbers, bundles"})
+    with urllib.request.urlopen(request) as answer:
+        verdicts = json.load(answer)["verdicts"]
+    check(all(isinstance(verdict, int) for verdict in verdicts), f"the verdicts are {verdicts}")
+    return verdicts
 
 
 def same(*clients):
@@ -49,6 +68,30 @@ def a_client_that_comes_later_gets_everything(scope):
     b = scope.client(server.url)
     b.do("sync")
     equal("b's documents", b.do("dump"), [city(n) for n in range(7)])
+
+
+@test_of_ours
+def a_bundle_of_others_is_never_shown_by_half(scope):
+    server = start(scope)
+    a, b = scope.client(server.url), scope.client(server.url, batch=3)
+    docs = [city(n) for n in range(7)]
+    b.do("together", ids=[doc["id"] for doc in docs])
+    numbers = push_bundle(server, "first", docs)
+    b.do("waitCount", count=7)
+    b.do("offline")
+    a.do("bulk", docs=[city(n) for n in range(10, 15)])
+    a.do("sync")
+    push_bundle(server, "second", [city(n, visits=1) for n in range(7)], numbers)
+    a.do("bulk", docs=[city(n) for n in range(15, 25)])
+    a.wait("c000003", {"visits": 1})
+    a.do("patch", id="c000003", fields={"path": "/elsewhere"})  # comes behind the others
+    a.do("sync")
+    b.do("online")
+    b.wait("c000003", {"path": "/elsewhere"})
+    b.do("sync")
+    same(a, b)
+    for visits in b.do("seen")["visits"]:
+        check(visits in ([], [0] * 7, [1] * 7), f"b was shown {visits}")
 
 
 @test
