@@ -114,13 +114,14 @@ struct replica__emitted {
 REPLICA_INTERNAL int replica__events_add(replica_db *db, const struct replica__emitted *events,
                                          size_t n, replica_error *err);
 /* Is it one that replica_emit() takes?  REPLICA_EINVAL, REPLICA_EJSON, REPLICA_ELIMIT. */
-REPLICA_INTERNAL int replica__event_check(const replica_db *db, const struct replica__emitted *event,
+REPLICA_INTERNAL int replica__event_check(const replica_db *db,
+                                          const struct replica__emitted *event,
                                           replica_error *err);
 REPLICA_INTERNAL int replica__events_head(replica_db *db, int64_t *ret_head, replica_error *err);
 /* fn for each event after the number *after, which moves behind each that fn has taken; it ends
  * when fn returns false: 1, else 0. */
-REPLICA_INTERNAL int replica__events_read(replica_db *db, int64_t *after,
-                                          bool (*fn)(void *ctx, const struct replica__emitted *event),
+typedef bool (*replica__emitted_fn)(void *ctx, const struct replica__emitted *event);
+REPLICA_INTERNAL int replica__events_read(replica_db *db, int64_t *after, replica__emitted_fn fn,
                                           void *ctx, replica_error *err);
 /* The patterns that handles on this file, of whatever process, listen to: a text of its own with a
  * NUL behind each, and one more behind the last; NULL: nobody does. */

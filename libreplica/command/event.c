@@ -162,8 +162,7 @@ void replica__event_batch_free(struct replica__event_batch *batch)
     replica__buf_free(&batch->text);
 }
 
-int replica__events_read(replica_db *db, int64_t *after,
-                         bool (*fn)(void *ctx, const struct replica__emitted *event), void *ctx,
+int replica__events_read(replica_db *db, int64_t *after, replica__emitted_fn fn, void *ctx,
                          replica_error *err)
 {
     REPLICA_EVENT_BATCH batch = { .n = 0 };

@@ -60,7 +60,8 @@ static int fill(replica_command *c, replica_error *err)
     if (r < 0)
         return r;
     n = doc ? strstr(replica_doc_json(doc, NULL), "\"n\":") : NULL;
-    snprintf(json, sizeof json, "{\"id\":\"count\",\"n\":%ld}", n ? strtol(n + 4, NULL, 10) + 1 : 1);
+    snprintf(json, sizeof json, "{\"id\":\"count\",\"n\":%ld}",
+             n ? strtol(n + 4, NULL, 10) + 1 : 1);
     r = replica_bundle_put(bundle, counts, json, REPLICA_NUL, doc ? replica_doc_rev(doc) : NULL,
                            err);
     replica_doc_unref(doc);
