@@ -52,6 +52,11 @@ def the_code_on_the_page_about_conflicts_compiles(t):
 
 
 @test
+def the_code_on_the_page_about_keys_compiles(t):
+    the_code_on_the_page_compiles(t, 'keys.md')
+
+
+@test
 def the_code_on_the_page_about_commands_compiles(t):
     the_code_on_the_page_compiles(t, 'commands.md')
 
