@@ -379,7 +379,7 @@ REPLICA_INTERNAL int replica__push_page_lower(struct replica__push_page *page, r
 /* Not taken, because another row of its bundle was not: it goes again when that one does. */
 #define REPLICA__VERDICT_BACK (-1)
 struct replica__verdict {
-    int verdict;                  /* REPLICA_VERDICT_... of libreplica.h, or REPLICA__VERDICT_BACK */
+    int verdict;                  /* REPLICA_VERDICT_... of libreplica.h; REPLICA__VERDICT_BACK */
     int64_t sequence;
     struct replica__pulled real;  /* CONFLICT */
     bool half;                    /* CONFLICT: real's bundle has others, which are yet to come */

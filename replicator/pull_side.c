@@ -122,7 +122,10 @@ static void tell_received(struct replica__session *s, const struct arrived *page
             event.code = doc->problem;
             event.reason = doc->reason;
         } else {
-            s->unsettled |= doc->outcome == REPLICA__PULLED_UNSETTLED;
+            if (doc->outcome == REPLICA__PULLED_UNSETTLED) {
+                s->unsettled = true;
+                s->status.in_sync = 0; /* it may have been held, and come free by this */
+            }
             continue;
         }
         replica__session_tell(s, &event);

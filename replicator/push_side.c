@@ -431,6 +431,28 @@ static void recognise_own(struct replica__session *s)
     }
 }
 
+/* The server knows no bundles, and this row is of one: those with more than one row are counted.
+ * What is no more among the last ones is met anew. */
+static void note_parted(struct replica__session *s, const struct replica__push_row *row)
+{
+    uint64_t name = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+    size_t i = 0;
+
+    if (!row->bundle || s->features & REPLICA_REMOTE_BUNDLES)
+        return;
+    for (const char *c = row->bundle; *c; c++)
+        name = (name ^ (unsigned char)*c) * UINT64_C(0x100000001b3);
+    while (i < PARTED && s->parted[i].name != name)
+        i++;
+    if (i == PARTED) {
+        i = s->parted_at;
+        s->parted_at = (s->parted_at + 1) % PARTED;
+        s->parted[i].name = name;
+        s->parted[i].rows = 0;
+    }
+    s->status.unbundled += ++s->parted[i].rows == 2;
+}
+
 static void tell_judged(struct replica__session *s)
 {
     for (size_t i = 0; i < s->judged.n; i++) {
@@ -446,6 +468,7 @@ static void tell_judged(struct replica__session *s)
         case REPLICA_VERDICT_TAKEN:
         case REPLICA_VERDICT_ALREADY:
             s->status.pushed++;
+            note_parted(s, row);
             /* What came meanwhile; or a bundle that waits for what was under way. */
             s->unsettled |= v->verdict == REPLICA_VERDICT_ALREADY ||
                             (row->again && s->features & REPLICA_REMOTE_BUNDLES);

@@ -62,6 +62,8 @@ struct answered { /* verdicts that came */
     char *checkpoint, *follows, *incarnation;
 };
 
+#define PARTED 64
+
 /* A row that the server refused alone, and of which is not known yet whether the refusal was meant
  * for it or for everything. */
 #define SUSPECTS 3
@@ -142,6 +144,11 @@ struct replica__session {
     bool has_verdicts;
     struct replica__lowering *lowering; /* the page that is taken down to the server's version */
     bool searching;         /* a page was refused: halving until the row is found */
+    struct {                /* bundles whose members go one by one, as last met */
+        uint64_t name;
+        int rows;
+    } parted[PARTED];
+    size_t parted_at;
     bool delayed;           /* rows of this pass come later */
     int delays;             /* passes in a row that had such */
     int64_t later_at;       /* when what was put off has its turn; 0: nothing was */

@@ -26,8 +26,8 @@ static size_t index_of(const struct replica__feed *feed, const replica_collectio
 }
 
 /* The assumed state of a row, into the arena. */
-static int copy_base(struct replica__page *p, const struct replica__state *s, struct replica__push_row *row,
-                     replica_error *err)
+static int copy_base(struct replica__page *p, const struct replica__state *s,
+                     struct replica__push_row *row, replica_error *err)
 {
     replica_db *db = p->repl->db;
     REPLICA_STMT stmt = NULL;

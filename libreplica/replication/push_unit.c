@@ -1,9 +1,9 @@
 /* What goes out together: a document alone, or with all that bundles join it to.
  *
  * A group goes out whole, or waits whole: for what is under way, for a conflict that is not
- * settled, for later.  If one of its documents is set aside, or has not risen yet, the others are
- * held until that is dealt with; but what the server has refused goes along, for the group is
- * another one now.  Each document of a group that left has a row of its own that says so, so
+ * settled, for a migration, for later.  If one of its documents is set aside, the others are held
+ * until the program has dealt with that; but what the server has refused goes along, for the group
+ * is another one now.  Each document of a group that left has a row of its own that says so, so
  * that the very same rows stand together when they must be asked about again. */
 #include "libreplica/replication/aside.h"
 #include "libreplica/replication/push_page.h"
@@ -83,8 +83,9 @@ static bool is_under_way(const struct replica__page *p, const struct candidate *
 
 enum { GO, WAIT, HOLD };
 
-/* What the server has refused goes out again with what was written since. */
-static int why_aside(struct replica__page *p, const struct candidate *c, replica_error *err)
+/* Why it is set aside (by replication 0: its step failed); 0: it is not. */
+static int kind_of(struct replica__page *p, const struct candidate *c, int64_t replication,
+                   replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
     int rc = SQLITE_OK;
@@ -93,23 +94,27 @@ static int why_aside(struct replica__page *p, const struct candidate *c, replica
     if (r < 0)
         return r;
     replica__bind_int(stmt, 1, c->number, &rc);
-    replica__bind_int(stmt, 2, p->repl->number, &rc);
+    replica__bind_int(stmt, 2, replication, &rc);
     r = replica__sql_step(p->repl->db, stmt, rc, err);
-    if (r < 0)
-        return r;
-    return r == 0 || sqlite3_column_int(stmt, 0) == REPLICA_ASIDE_REFUSED ? GO : HOLD;
+    return r > 0 ? sqlite3_column_int(stmt, 0) : r;
 }
 
 static int judge(struct replica__page *p, const struct candidate *c, replica_error *err)
 {
+    int kind;
+
     if (is_under_way(p, c)) {
-        p->repl->waited |= !is_later(p, c);
+        p->repl->waited |= c->risen && !is_later(p, c);
         return WAIT;
     }
-    if (c->s.aside_seq == c->seq)
-        return why_aside(p, c, err);
-    if (!c->risen) /* its step may have failed */
-        return HOLD;
+    if (c->s.aside_seq == c->seq) { /* what the server refused goes with what was written since */
+        kind = kind_of(p, c, p->repl->number, err);
+        return kind < 0 ? kind : kind == 0 || kind == REPLICA_ASIDE_REFUSED ? GO : HOLD;
+    }
+    if (!c->risen) {
+        kind = kind_of(p, c, 0, err);
+        return kind < 0 ? kind : kind ? HOLD : WAIT;
+    }
     return c->s.unsettled || is_later(p, c) ? WAIT : GO;
 }
 
@@ -119,12 +124,15 @@ static int put_off(struct replica__page *p, const struct replica__group *g, int 
 {
     for (size_t i = 0; i < g->n; i++) {
         struct candidate c;
-        int r = replica__met_add(&p->repl->met, g->docs[i], err);
+        int r = look(p, g->docs[i], &c, err);
 
-        if (r >= 0)
-            r = look(p, g->docs[i], &c, err);
-        if (r > 0 && !c.s.unsettled && c.s.aside_seq != c.seq && !is_under_way(p, &c) &&
-            c.s.todo != REPLICA__TODO_LATER && c.s.todo != todo) {
+        if (r < 0)
+            return r;
+        if (r == 0 || is_under_way(p, &c)) /* what left before is asked about in its turn */
+            continue;
+        r = replica__met_add(&p->repl->met, g->docs[i], err);
+        if (r >= 0 && !c.s.unsettled && c.s.aside_seq != c.seq && c.s.todo != todo &&
+            c.s.todo != REPLICA__TODO_LATER) {
             c.s.todo = todo;
             r = replica__state_put(p->repl->db, &c.s, err);
         }

@@ -325,12 +325,11 @@ static const struct replica__verdict *spokesman(const struct replica__verdict *v
     for (size_t i = 0; i < n; i++) {
         const struct replica__verdict *v = &verdicts[i];
 
-        if (v->verdict == REPLICA_VERDICT_TAKEN || v->verdict == REPLICA_VERDICT_ALREADY)
-            return NULL; /* then so are all */
         if (v->verdict == REPLICA_VERDICT_REFUSED)
             found = v;
-        else if (v->verdict != REPLICA_VERDICT_NONE &&
-                 (!found || found->verdict == REPLICA_VERDICT_CONFLICT))
+        else if ((v->verdict == REPLICA_VERDICT_CONFLICT && !found) ||
+                 ((v->verdict == REPLICA_VERDICT_LOCKED || v->verdict == REPLICA_VERDICT_LATER) &&
+                  (!found || found->verdict == REPLICA_VERDICT_CONFLICT)))
             found = v;
     }
     return found;
@@ -345,6 +344,9 @@ static void judge_unit(struct replica__verdict *verdicts, size_t n)
         return;
     said = *of;
     for (size_t i = 0; i < n; i++) {
+        if (verdicts[i].verdict == REPLICA_VERDICT_TAKEN ||
+            verdicts[i].verdict == REPLICA_VERDICT_ALREADY)
+            continue; /* it was taken before, with others */
         if (said.verdict == REPLICA_VERDICT_REFUSED && verdicts[i].verdict != said.verdict)
             verdicts[i] = said;
         else if (verdicts[i].verdict == REPLICA_VERDICT_NONE)

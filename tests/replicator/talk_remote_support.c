@@ -26,6 +26,11 @@ const char *talk_read_doc(const char *at, struct short_doc *ret)
 
     *ret = (struct short_doc){ 0 };
     snprintf(text, sizeof text, "%.*s", (int)len, at);
+    mark = strchr(text, '~');
+    if (mark) {
+        snprintf(ret->bundle, sizeof ret->bundle, "%s", mark + 1);
+        *mark = '\0';
+    }
     mark = strchr(text, '^');
     if (mark) {
         ret->stamp = atoll(mark + 1) << 16;
@@ -146,18 +151,30 @@ static void note_row(struct talk *t, const replica_push_request *request,
     talk_add_text(t->operations, sizeof t->operations, "%s ", row->operation);
 }
 
+static void note_bundle(struct talk *t, const replica_push_request *request, size_t i)
+{
+    const char *name = request->rows[i].bundle;
+    const char *last = i > 0 ? request->rows[i - 1].bundle : NULL;
+
+    talk_add_text(t->units, sizeof t->units, "%s%s%s",
+                  i == 0 ? "" : name && last && strcmp(name, last) == 0 ? "+" : " ",
+                  request->rows[i].id, request->rows[i].firm ? "!" : "");
+}
+
 static int push(void *ctx, replica_call *call, const replica_push_request *request)
 {
     struct talk *t = ctx;
 
     t->pushes++;
-    t->pushed[0] = t->operations[0] = '\0';
+    t->pushed[0] = t->operations[0] = t->units[0] = '\0';
     t->pushed_rows = request->row_count;
     snprintf(t->push_checkpoint, sizeof t->push_checkpoint, "%s",
              request->checkpoint ? request->checkpoint : "");
     note_feed(t, request->collections, request->count);
-    for (size_t i = 0; i < request->row_count; i++)
+    for (size_t i = 0; i < request->row_count; i++) {
         note_row(t, request, &request->rows[i]);
+        note_bundle(t, request, i);
+    }
     return started(t, &t->push, call);
 }
 
@@ -235,7 +252,8 @@ static size_t make_docs(const char *text, struct short_doc *d, replica_remote_do
                                         .json = d[i].json,
                                         .len = strlen(d[i].json),
                                         .deleted = d[i].deleted,
-                                        .sequence = d[i].sequence };
+                                        .sequence = d[i].sequence,
+                                        .bundle = d[i].bundle[0] ? d[i].bundle : NULL };
     return n;
 }
 
@@ -323,7 +341,8 @@ static const char *read_verdict(const char *at, struct short_doc *d, replica_rem
                                         .len = strlen(d->json),
                                         .deleted = d->deleted,
                                         .sequence = d->sequence,
-                                        .stamp = d->stamp };
+                                        .stamp = d->stamp,
+                                        .bundle = d->bundle[0] ? d->bundle : NULL };
     }
     return at + len + strspn(at + len, " ");
 }

@@ -7,7 +7,7 @@
 #define MAX_DOCS 300
 
 struct short_doc {
-    char collection[200], id[200], json[500];
+    char collection[200], id[200], json[500], bundle[100];
     bool deleted;
     int64_t sequence, stamp;
 };

@@ -240,6 +240,24 @@ void talk_put(struct talk *t, const char *docs)
     replica__session_changed(t->session);
 }
 
+void talk_bundle(struct talk *t, const char *docs, bool firm)
+{
+    replica_bundle *bundle = NULL;
+
+    OK(replica_bundle_begin(t->db, &bundle, &test_err));
+    if (firm)
+        OK(replica_bundle_set_firm(bundle, &test_err));
+    while (*docs) {
+        struct short_doc d;
+
+        docs = talk_read_doc(docs, &d);
+        OK(replica_bundle_put(bundle, collection(t, d.collection), d.json, REPLICA_NUL,
+                              REPLICA_ANY_REV, &test_err));
+    }
+    OK(replica_bundle_commit(bundle, NULL, &test_err));
+    replica__session_changed(t->session);
+}
+
 const char *talk_have(struct talk *t, const char *id)
 {
     static char shown[300];

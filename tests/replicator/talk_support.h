@@ -65,6 +65,7 @@ struct talk {
     int rows;                /* asked for by the last pull */
     char feed[100];          /* collections of the last pull or push */
     char pushed[8000];       /* rows of the last push */
+    char units[2000];        /* the same rows' keys: "a b+c! d", a bundle's joined, firm with ! */
     char push_checkpoint[300];
     size_t pushed_rows;
     char operations[2000];   /* of the last push, with a space behind each */
@@ -102,6 +103,7 @@ void talk_next(struct talk *t);
 
 /* The program writes.  It is told to the session. */
 void talk_put(struct talk *t, const char *docs);
+void talk_bundle(struct talk *t, const char *docs, bool firm);
 const char *talk_have(struct talk *t, const char *id); /* "a=1", or "-" */
 int talk_state(struct talk *t, const char *id);        /* REPLICA_DOC_... */
 int talk_logged(struct talk *t);                       /* entries in the conflict log */

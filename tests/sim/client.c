@@ -103,6 +103,9 @@ static int rise(void *ctx, replica_doc *doc, replica_text *out)
 
 static const replica_migration to_next = { .to = 1, .up = rise };
 
+/* The fleet's clocks are of another time than the machine's, and the oracle reads the log. */
+#define KEEP_MS (INT64_C(100) * 365 * 24 * 3600 * 1000)
+
 static void open_db(struct client *c)
 {
     replica_db_options o = REPLICA_DB_OPTIONS_INIT;
@@ -110,6 +113,7 @@ static void open_db(struct client *c)
 
     o.log = log_line;
     o.log_ctx = c;
+    o.log_ms = KEEP_MS;
     must(c, replica_db_open(c->path, &o, &c->db, &err), &err, "open");
     replica__db_set_world(c->db, &c->machine.world);
     for (int i = 0; i < c->sim->plan.colls; i++) {
@@ -162,6 +166,7 @@ void client_open(struct client *c)
     c->turn_at = 0;
     client_turn_soon(c, 0);
     oracle_check_checkpoint(c);
+    oracle_check_bundles(c);
 }
 
 /* What was not read until now rises in the program's dispatch. */
@@ -393,6 +398,7 @@ static bool step(struct client *c)
         sim_fail(sim, "client %d: %d steps and no end", c->number, MAX_STEPS);
     client_committed(c);
     oracle_check_checkpoint(c);
+    oracle_check_bundles(c);
     if (client_in_sync(c))
         oracle_check_in_sync(c);
     return again;

@@ -38,6 +38,7 @@ void oracle_free(struct oracle *o)
         }
     }
     free(o->tokens);
+    free(o->written);
     free(o);
 }
 
@@ -200,7 +201,10 @@ static int add_state(void *ctx, const struct replica__feed_doc *doc)
             abort();
     }
     h->states[h->n++] = (struct state){ doc->sequence, doc->deleted, strndup(doc->json, doc->len),
-                                        sim->server.version };
+                                        sim->server.version, 0 };
+    if (doc->bundle)
+        h->states[h->n - 1].written =
+            oracle_written(sim->oracle, coll, atoi(doc->id + 1), doc->sequence, doc->bundle);
     sim_trace(sim, "server: %lld is %s/%s %s%s", (long long)doc->sequence, coll_names[coll],
               doc->id, doc->deleted ? "deleted " : "", h->states[h->n - 1].json);
     return 0;
@@ -225,6 +229,7 @@ void oracle_look_at_server(struct sim *sim)
     replica_error err = { .offset = -1 };
     int r = replica_db_collections(sim->server.db, open_coll, &opening, &err);
 
+    sim->oracle->look++;
     if (r >= 0 && opening.n > 0)
         r = replica__master_read(sim->server.db, sim->server_colls, opening.n,
                                  &(struct replica__feed_options){ .since = sim->oracle->seen,
@@ -341,6 +346,26 @@ static int see_rejected(void *ctx, const replica_rejected_entry *entry)
     return 0;
 }
 
+/* Members of a bundle one of which is set aside. */
+static void see_held(struct client *c, struct view *view)
+{
+    static const char sql[] =
+        "SELECT c.name, d.id FROM state s JOIN doc d ON d.number = s.doc"
+        " JOIN collection c ON c.id = d.coll WHERE s.todo = 3";
+    sqlite3_stmt *stmt = NULL;
+
+    if (sqlite3_prepare_v2(c->db->sqlite, sql, -1, &stmt, NULL) != SQLITE_OK)
+        sim_fail(c->sim, "client %d: %s", c->number, sqlite3_errmsg(c->db->sqlite));
+    while (sqlite3_step(stmt) == SQLITE_ROW) {
+        int coll = 0;
+
+        while (strcmp(coll_names[coll], (const char *)sqlite3_column_text(stmt, 0)) != 0)
+            coll++;
+        view->rejected[coll][atoi((const char *)sqlite3_column_text(stmt, 1) + 1)] = true;
+    }
+    sqlite3_finalize(stmt);
+}
+
 void oracle_see(struct client *c, struct view *view)
 {
     replica_error err = { .offset = -1 };
@@ -357,6 +382,7 @@ void oracle_see(struct client *c, struct view *view)
     }
     if (r >= 0)
         r = replica_rejected(c->db, NULL, see_rejected, view, &err);
+    see_held(c, view);
     if (r < 0)
         sim_fail(c->sim, "client %d: %s", c->number, err.message);
 }

@@ -251,9 +251,65 @@ static int first_rejected(void *ctx, const replica_rejected_entry *entry)
     return 1;
 }
 
+/* Could a discard take back what was counted?  With a document go those that bundles join it to. */
+static bool may_uncount(const struct client *c)
+{
+    for (int i = 0; i < c->sim->plan.colls; i++) {
+        if (is_counted(c, i))
+            return true;
+    }
+    return false;
+}
+
+static void remember(struct client *c, replica_doc *before[MAX_COLLS][MAX_KEYS])
+{
+    char id[16];
+
+    for (int i = 0; i < c->sim->plan.colls; i++) {
+        for (int k = 0; k < c->sim->plan.keys; k++) {
+            snprintf(id, sizeof id, "k%d", k);
+            before[i][k] = read_doc(c, i, id);
+        }
+    }
+}
+
+static bool is_same_doc(replica_doc *a, replica_doc *b)
+{
+    return a && b ? strcmp(replica_doc_rev(a), replica_doc_rev(b)) == 0 : a == b;
+}
+
+/* What is another one now went back to what the server had. */
+static void note_discarded(struct client *c, replica_doc *before[MAX_COLLS][MAX_KEYS], bool done)
+{
+    char id[16];
+
+    for (int i = 0; i < c->sim->plan.colls; i++) {
+        for (int k = 0; k < c->sim->plan.keys; k++) {
+            replica_doc *doc;
+            const char *json;
+            size_t len = 0;
+
+            snprintf(id, sizeof id, "k%d", k);
+            doc = read_doc(c, i, id);
+            json = text_of(doc, &len);
+            if (done && !is_same_doc(before[i][k], doc)) {
+                if (json)
+                    oracle_wanted(c->sim, json, len);
+                for (int n = 0; n < c->sim->plan.clients; n++) {
+                    if (client_same_file(c, n))
+                        c->sim->clients[n].discarded[i][k] = true;
+                }
+            }
+            replica_doc_unref(doc);
+            replica_doc_unref(before[i][k]);
+        }
+    }
+}
+
 bool program_takes_up_rejected(struct client *c, bool discard)
 {
     struct found found = { 0 };
+    replica_doc *before[MAX_COLLS][MAX_KEYS] = { { NULL } };
     replica_error err = { .offset = -1 };
     int coll = 0;
     int r = replica_rejected(c->db, NULL, first_rejected, &found, &err);
@@ -262,26 +318,15 @@ bool program_takes_up_rejected(struct client *c, bool discard)
         return false;
     while (strcmp(coll_names[coll], found.collection) != 0)
         coll++;
-    discard = discard && !is_counted(c, coll);
+    discard = discard && !may_uncount(c);
+    remember(c, before);
     sim_trace(c->sim, "client %d: %s %s/%s", c->number, discard ? "discards" : "tries again",
               found.collection, found.id);
     r = discard ? replica_rejected_discard(c->db, found.number, &err)
                 : replica_rejected_retry(c->db, found.number, &err);
     if (r < 0 && r != REPLICA_ENOTSUP) /* it has moved on */
         sim_fail(c->sim, "client %d: a rejected document: %s", c->number, err.message);
-    if (discard && r > 0) {
-        replica_doc *doc = read_doc(c, coll, found.id);
-        size_t len = 0;
-        const char *json = text_of(doc, &len);
-
-        if (json)
-            oracle_wanted(c->sim, json, len);
-        for (int i = 0; i < c->sim->plan.clients; i++) {
-            if (client_same_file(c, i))
-                c->sim->clients[i].discarded[coll][atoi(found.id + 1)] = true;
-        }
-        replica_doc_unref(doc);
-    }
+    note_discarded(c, before, discard && r > 0);
     for (int i = 0; i < c->sim->plan.clients; i++) { /* what is tried again is asked about again */
         if (client_same_file(c, i))
             handlers_forget_asked(&c->sim->clients[i]);

@@ -28,18 +28,56 @@ static bool is_poisoned(const struct replica__storage_row *row)
     return memmem(row->doc.text.data, row->doc.text.len, "\"poison\"", 8) != NULL;
 }
 
+/* Rows from here on that are judged as one. */
+static size_t as_one(const struct replica__storage_row *rows, size_t n)
+{
+    size_t count = 1;
+
+    while (count < n && rows[0].bundle && rows[count].bundle &&
+           strcmp(rows[0].bundle, rows[count].bundle) == 0)
+        count++;
+    return count;
+}
+
 static void judge_by_rules(struct replica__storage_row *rows, size_t n, struct ruled *ruled)
 {
-    for (size_t i = 0; i < n; i++) {
-        rows[i].verdict = REPLICA_VERDICT_NONE;
-        if (is_poisoned(&rows[i]) && !ruled_sim->healed) {
-            rows[i].verdict = REPLICA_VERDICT_REFUSED;
-            rows[i].code = 403;
-            strcpy(rows[i].reason, "poison");
-        } else if (!sim_chance(ruled_sim, ruled_sim->plan.slow / 4)) {
-            ruled->rows[ruled->n] = rows[i];
-            ruled->place[ruled->n++] = i;
+    for (size_t i = 0, count; i < n; i += count) {
+        bool poisoned = false;
+
+        count = as_one(&rows[i], n - i);
+        for (size_t k = i; k < i + count; k++) {
+            rows[k].verdict = REPLICA_VERDICT_NONE;
+            poisoned |= is_poisoned(&rows[k]) && !ruled_sim->healed;
         }
+        if (!poisoned && sim_chance(ruled_sim, ruled_sim->plan.slow / 4))
+            continue;
+        for (size_t k = i; k < i + count; k++) {
+            if (poisoned) {
+                rows[k].verdict = REPLICA_VERDICT_REFUSED;
+                rows[k].code = 403;
+                strcpy(rows[k].reason, "poison");
+            } else {
+                ruled->rows[ruled->n] = rows[k];
+                ruled->place[ruled->n++] = k;
+            }
+        }
+    }
+}
+
+/* All of a bundle is taken, or nothing; what was taken before may be part of it. */
+static void check_halves(const struct replica__storage_row *rows, size_t n)
+{
+    for (size_t i = 0, count; i < n; i += count) {
+        bool taken = false, left = false;
+
+        count = as_one(&rows[i], n - i);
+        for (size_t k = i; k < i + count; k++) {
+            taken |= rows[k].verdict == REPLICA_VERDICT_TAKEN;
+            left |= rows[k].verdict != REPLICA_VERDICT_TAKEN &&
+                    rows[k].verdict != REPLICA_VERDICT_ALREADY;
+        }
+        if (taken && left)
+            sim_fail(ruled_sim, "the server took a part of bundle %s", rows[i].bundle);
     }
 }
 
@@ -58,6 +96,8 @@ static int push(struct replica__storage *s, struct replica__storage_row *rows, s
     r = store_ops->push(s, ruled.rows, ruled.n, by, ret_before, ret_after, err);
     for (size_t i = 0; i < ruled.n; i++)
         rows[ruled.place[i]] = ruled.rows[i];
+    if (r >= 0)
+        check_halves(rows, n);
     free(ruled.rows);
     free(ruled.place);
     return r;
@@ -234,7 +274,7 @@ void server_answer(struct sim *sim, const char *method, const char *url, const c
     bool faulty = dies || sim_chance(sim, sim->plan.fault);
 
     if (strncmp(url, "/_replica/", 10) == 0)
-        request.uses = "operations, numbers";
+        request.uses = "operations, numbers, bundles";
     split(text, params, 20, &request);
     if (dies)
         fault_io_from(FAULT_WRITE | FAULT_SYNC, (int)sim_roll(sim, 20), SQLITE_IOERR);

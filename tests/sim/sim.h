@@ -205,6 +205,8 @@ void oracle_counted(struct sim *sim, int client, int coll, int key, int amount);
 /* The server has answered: look what is new in its feed. */
 void oracle_look_at_server(struct sim *sim);
 void oracle_check_checkpoint(struct client *c);
+/* Who shows a state of a bundle shows none of the other members that is older than the bundle. */
+void oracle_check_bundles(struct client *c);
 void oracle_check_in_sync(struct client *c);
 void oracle_check_end(struct sim *sim);
 /* Append the numbers of the member "w" of the document. */

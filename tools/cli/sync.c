@@ -224,6 +224,7 @@ static void print_summary(const replica_sync_status *status)
     cli_print_number("conflicts", status->conflicts);
     cli_print_number("unsettled", status->unsettled);
     cli_print_number("rejected", status->rejected);
+    cli_print_number("unbundled", status->unbundled);
     cli_print_number("bytes_down", status->bytes_down);
     cli_print_number("bytes_up", status->bytes_up);
     printf("}\n");
