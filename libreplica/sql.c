@@ -46,8 +46,9 @@
 #define PASSED(since) \
     "NOT EXISTS (SELECT 1 FROM replication_collection rc JOIN replication r" \
     "  ON r.id = rc.replication LEFT JOIN state s ON s.doc = d.number AND s.replication = r.id" \
-    "  WHERE rc.coll = d.coll AND r.seen >= " since " AND " OF_KEYS("r.keys") " AND (s.doc IS NULL OR s.clean_seq IS NULL" \
-    "  OR s.clean_seq <> d.seq OR s.sent_seq IS NOT NULL OR s.unsettled IS NOT NULL" \
+    "  WHERE rc.coll = d.coll AND r.seen >= " since " AND " OF_KEYS("r.keys") \
+    "  AND (s.doc IS NULL OR s.clean_seq IS NULL OR s.clean_seq <> d.seq" \
+    "  OR s.sent_seq IS NOT NULL OR s.unsettled IS NOT NULL" \
     "  OR s.todo IS NOT NULL OR s.aside_seq = d.seq))" \
     " AND NOT EXISTS (SELECT 1 FROM aside a WHERE a.coll = d.coll AND a.doc = d.id)"
 
@@ -159,7 +160,8 @@ static const char *const texts[] = {
         "  CROSS JOIN doc d ON d.number = m.doc"
         "  LEFT JOIN state s ON s.doc = m.doc AND s.replication = ?2"
         "  WHERE " OPEN " AND d.seq <> ifnull(s.clean_seq, 0)"
-        "   AND (?3 = 0 OR d.coll = ?3) AND " OF_REPLICATION("?2") " AND EXISTS(SELECT 1 FROM replication_collection rc"
+        "   AND (?3 = 0 OR d.coll = ?3) AND " OF_REPLICATION("?2")
+        "   AND EXISTS(SELECT 1 FROM replication_collection rc"
         "    WHERE rc.replication = ?2 AND rc.coll = d.coll))"
         " SELECT doc, seq, bundle, EXISTS(SELECT 1 FROM member m WHERE m.bundle = g.bundle"
         "  AND m.firm) FROM g",
@@ -337,8 +339,8 @@ static const char *const texts[] = {
         "  WHERE rc.replication = r.id AND d.seq > ifnull((SELECT min("
         "    CASE WHEN f.sent_from < f.sent_to THEN min(f.sent_from, f.mark) ELSE f.mark END) FROM "
         "feed f"
-        "   WHERE f.replication = r.id AND f.coll IN (0, rc.coll)), 0) AND CASE WHEN " PUSHABLE " THEN "
-        OF_KEYS("r.keys") " END)"
+        "   WHERE f.replication = r.id AND f.coll IN (0, rc.coll)), 0) AND CASE WHEN " PUSHABLE
+        "   THEN " OF_KEYS("r.keys") " END)"
         "  + (SELECT count(*) FROM state s JOIN doc d ON d.number = s.doc"
         "     WHERE s.replication = r.id AND s.todo IS NOT NULL AND " OF_KEYS("r.keys") "),"
         " (SELECT count(*) FROM state s JOIN doc d ON d.number = s.doc WHERE s.replication = r.id"

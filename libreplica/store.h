@@ -141,8 +141,8 @@ REPLICA_INTERNAL int replica__replication_open(replica_db *db, const char *name,
                                                struct replica__replication **ret_repl,
                                                replica_error *err);
 /* Before its feeds: it is about the documents whose keys match this pattern (NULL: all), both ways;
- * the others are not pushed, and are passed over when they come.  Another pattern than the last time
- * begins anew.  REPLICA_EINVAL: no pattern. */
+ * the others are not pushed, and are passed over when they come.  Another pattern than the last
+ * time begins anew.  REPLICA_EINVAL: no pattern. */
 REPLICA_INTERNAL int replica__replication_keys(struct replica__replication *repl,
                                                const char *keys, replica_error *err);
 REPLICA_INTERNAL void replica__replication_close(struct replica__replication *repl);

@@ -202,8 +202,8 @@ static void observe(struct sides *s)
         for (int i = 0; i < OBSERVERS; i++) {
             char pattern[64];
 
-            snprintf(pattern, sizeof pattern, i % 2 ? "/room/%02d/client/%d/*" : "/room/%02d/*/%d/**",
-                     i / 10, i % 10);
+            snprintf(pattern, sizeof pattern,
+                     i % 2 ? "/room/%02d/client/%d/*" : "/room/%02d/*/%d/**", i / 10, i % 10);
             bench_ok(replica_keys_observe(s->coll, pattern, on_change, &s->seen, NULL,
                                           &observers[i], &err), &err, "observe");
             if (i == 0) {

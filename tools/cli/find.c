@@ -119,8 +119,8 @@ int cmd_find(int argc, char **argv)
         "Print the documents that match, one per line, in the order of the query:\n"
         "{\"selector\":{\"country\":\"DE\"},\"sort\":[{\"name\":\"asc\"}],\"skip\":0,\"limit\":10,"
         "\n"
-        "\"fields\":[\"name\"],\"index\":[\"country\"]}.  Every part may be left out.  With --keys,\n"
-        "of those whose keys match the pattern; then the query may be left out, too.",
+        "\"fields\":[\"name\"],\"index\":[\"country\"]}.  Every part may be left out.\n"
+        "With --keys, of those whose keys match the pattern; then the query may be left out, too.",
         0,
         1,
         options,
