@@ -60,8 +60,8 @@ typedef struct replica_command_options {
 } replica_command_options;
 #define REPLICA_COMMAND_OPTIONS_INIT { sizeof(replica_command_options), 0 }
 
-/* coll: a collection for commands, opened without a schema or a conflict handler and with the key
- * "id", alone for this.  The id is the address, a slash, and what no other command has.
+/* coll: a collection for commands, opened without a schema, conflict handler or rules and with the
+ * key "id", alone for this.  The id is the address, a slash, and what no other command has.
  * REPLICA_EINVAL: the collection is none for commands; no address. */
 REPLICA_API int replica_command_send(replica_collection *coll, const char *address,
                                      const char *payload, size_t len,

@@ -292,9 +292,10 @@ bool replica__command_is_expired(const replica_collection *coll,
 
 int replica__command_check(const replica_collection *coll, replica_error *err)
 {
-    if (strcmp(coll->key, "id") != 0 || coll->schema || coll->handler.resolve)
+    /* Merged, two claims would be one. */
+    if (strcmp(coll->key, "id") != 0 || coll->schema || coll->handler.resolve || coll->rules)
         return replica__error_set(err, REPLICA_EINVAL, 0,
-                                  "a collection of commands has the key \"id\", no schema and no"
-                                  " conflict handler");
+                                  "a collection of commands has the key \"id\", no schema, and"
+                                  " neither rules nor a handler for conflicts");
     return 0;
 }

@@ -629,6 +629,10 @@ TEST(what_cannot_be_sent_or_handled_is_refused)
     replica_collection *coll = commands_of(&s);
     char id[REPLICA_COMMAND_ID_SIZE] = "untouched";
 
+    keyed.rules = "\"merge\"";
+    CHECK_RC(replica_db_collection(s.db, "merged", &keyed, &other, &test_err), 0);
+    CHECK_RC(replica_command_send(other, "a", "1", 1, NULL, id, &test_err), REPLICA_EINVAL);
+    keyed.rules = NULL;
     keyed.key = "name";
     CHECK_RC(replica_db_collection(s.db, "keyed", &keyed, &other, &test_err), 0);
     CHECK_RC(replica_command_send(other, "a", "1", 1, NULL, id, &test_err), REPLICA_EINVAL);

@@ -80,6 +80,18 @@ TEST(our_pull_names_all_collections)
                     "/_replica/1/stream?c=cities/0&c=notes/2&lwt=7&id=ab1");
 }
 
+TEST(a_stream_names_its_client_and_what_it_listens_to)
+{
+    static const char *const listen[] = { "/lamp/*", "a b", NULL };
+    replica_pull_request request = { two, 1, NULL, 100, 4096, .listen = listen, .client = "tok" };
+
+    check_pull_path(OURS, &request, true,
+                    "/_replica/1/stream?c=cities/0&lwt=0&id=&client=tok&listen=%2Flamp%2F%2A"
+                    "&listen=a%20b");
+    check_pull_path(OURS, &request, false,
+                    "/_replica/1/pull?c=cities/0&lwt=0&id=&rows=100&bytes=4096");
+}
+
 /* ---- pages ----------------------------------------------------------------------- */
 
 static int read_page(enum replica__dialect dialect, const replica_pull_request *request,
