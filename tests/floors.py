@@ -33,14 +33,14 @@ OUTSIDE = [
     (r'sqlite3(ext)?\.h', ['libreplica/']),
     (r'pcre2.*\.h', ['schema/pattern.c']),
     (r'idn2\.h', ['schema/format_idn.c']),
-    (r'curl/.*', ['replicator/http_link.c']),
+    (r'curl/.*', ['replicator/http_link.c', 'tools/cli/ask.c']),
     (r'microhttpd\.h', ['tools/server/']),
     (r'zstd(_errors)?\.h', ['replicator/', 'tools/server/']),
     (r'zlib\.h', ['tools/server/']),
 ]
 LIBC = re.compile(r'''((assert|ctype|dirent|errno|fcntl|float|ftw|getopt|inttypes|limits|locale|math
-    |netdb|poll|pthread|sched|semaphore|signal|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib
-    |stdnoreturn|string|strings|termios|time|unistd)\.h|(arpa|linux|net|netinet|sys)/.*)''', re.X)
+    |netdb|poll|pthread|sched|semaphore|signal|spawn|stdarg|stdatomic|stdbool|stddef|stdint|stdio
+    |stdlib|stdnoreturn|string|strings|termios|time|unistd)\.h|(arpa|linux|net|netinet|sys)/.*)''', re.X)
 EXEMPT = {'libreplica/cjson.h'}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 COLUMNS = 100

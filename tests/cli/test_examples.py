@@ -62,6 +62,11 @@ def the_code_on_the_page_about_commands_compiles(t):
 
 
 @test
+def the_code_on_the_page_about_locks_compiles(t):
+    the_code_on_the_page_compiles(t, 'locks.md')
+
+
+@test
 def the_code_on_the_page_about_migrations_compiles(t):
     the_code_on_the_page_compiles(t, 'migrations.md')
 

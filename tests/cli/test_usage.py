@@ -7,7 +7,7 @@ import subprocess
 from cli import main, test
 
 COMMANDS = ('put', 'get', 'delete', 'patch', 'import', 'export', 'ls', 'find', 'index', 'changes',
-            'watch', 'emit', 'listen', 'sync',
+            'watch', 'emit', 'listen', 'lock', 'unlock', 'locks', 'sync',
             'status', 'conflicts', 'merge', 'history', 'rejected', 'check', 'serve')
 
 

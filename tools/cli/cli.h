@@ -21,7 +21,7 @@ enum {
     CLI_UNREACHED = 3,   /* no server answers */
     CLI_CREDENTIALS = 4, /* missing, or refused */
     CLI_VERSION = 5,     /* of the schema, or of the file */
-    CLI_CONFLICT = 6,    /* another revision is stored */
+    CLI_CONFLICT = 6,    /* another revision is stored, or another one holds the lock */
     CLI_INPUT = 7,       /* text that is no document */
     CLI_STORAGE = 8,     /* I/O, full, corrupt, busy, read-only, out of memory */
     CLI_REFUSED = 9      /* the server answers, and does not serve us */
@@ -179,6 +179,8 @@ int cmd_history(int argc, char **argv);
 int cmd_import(int argc, char **argv);
 int cmd_index(int argc, char **argv);
 int cmd_listen(int argc, char **argv);
+int cmd_lock(int argc, char **argv);
+int cmd_locks(int argc, char **argv);
 int cmd_ls(int argc, char **argv);
 int cmd_merge(int argc, char **argv);
 int cmd_patch(int argc, char **argv);
@@ -191,6 +193,7 @@ int cmd_serve(int argc, char **argv);
 int cmd_sql(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_sync(int argc, char **argv);
+int cmd_unlock(int argc, char **argv);
 int cmd_watch(int argc, char **argv);
 
 #endif

@@ -11,6 +11,7 @@ int cli_exit_code(int code)
     case REPLICA_ELIMIT:
         return CLI_INPUT;
     case REPLICA_ECONFLICT:
+    case REPLICA_ELOCKED:
         return CLI_CONFLICT;
     case REPLICA_EVERSION:
         return CLI_VERSION;

@@ -29,6 +29,9 @@ _replica_options()
         watch) echo --db --collection --since --count --docs --query --keys ;;
         emit) echo --db --durable --collection --expires --wait --timeout ;;
         listen) echo --db --handle --collection --answer --at-most-once --lease --count ;;
+        lock) echo --url --db --collection --own --name --client --fence --ttl --wait --token-file ;;
+        unlock) echo --url --client --own --fence --token-file ;;
+        locks) echo --url --db --watch --count --token-file --json ;;
         sync)
             echo --db --collection --url --once --live --push-only --pull-only --token-file \
                 --dialect --on-conflict --rules --keys --timeout --key --schema --json
@@ -51,7 +54,7 @@ _replica()
 {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     local command=${COMP_WORDS[1]}
-    local commands="put get delete patch import export ls find explain search index changes watch emit listen sql sync
+    local commands="put get delete patch import export ls find explain search index changes watch emit listen lock unlock locks sql sync
         status
         conflicts merge history rejected check purge schema serve help"
 
