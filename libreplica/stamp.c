@@ -16,8 +16,8 @@ static int64_t distance(int64_t a, int64_t b)
     return a > b ? a - b : b - a;
 }
 
-/* The server's clock, as it has gone on since; 0: it is not known.  When our two clocks do not agree
- * on how long that was, one was stepped, or the machine slept: then nobody knows. */
+/* The server's clock, as it has gone on since; 0: it is not known.  When our two clocks do not
+ * agree on how long that was, one was stepped, or the machine slept: then nobody knows. */
 static int64_t server_now(const replica_db *db)
 {
     struct replica__told_time told = replica__gate_time(db->gate);

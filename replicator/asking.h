@@ -19,8 +19,8 @@ void replica__asking_close(struct replica__asking *a);
 bool replica__asking_has(struct replica__asking *a, const struct replica__unsettled *u);
 /* May more be asked, or do too many questions wait for the program's thread? */
 bool replica__asking_ready(struct replica__asking *a);
-/* Ask; takes over the states of u on success.  Without a handler it waits as one that is asked, until
- * the program comes with one. */
+/* Ask; takes over the states of u on success.  Without a handler it waits as one that is asked,
+ * until the program comes with one. */
 int replica__asking_ask(struct replica__asking *a, replica_db *db, struct replica__unsettled *u);
 
 /* Have the states of older versions brought up first, on the program's thread; takes over the

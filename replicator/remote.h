@@ -155,8 +155,8 @@ typedef struct replica_remote {
 
 /* ---- answers --------------------------------------------------------------------- */
 
-/* Before the answer to hello: the server's rules for the conflicts of a collection ("*": of all), as
- * <libreplica/merge.h> has them, of len bytes.  They hold where the program has said nothing. */
+/* Before the answer to hello: the server's rules for the conflicts of a collection ("*": of all),
+ * as <libreplica/merge.h> has them, of len bytes.  They hold where the program has said nothing. */
 REPLICA_API void replica_call_rules(replica_call *call, const char *collection, const char *json,
                                     size_t len);
 REPLICA_API void replica_call_hello(replica_call *call, unsigned features);

@@ -142,7 +142,7 @@ static void take_rules(struct replica__session *s, replica_collection *coll, con
     int r = replica__collection_tell_rules(coll, json, len, &error);
 
     if (r < 0)
-        replica__session_log(s, REPLICA_LOG_WARNING, "the server's rules for '%s' are of no use: %s",
+        replica__session_log(s, REPLICA_LOG_WARNING, "the server's rules for '%s' are no use: %s",
                              replica_collection_name(coll), error.message);
     else if (r > 0)
         replica__session_log(s, REPLICA_LOG_WARNING,

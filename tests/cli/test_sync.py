@@ -189,6 +189,109 @@ def the_client_wins_a_conflict_if_it_is_told_to(t):
     t.same((a.get('x'), b.get('x')), ('{"id":"x","n":2}',) * 2)
 
 
+COUNT = '{"":"merge","/n":"sum"}'
+
+
+def count_twice(a, b, *options):
+    """Both add to what both have, and meet."""
+    a.put('{"id":"x","n":5}')
+    a.once()
+    b.once()
+    a.put('{"id":"x","n":6}')
+    b.put('{"id":"x","n":15,"by":"b"}')
+    a.once()
+    b.once(*options)
+    a.once()
+    return a.get('x'), b.get('x')
+
+
+@test
+def rules_are_a_text_a_file_or_a_name(t):
+    a, b = peers(t)
+    t.same(count_twice(a, b, '--rules', COUNT), ('{"id":"x","n":16,"by":"b"}',) * 2)
+    [entry] = t.lines('conflicts', '--db', b.db, '--json')
+    t.same(entry['rule'], 'merge')
+    a.put('{"id":"x","n":1}')
+    b.put('{"id":"x","n":2}')
+    a.once()
+    b.once('--rules', 'client-wins')
+    a.once()
+    t.same(a.get('x'), '{"id":"x","n":2}')
+    a.put('{"id":"x","n":3}')
+    b.put('{"id":"x","n":4}')
+    a.once()
+    b.once('--rules', '@' + t.path('rules.json', COUNT))
+    t.same(b.get('x'), '{"id":"x","n":5}')
+
+
+@test
+def rules_that_are_none_end_the_command(t):
+    a, _ = peers(t)
+    sync = ('sync', '--db', a.db, '--url', a.url, '--once')
+    t.fails(2, 'magic', *sync, '--rules', 'magic')
+    t.fails(2, 'exclude each other', *sync, '--rules', COUNT, '--on-conflict', 'server-wins')
+    t.fails(8, 'missing.json', *sync, '--rules', '@' + t.path('missing.json'))
+
+
+@test
+def a_server_tells_the_rules_of_a_collection(t):
+    a, b = peers(t, serve=('--rules', 'notes=' + COUNT, '--rules', 'client-wins'))
+    t.same(count_twice(a, b), ('{"id":"x","n":16,"by":"b"}',) * 2)
+
+
+@test
+def a_server_tells_rules_for_all_others_and_who_has_a_say_goes_by_that(t):
+    a, b = peers(t, serve=('--rules', COUNT))
+    t.same(count_twice(a, b), ('{"id":"x","n":16,"by":"b"}',) * 2)
+    a.put('{"id":"x","n":1}')
+    b.put('{"id":"x","n":2}')
+    a.once()
+    b.once('--on-conflict', 'server-wins')
+    t.same(b.get('x'), '{"id":"x","n":1}')
+
+
+@test
+def a_server_refuses_rules_that_are_none(t):
+    serve = ('serve', '--db', t.path('s.db'), '--listen', '127.0.0.1:0', '--rules')
+    t.fails(2, 'magic', *serve, 'notes=magic')
+    t.fails(2, 'magic', *serve, 'magic')
+    t.fails(2, 'NAME=', *serve, 'notes=')
+
+
+@test
+def the_schemas_rules_are_told_and_must_fit_it(t):
+    schema = {'version': 0, 'primaryKey': 'id', 'type': 'object', 'properties': {
+        'id': {'type': 'string', 'maxLength': 9}, 'n': {'type': 'integer'}, 'by': {'type': 'string'}},
+        'x-conflict': {'': 'merge', '/n': 'sum'}}
+    a, b = peers(t, serve=('--schema', 'notes=' + t.path('good.json', json.dumps(schema))))
+    t.same(count_twice(a, b), ('{"id":"x","n":16,"by":"b"}',) * 2)
+    schema['x-conflict'] = {'/id': 'sum'}
+    t.fails(7, '/id', 'serve', '--db', t.path('s.db'), '--listen', '127.0.0.1:0', '--schema',
+            'notes=' + t.path('bad.json', json.dumps(schema)))
+
+
+@test
+def a_deletion_that_somebody_is_to_judge_waits_and_the_rest_is_sent(t):
+    a, b = peers(t)
+    a.put('{"id":"x","n":0}')
+    a.once()
+    b.once()
+    t.ok('delete', *a.notes, 'x')
+    a.once()
+    b.put('{"id":"x","n":2}')
+    b.put('{"id":"y"}')
+    ask = ('sync', '--db', b.db, '--url', b.url, '--once', '--rules',
+           '{"":"merge","delete":"ask"}')
+    t.fails(1, '1 in conflict', *ask)
+    t.fails(1, '1 in conflict', *ask)
+    a.once()
+    t.same(a.get('y'), '{"id":"y"}')
+    b.once('--rules', '{"":"merge","delete":"keep-copy"}')
+    a.once()
+    copy, y = t.ok('ls', *a.notes).decode().split()
+    t.same((copy[:2], y), ('x~', 'y'))
+
+
 @test
 def a_server_that_is_not_there_is_told_at_once_and_the_queue_stays(t):
     with socket.socket() as s:

@@ -112,6 +112,15 @@ TEST(our_own_server_can_do_everything)
     check_hello(200, WIRE "; charset=utf-8", "{\"future\":{},\"replica\":1}", "hello 1f\n");
 }
 
+TEST(rules_that_hello_tells_come_before_its_answer)
+{
+    check_hello(200, WIRE,
+                "{\"replica\":1,\"uses\":[],\"rules\":{\"*\":\"merge\","
+                "\"no\\u0074es\":{\"/n\": \"sum\"},\"\":1}}",
+                "rules * \"merge\"\nrules notes {\"/n\": \"sum\"}\nhello 1f\n");
+    check_hello(200, WIRE, "{\"replica\":1,\"rules\":[\"merge\"]}", "hello 1f\n");
+}
+
 TEST(a_server_that_does_not_know_hello_speaks_rxdb)
 {
     check_hello(404, "text/html", "<html>Cannot GET", "hello 10\n");

@@ -200,7 +200,8 @@ TEST(a_merged_text_beyond_the_limit_is_no_answer)
     store_replicate(&tight, "r1");
     QUESTION u = conflict(&tight, "{\"id\":\"a\",\"t\":[]}",
                           "{\"id\":\"a\",\"t\":[\"1234567890123456789012345\"]}",
-                          (struct come){ .json = "{\"id\":\"a\",\"t\":[\"abcdefghijklmnopqrstuvwx\"]}" });
+                          (struct come){
+                              .json = "{\"id\":\"a\",\"t\":[\"abcdefghijklmnopqrstuvwx\"]}" });
     REPLICA_BUF text = REPLICA_BUF_INIT;
     int how;
     const char *rule;

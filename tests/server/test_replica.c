@@ -32,6 +32,32 @@ TEST(hello_says_what_is_known_and_how_much_is_taken)
     CHECK(strstr(hello, "\"limits\":{\"rows\":1000,\"bytes\":4194304,\"document\":16777216,\"bundle\":100000}}"));
 }
 
+TEST(hello_tells_the_rules_of_collections_and_of_all_others)
+{
+    OFFICE o = office_open(NULL, NULL);
+
+    CHECK(!strstr(get(o, "/_replica/1/hello"), "\"rules\""));
+    CHECK_RC(replica__storage_store_prepare(o->storage, "notes", NULL, "{\"/n\": \"sum\"}",
+                                            &test_err), 0);
+    CHECK(strstr(get(o, "/_replica/1/hello"),
+                 ",\"rules\":{\"notes\":{\"/n\": \"sum\"}},\"limits\""));
+    CHECK_RC(replica__storage_store_rules(o->storage, "\"magic\"", &test_err), REPLICA_EINVAL);
+    CHECK_RC(replica__storage_store_rules(o->storage, "\"merge\"", &test_err), 0);
+    CHECK(strstr(get(o, "/_replica/1/hello"),
+                 ",\"rules\":{\"*\":\"merge\",\"notes\":{\"/n\": \"sum\"}},"));
+}
+
+TEST(a_collection_is_prepared_with_the_key_that_was_configured)
+{
+    OFFICE o = office_open(NULL, NULL);
+
+    CHECK_RC(replica__storage_store_prepare(o->storage, "people", NULL, "\"merge\"", &test_err),
+             0);
+    CHECK(strstr(push(o, START, "[0,\"abc.7\",0,0,-1,0,null]", "{\"id\":\"a\"}"),
+                 "\"verdicts\":[1]"));
+    CHECK(strstr(get(o, "/_replica/1/hello"), "\"rules\":{\"people\":\"merge\"}"));
+}
+
 TEST(an_extension_that_is_unknown_is_refused)
 {
     OFFICE o = office_open(NULL, NULL);
@@ -56,7 +82,8 @@ TEST(a_pull_has_meta_beside_documents)
                     "\"checkpoint\":{\"id\":\"@\",\"lwt\":1}}"));
     CHECK_STR(get(o, "/_replica/1/pull?c=other/0&c=notes/0&id=&lwt=0"),
               at(o, "{\"now\":1700000000000,\"meta\":[[1,1,4242,0,\"abc.7\",\"b1\"]],"
-                    "\"documents\":[{\"id\":\"a\"}],\"follows\":{\"id\":\"\",\"lwt\":0},\"checkpoint\":{\"id\":\"@\",\"lwt\":1},"
+                    "\"documents\":[{\"id\":\"a\"}],\"follows\":{\"id\":\"\",\"lwt\":0},"
+                    "\"checkpoint\":{\"id\":\"@\",\"lwt\":1},"
                     "\"head\":{\"id\":\"@\",\"lwt\":1},\"remaining\":0}"));
 }
 

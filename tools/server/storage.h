@@ -194,8 +194,8 @@ int replica__storage_store_open(replica_db *db, const char *path,
 int replica__storage_store_prepare(struct replica__storage *storage, const char *name,
                                    const char *schema_json, const char *rules,
                                    replica_error *err);
-/* These rules are told of every collection that has none of its own.  REPLICA_EJSON, REPLICA_EINVAL:
- * they are none. */
+/* These rules are told of every collection that has none of its own.  REPLICA_EJSON,
+ * REPLICA_EINVAL: they are none. */
 int replica__storage_store_rules(struct replica__storage *storage, const char *rules,
                                  replica_error *err);
 
