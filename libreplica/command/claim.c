@@ -241,6 +241,7 @@ int replica__handler_step(replica_handler *h, replica_error *err)
 struct refused {
     int64_t numbers[32];
     size_t n;
+    bool pause;
 };
 
 static int note_refused(void *ctx, const replica_rejected_entry *entry)
@@ -250,8 +251,10 @@ static int note_refused(void *ctx, const replica_rejected_entry *entry)
 
     if (entry->kind == REPLICA_ASIDE_REFUSED && entry->local &&
         replica__command_read(entry->local, &s) > 0 &&
-        (s.attempt > 0 || s.step != REPLICA__COMMAND_WAITING))
+        (s.attempt > 0 || s.step != REPLICA__COMMAND_WAITING)) {
         all->numbers[all->n++] = entry->number;
+        all->pause |= s.step != REPLICA__COMMAND_DONE;
+    }
     return all->n == sizeof(all->numbers) / sizeof(all->numbers[0]);
 }
 
@@ -262,5 +265,5 @@ int replica__commands_undo_refused(replica_collection *coll, replica_error *err)
 
     for (size_t i = 0; r >= 0 && i < all.n; i++)
         r = replica_rejected_discard(coll->db, all.numbers[i], err);
-    return r < 0 ? r : all.n > 0;
+    return r < 0 ? r : all.pause;
 }

@@ -10,6 +10,8 @@
 #define ATTEMPTS 10
 /* After a failure: a lock that others hold, a full disk, no memory. */
 #define AGAIN_MS 200
+/* A server that refuses claims is not asked all the time. */
+#define PAUSE_MS 30000
 
 static void log_failure(const replica_db *db, const replica_error *err)
 {
@@ -168,17 +170,30 @@ static int turn(replica_handler *h, int64_t until_ms)
     return r > 0 || more > 0;
 }
 
+static void pause_all(struct replica__commands *all, const replica_collection *coll)
+{
+    for (replica_handler *h = all->first; h; h = h->next) {
+        if (!h->cancelled && h->coll == coll)
+            h->again_at = replica__commands_clock(all->db) + PAUSE_MS;
+    }
+}
+
 /* Once for each collection. */
 static void undo_refused(struct replica__commands *all)
 {
     for (replica_handler *h = all->first; h; h = h->next) {
         const replica_handler *before = all->first;
         replica_error err = { .offset = -1 };
+        int r = 0;
 
         while (before != h && (before->cancelled || before->coll != h->coll))
             before = before->next;
-        if (before == h && !h->cancelled && replica__commands_undo_refused(h->coll, &err) < 0)
+        if (before == h && !h->cancelled)
+            r = replica__commands_undo_refused(h->coll, &err);
+        if (r < 0)
             log_failure(all->db, &err);
+        else if (r > 0)
+            pause_all(all, h->coll);
     }
 }
 

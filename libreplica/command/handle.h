@@ -99,7 +99,8 @@ int replica__command_show_life(replica_command *c, replica_error *err);
 int replica__command_look(replica_command *c, replica_error *err);
 /* Take it out of all lists, and free it. */
 void replica__command_end(replica_command *c);
-/* What the server refused of commands that somebody here has handled goes back to its state. */
+/* What the server refused of commands that somebody here has handled goes back to its state.  1: it
+ * was more than what they did: it does not let us handle them at all, now. */
 int replica__commands_undo_refused(replica_collection *coll, replica_error *err);
 
 /* ---- handle.c -------------------------------------------------------------------- */
