@@ -95,11 +95,17 @@ static int send_batch(struct replica__session *s, replica_error *err)
     return r < 0 ? replica__error_set(err, r, 0, "the remote could not start a request") : 1;
 }
 
+/* After a failure of the session they wait with all the rest: what would be sent would be lost. */
+static bool may_send(const struct replica__session *s)
+{
+    return s->look_at_events && s->state != WAITING;
+}
+
 static void send_events(struct replica__session *s)
 {
     replica_error error = { .offset = -1 };
 
-    if (s->emit.open || !s->look_at_events || replica__session_clock(s) < s->emit_at)
+    if (s->emit.open || !may_send(s) || replica__session_clock(s) < s->emit_at)
         return;
     s->look_at_events = false;
     if (send_batch(s, &error) < 0)
@@ -263,7 +269,7 @@ int64_t replica__event_side_next(const struct replica__session *s)
 {
     if (s->emit.open)
         return s->emit.deadline;
-    return runs(s) && relays(s) && s->look_at_events ? (s->emit_at > 0 ? s->emit_at : 1) : -1;
+    return runs(s) && relays(s) && may_send(s) ? (s->emit_at > 0 ? s->emit_at : 1) : -1;
 }
 
 void replica__event_side_stop(struct replica__session *s)

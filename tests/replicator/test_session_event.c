@@ -135,6 +135,24 @@ TEST(what_is_no_news_any_more_is_left_out)
     CHECK_STR(asked(t), ",\"events\":[[\"new\",3]]}");
 }
 
+TEST(without_a_connection_the_last_ones_wait_for_it)
+{
+    TALK t = streaming(EVENTS);
+
+    talk_put(t, "b=1");
+    talk_run(t);
+    talk_fail(t, &t->push, REPLICA_ENET, 0, 12000);
+    CHECK_INT(t->status.state, REPLICA_SYNC_WAITING);
+    emit(t, "early", "1");
+    talk_pass(t, 5000);
+    emit(t, "late", "2");
+    talk_pass(t, 6999);
+    CHECK_INT(t->asks, 0);
+    for (int i = 0; i < 5 && t->asks == 0; i++)
+        talk_next(t);
+    CHECK_STR(asked(t), ",\"events\":[[\"late\",2]]}");
+}
+
 TEST(a_server_without_events_is_not_asked_about_them)
 {
     TALK t = streaming(OURS);
