@@ -161,6 +161,11 @@ TEST(what_is_no_event_is_refused_and_nothing_of_it_taken)
     strcpy(large + len, "]}");
     emit(o, large);
     CHECK_INT(status(o), 413);
+    large = replica__realloc(large, (1 << 20) + 2, 1);
+    memset(large, ' ', (1 << 20) + 1);
+    large[(1 << 20) + 1] = '\0';
+    emit(o, large);
+    CHECK_INT(status(o), 413);
     get(o, "/_replica/1/emit");
     CHECK_INT(status(o), 405);
     CHECK_STR(stream_text(&ear.reply), "");

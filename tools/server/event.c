@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Of one request, and of what is told at once. */
-enum { EMIT_MOST = 1000, TELL_MOST = 100, TELL_BYTES = 64 * 1024, PATTERNS_MOST = 64 };
+enum { EMIT_MOST = 1000, EMIT_BYTES = 1 << 20, TELL_MOST = 100, TELL_BYTES = 64 * 1024, PATTERNS_MOST = 64 };
 
 /* ---- emit ------------------------------------------------------------------------ */
 
@@ -80,6 +80,10 @@ static bool read_emit(const struct replica__request *request, struct emitted *e,
     replica_error err = { .offset = -1 };
     bool good;
 
+    if (request->body_len > EMIT_BYTES) { /* they are written in one transaction */
+        replica__reply_too_large(reply, EMIT_BYTES, "too many bytes of events");
+        return false;
+    }
     if (replica__json_check(request->body, request->body_len, NULL, &err) < 0) {
         replica__reply_error(reply, 400, "request", "%s", err.message);
         return false;
