@@ -7,7 +7,13 @@
 #include <string.h>
 
 /* Of one request, and of what is told at once. */
-enum { EMIT_MOST = 1000, EMIT_BYTES = 1 << 20, TELL_MOST = 100, TELL_BYTES = 64 * 1024, PATTERNS_MOST = 64 };
+enum {
+    EMIT_MOST = 1000,
+    EMIT_BYTES = 1 << 20,
+    TELL_MOST = 100,
+    TELL_BYTES = 64 * 1024,
+    PATTERNS_MOST = 64
+};
 
 /* ---- emit ------------------------------------------------------------------------ */
 
