@@ -45,6 +45,13 @@ static replica_observer *derive(struct store *s, const char *pattern, const char
     return o;
 }
 
+static void follow(struct store *s, const char *pattern, const char *field, int what,
+                   struct told *told)
+{
+    CHECK_RC(replica_keys_derive(s->coll, pattern, field, what, note, told, destroy, NULL,
+                                 &test_err), 0);
+}
+
 static void check_dispatched(struct store *s)
 {
     int r;
@@ -63,10 +70,10 @@ static void check_told(struct store *s, struct told *told, const char *want)
 
 TEST(a_count_follows_what_comes_and_goes)
 {
-    STORE s = store_empty();
     TOLD told = { .destroyed = 0 };
+    STORE s = store_empty();
 
-    derive(&s, "a/*", NULL, REPLICA_DERIVE_COUNT, &told);
+    follow(&s, "a/*", NULL, REPLICA_DERIVE_COUNT, &told);
     check_told(&s, &told, "0 ");
     store_put(&s, "{\"id\":\"a/1\"}");
     store_put(&s, "{\"id\":\"a/2\"}");
@@ -80,12 +87,12 @@ TEST(a_count_follows_what_comes_and_goes)
 
 TEST(a_sum_is_exact_however_long_its_numbers_are)
 {
-    STORE s = store_empty();
     TOLD told = { .destroyed = 0 };
+    STORE s = store_empty();
 
     store_put(&s, "{\"id\":\"a/1\",\"n\":0.1}");
     store_put(&s, "{\"id\":\"a/2\",\"n\":0.2}");
-    derive(&s, "a/*", "n", REPLICA_DERIVE_SUM, &told);
+    follow(&s, "a/*", "n", REPLICA_DERIVE_SUM, &told);
     check_told(&s, &told, "0.3 ");
     store_put(&s, "{\"id\":\"a/3\",\"n\":9007199254740993}");
     check_told(&s, &told, "9007199254740993.3 ");
@@ -100,12 +107,12 @@ TEST(a_sum_is_exact_however_long_its_numbers_are)
 
 TEST(a_number_too_long_to_be_added_is_left_out_of_the_sum)
 {
-    STORE s = store_empty();
     TOLD told = { .destroyed = 0 };
+    STORE s = store_empty();
     char json[1100] = "{\"id\":\"a/3\",\"n\":";
 
     store_put(&s, "{\"id\":\"a/1\",\"n\":1}");
-    derive(&s, "a/*", "n", REPLICA_DERIVE_SUM, &told);
+    follow(&s, "a/*", "n", REPLICA_DERIVE_SUM, &told);
     check_told(&s, &told, "1 ");
     store_put(&s, "{\"id\":\"a/2\",\"n\":1e1001}");
     store_put(&s, "{\"id\":\"a/4\",\"n\":1E-000000000000000000001001}");
@@ -124,12 +131,12 @@ TEST(a_number_too_long_to_be_added_is_left_out_of_the_sum)
 
 TEST(least_and_greatest_are_found_again_when_their_document_goes)
 {
-    STORE s = store_empty();
     TOLD least = { .destroyed = 0 };
     TOLD greatest = { .destroyed = 0 };
+    STORE s = store_empty();
 
-    derive(&s, "a/**", "mix.volume", REPLICA_DERIVE_MIN, &least);
-    derive(&s, "a/**", "mix.volume", REPLICA_DERIVE_MAX, &greatest);
+    follow(&s, "a/**", "mix.volume", REPLICA_DERIVE_MIN, &least);
+    follow(&s, "a/**", "mix.volume", REPLICA_DERIVE_MAX, &greatest);
     check_told(&s, &least, "none ");
     store_put(&s, "{\"id\":\"a/1\",\"mix\":{\"volume\":3}}");
     store_put(&s, "{\"id\":\"a/2\",\"mix\":{\"volume\":9007199254740993}}");
@@ -148,12 +155,12 @@ TEST(least_and_greatest_are_found_again_when_their_document_goes)
 
 TEST(the_latest_is_that_of_the_document_written_last)
 {
-    STORE s = store_empty();
     TOLD told = { .destroyed = 0 };
+    STORE s = store_empty();
 
     store_put(&s, "{\"id\":\"a/1\",\"say\":\"one\"}");
     store_put(&s, "{\"id\":\"a/2\",\"say\":[2]}");
-    derive(&s, "*/*", "say", REPLICA_DERIVE_LATEST, &told);
+    follow(&s, "*/*", "say", REPLICA_DERIVE_LATEST, &told);
     check_told(&s, &told, "[2] ");
     store_put(&s, "{\"id\":\"a/1\",\"say\":null}");
     check_told(&s, &told, "null ");
@@ -165,15 +172,15 @@ TEST(the_latest_is_that_of_the_document_written_last)
 
 TEST(what_was_committed_together_changes_the_value_once)
 {
-    STORE s = store_empty();
     TOLD told = { .destroyed = 0 };
+    STORE s = store_empty();
     char json[64];
 
     for (int i = 0; i < 100; i++) {
         snprintf(json, sizeof json, "{\"id\":\"a/%d\",\"n\":10}", i);
         store_put(&s, json);
     }
-    derive(&s, "a/*", "n", REPLICA_DERIVE_SUM, &told);
+    follow(&s, "a/*", "n", REPLICA_DERIVE_SUM, &told);
     check_told(&s, &told, "1000 ");
     for (int round = 0; round < 3; round++) {
         replica_bundle *bundle = NULL;
@@ -192,8 +199,8 @@ TEST(what_was_committed_together_changes_the_value_once)
 
 TEST(a_wrong_question_is_refused_and_its_context_destroyed)
 {
-    STORE s = store_empty();
     TOLD told = { .destroyed = 0 };
+    STORE s = store_empty();
     static const struct {
         const char *pattern, *field;
         int what;
@@ -216,8 +223,8 @@ TEST(a_wrong_question_is_refused_and_its_context_destroyed)
 
 TEST(a_cancelled_value_is_told_no_more)
 {
-    STORE s = store_empty();
     TOLD told = { .destroyed = 0 };
+    STORE s = store_empty();
     replica_observer *o = derive(&s, "**", NULL, REPLICA_DERIVE_COUNT, &told);
 
     check_told(&s, &told, "0 ");
@@ -239,7 +246,7 @@ TEST(values_follow_any_changes_as_if_they_were_made_anew)
     bool there[DOCS] = { false };
 
     for (int i = 0; i < 5; i++)
-        derive(&s, "a/*", i ? "n" : NULL, REPLICA_DERIVE_COUNT + i, &told[i]);
+        follow(&s, "a/*", i ? "n" : NULL, REPLICA_DERIVE_COUNT + i, &told[i]);
     for (int64_t round = 1; round < 2000; round++) {
         uint64_t dice = replica__real_world.random(replica__real_world.ctx);
         int i = (int)(dice % DOCS), latest = -1;
@@ -288,12 +295,12 @@ TEST(a_failed_allocation_makes_no_value_wrong)
 {
     for (int what = REPLICA_DERIVE_COUNT; what <= REPLICA_DERIVE_LATEST; what++) {
         for (int nth = 0, failed = 1; failed; nth++) {
-            STORE s = store_memory();
             TOLD told = { .destroyed = 0 };
+            STORE s = store_memory();
 
             store_put(&s, "{\"id\":\"a/1\",\"n\":4}");
             replica__buf_reserve(&told.text, 1000);
-            derive(&s, "a/*", what == REPLICA_DERIVE_COUNT ? NULL : "n", what, &told);
+            follow(&s, "a/*", what == REPLICA_DERIVE_COUNT ? NULL : "n", what, &told);
             fault_alloc(nth);
             replica_db_dispatch(s.db, 0, &test_err);
             failed = fault_stop();

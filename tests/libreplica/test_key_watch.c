@@ -75,6 +75,11 @@ static replica_observer *observe(struct store *s, const char *pattern, struct to
     return o;
 }
 
+static void follow(struct store *s, const char *pattern, struct told *told)
+{
+    CHECK_RC(replica_keys_observe(s->coll, pattern, note, told, destroy, NULL, &test_err), 0);
+}
+
 static void dispatch(struct store *s)
 {
     int r;
@@ -93,15 +98,15 @@ static void check_told(struct store *s, struct told *told, const char *want)
 
 TEST(what_is_there_comes_first_and_then_what_changes)
 {
-    STORE s = store_empty();
     TOLD told = { .last = 0 };
+    STORE s = store_empty();
 
     store_put(&s, "{\"id\":\"a/2\"}");
     store_put(&s, "{\"id\":\"a/1\"}");
     store_put(&s, "{\"id\":\"b/1\"}");
     store_put(&s, "{\"id\":\"a/3\"}");
     store_delete(&s, "a/3");
-    observe(&s, "a/*", &told);
+    follow(&s, "a/*", &told);
     CHECK_INT(told.text.len, 0);
     store_put(&s, "{\"id\":\"a/0\"}"); /* before the dispatch: it is there */
     check_told(&s, &told, "a/0 a/1 a/2 . ");
@@ -114,10 +119,10 @@ TEST(what_is_there_comes_first_and_then_what_changes)
 
 TEST(nothing_is_there_in_an_empty_collection_and_that_is_told)
 {
-    STORE s = store_memory();
     TOLD told = { .last = 0 };
+    STORE s = store_memory();
 
-    observe(&s, "**", &told);
+    follow(&s, "**", &told);
     check_told(&s, &told, ". ");
     store_put(&s, "{\"id\":\"x\"}");
     check_told(&s, &told, "x! ");
@@ -126,27 +131,28 @@ TEST(nothing_is_there_in_an_empty_collection_and_that_is_told)
 TEST(what_an_observer_writes_while_it_is_told_the_snapshot_comes_behind_it)
 {
     for (int memory = 0; memory < 2; memory++) {
+        TOLD told = { .last = 0 };
         STORE s = memory ? store_memory() : store_empty();
-        TOLD told = { .writes_to = &s };
 
+        told.writes_to = &s;
         store_put(&s, "{\"id\":\"a/1\"}");
         store_put(&s, "{\"id\":\"a/2\"}");
-        observe(&s, "a/**", &told);
+        follow(&s, "a/**", &told);
         check_told(&s, &told, "a/1 a/2 . a/0! a/2! a/new! ");
     }
 }
 
 TEST(each_observer_has_its_own_beginning)
 {
-    STORE s = store_empty();
     TOLD first = { .last = 0 };
     TOLD second = { .last = 0 };
+    STORE s = store_empty();
 
     store_put(&s, "{\"id\":\"a/1\"}");
-    observe(&s, "a/*", &first);
+    follow(&s, "a/*", &first);
     check_told(&s, &first, "a/1 . ");
     store_put(&s, "{\"id\":\"a/2\"}");
-    observe(&s, "*/2", &second);
+    follow(&s, "*/2", &second);
     store_put(&s, "{\"id\":\"b/2\"}");
     check_told(&s, &first, "a/2! ");
     check_told(&s, &second, "a/2 b/2 . ");
@@ -157,11 +163,11 @@ TEST(each_observer_has_its_own_beginning)
 
 TEST(another_handle_on_the_file_is_told_of_too)
 {
+    TOLD told = { .last = 0 };
     STORE s = store_empty();
     STORE other = store_open(s.path, NULL);
-    TOLD told = { .last = 0 };
 
-    observe(&s, "a/*", &told);
+    follow(&s, "a/*", &told);
     check_told(&s, &told, ". ");
     store_put(&other, "{\"id\":\"a/1\"}");
     while (!told.text.len)
@@ -171,10 +177,10 @@ TEST(another_handle_on_the_file_is_told_of_too)
 
 TEST(a_cancelled_observer_is_told_nothing_more)
 {
-    STORE s = store_empty();
     TOLD told = { .last = 0 };
     TOLD other = { .last = 0 };
     TOLD never = { .last = 0 };
+    STORE s = store_empty();
     replica_observer *o;
 
     store_put(&s, "{\"id\":\"a/1\"}");
@@ -183,7 +189,7 @@ TEST(a_cancelled_observer_is_told_nothing_more)
     check_told(&s, &told, "a/1 ");
     CHECK_INT(told.destroyed, 1);
 
-    observe(&s, "a/*", &other);
+    follow(&s, "a/*", &other);
     dispatch(&s);
     replica__buf_clear(&other.text);
     o = observe(&s, "a/*", &never);
@@ -196,9 +202,9 @@ TEST(a_cancelled_observer_is_told_nothing_more)
 
 TEST(an_observer_may_cancel_another_one_that_is_to_be_told_the_same)
 {
-    STORE s = store_empty();
     TOLD one = { .last = 0 };
     TOLD two = { .last = 0 };
+    STORE s = store_empty();
     replica_observer *a = observe(&s, "a/*", &one), *b = observe(&s, "**", &two);
     size_t told;
 
@@ -210,14 +216,15 @@ TEST(an_observer_may_cancel_another_one_that_is_to_be_told_the_same)
     dispatch(&s);
     CHECK_INT(one.destroyed + two.destroyed, 1);
     CHECK_INT(one.text.len + two.text.len, told + 5); /* "a/1! " once */
+    replica_observer_cancel(one.destroyed ? b : a);
 }
 
 TEST(observers_end_with_their_database_whatever_they_wait_for)
 {
-    STORE s = store_empty();
     TOLD told = { .last = 0 };
     TOLD waits = { .last = 0 };
     TOLD owned = { .last = 0 };
+    STORE s = store_empty();
     replica_observer *o;
 
     store_put(&s, "{\"id\":\"a/1\"}");
@@ -236,8 +243,8 @@ TEST(observers_end_with_their_database_whatever_they_wait_for)
 
 TEST(a_refused_observer_is_destroyed_at_once)
 {
-    STORE s = store_empty();
     TOLD told = { .last = 0 };
+    STORE s = store_empty();
     replica_observer *o = NULL;
 
     CHECK_RC(replica_keys_observe(s.coll, "a*", note, &told, destroy, &o, &test_err),
@@ -341,8 +348,8 @@ TEST(with_writers_at_any_point_an_observer_ends_with_what_is_stored)
 TEST(a_failed_allocation_delays_what_is_told_and_loses_nothing)
 {
     for (int nth = 0, failed = 1; failed; nth++) {
-        STORE s = store_empty();
         TOLD told = { .last = 0 };
+        STORE s = store_empty();
         int r;
 
         store_put(&s, "{\"id\":\"a/1\"}");
