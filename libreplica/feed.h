@@ -25,8 +25,8 @@ struct replica__feed_options {
     int64_t until;    /* up to this one; 0: the head */
     size_t rows;      /* at most; counting minds neither this nor until */
     const char *keys; /* only documents whose key matches this pattern; NULL: all */
-    /* Of a page that is read in parts: the bundles in it, to which each part adds its own.  What the
-     * page lacks of them comes with a last part of no rows. */
+    /* Of a page that is read in parts: the bundles in it, to which each part adds its own.  What
+     * the page lacks of them comes with a last part of no rows. */
     struct replica__feed_bundles *bundles;
 };
 

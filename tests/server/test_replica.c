@@ -29,7 +29,8 @@ TEST(hello_says_what_is_known_and_how_much_is_taken)
 
     CHECK(strstr(hello, "{\"replica\":1,\"uses\":[\"operations\",\"numbers\""));
     CHECK(strstr(hello, at(o, "\"incarnation\":\"@\",\"heartbeat\":15")));
-    CHECK(strstr(hello, "\"limits\":{\"rows\":1000,\"bytes\":4194304,\"document\":16777216,\"bundle\":100000}}"));
+    CHECK(strstr(hello, "\"limits\":{\"rows\":1000,\"bytes\":4194304,\"document\":16777216,"
+                        "\"bundle\":100000}}"));
 }
 
 TEST(hello_tells_the_rules_of_collections_and_of_all_others)
