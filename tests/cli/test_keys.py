@@ -112,5 +112,37 @@ def sync_exchanges_what_matches_and_begins_anew_with_another_pattern(t):
             '--keys', 'a*')
 
 
+@test
+def from_a_server_that_knows_no_patterns_only_what_matches_is_kept(t):
+    fill(t)
+    _, base = t.serve('server.db')
+    there = ['--db', t.path('there.db'), '--collection', 'notes']
+    t.ok('sync', '--db', t.notes[1], '--url', f'{base}/notes/0', '--once')
+    t.ok('put', *there, '{"id":"/client/carol/mute"}')
+    for _ in range(2):
+        t.ok('sync', '--db', there[1], '--url', f'{base}/notes/0', '--once', '--dialect', 'rxdb',
+             '--keys', '/client/*/volume')
+        t.same(t.ok('ls', *there).split(),
+               [b'/client/a.c/volume', b'/client/al!/volume', b'/client/alice/volume',
+                b'/client/bob/volume', b'/client/carol/mute'])
+    t.ok('sync', '--db', t.notes[1], '--url', f'{base}/notes/0', '--once')
+    t.same(t.ok('ls', *t.notes, '--keys', '/client/carol/*'), b'')
+
+
+@test
+def a_live_replication_gets_the_changes_that_match(t):
+    _, base = t.serve('server.db')
+    there = ['--db', t.path('there.db'), '--collection', 'notes']
+    t.ok('put', *there, '{"id":"/own"}')
+    t.start('sync', '--db', there[1], '--url', f'{base}/notes/0', '--live', '--keys', '/client/*/volume')
+    watching = t.start('watch', *there, '--since', '1', '--count', '3')
+    for name in 'abc':
+        for what in 'mute', 'volume':
+            t.ok('put', *t.notes, json.dumps({'id': f'/client/{name}/{what}'}))
+        t.ok('sync', '--db', t.notes[1], '--url', f'{base}/notes/0', '--once')
+        t.same(json.loads(watching.stdout.readline())['id'], f'/client/{name}/volume')
+    t.same(watching.wait(10), 0)
+
+
 if __name__ == '__main__':
     main()

@@ -1,6 +1,7 @@
 /* Replications that are about the keys of one pattern, and feeds that are read by one. */
 #include "base/buf.h"
 #include "libreplica/master.h"
+#include "tests/support/fault.h"
 #include "tests/support/store.h"
 #include "tests/support/test.h"
 
@@ -151,6 +152,27 @@ TEST(a_deletion_that_does_not_match_waits_for_no_server)
     CHECK_RC(replica_purge(s.db, s.coll, 1, 0, &count, &test_err), 0);
     CHECK_INT(count, 1);
     CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM doc WHERE id = 'a/1'"), 1);
+}
+
+TEST(a_failed_allocation_leaves_the_pattern_or_sets_it)
+{
+    for (int nth = 0, failed = 1; failed; nth++) {
+        STORE s = store_empty();
+        int64_t kept;
+        int r;
+
+        replicate(&s, "a/*");
+        put(&s, "a/1");
+        put(&s, "b/1");
+        fault_alloc(nth);
+        r = replica__replication_keys(s.repl, "**", &test_err);
+        failed = fault_stop();
+        kept = store_sql_int(&s, "SELECT keys = 'a/*' FROM replication");
+        CHECK_INT(kept, r < 0);
+        CHECK_INT(r, failed ? REPLICA_ENOMEM : 0);
+        replicate(&s, "a/*");
+        CHECK_INT(dirty(&s), 1);
+    }
 }
 
 /* ---- the server's side ----------------------------------------------------------- */
