@@ -245,6 +245,23 @@ static int is_next_shown(const struct reading *reading, const struct replica__fe
     return r > 0 ? is_shown(reading, key->collection, &row) : r;
 }
 
+/* Members whose keys are not asked for would look like gaps. */
+static int keep_shown(const struct reading *reading, struct rest *rest, replica_error *err)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < rest->count; i++) {
+        int r = is_next_shown(reading, &rest->keys[i], err);
+
+        if (r < 0)
+            return r;
+        if (r > 0)
+            rest->keys[kept++] = rest->keys[i];
+    }
+    rest->count = kept;
+    return 0;
+}
+
 /* A large bundle would come again with each page that has a part of it, were the page not to end
  * behind what it has without a gap. */
 static int join(const struct reading *reading, struct rest *rest, replica_error *err)
@@ -303,6 +320,8 @@ static int make_whole(struct reading *reading, replica_error *err)
     int r = replica__master_whole(reading->db, reading->colls, reading->n, reading->bundles,
                                   reading->last, &rest.keys, &rest.count, err);
 
+    if (r >= 0 && reading->o->keys)
+        r = keep_shown(reading, &rest, err);
     if (r >= 0 && rest.count > 0)
         r = join(reading, &rest, err);
     if (r >= 0 && rest.count > 0)

@@ -535,6 +535,22 @@ TEST(a_bundle_over_collections_is_whole_for_who_reads_them)
     replica__buf_free(&shown.text);
 }
 
+TEST(a_bundle_is_whole_as_far_as_its_keys_are_asked_for)
+{
+    STORE s = store_empty();
+    int64_t last;
+
+    write_bundle(&s, "in/a out/a in/b out/b in/c");
+    write_alone(&s, "in/x");
+    CHECK_STR(read_with(&s, &s.coll, 1,
+                        &(struct replica__feed_options){ .rows = 1, .keys = "in/*" }, &last),
+              "0/in/a@1 +0/in/b@3 +0/in/c@5 5");
+    CHECK_STR(read_with(&s, &s.coll, 1,
+                        &(struct replica__feed_options){ .rows = 1, .keys = "out/*" }, &last),
+              "0/out/a@2 +0/out/b@4 end 6");
+    replica__buf_free(&shown.text);
+}
+
 TEST(a_deleted_member_comes_as_a_tombstone)
 {
     STORE s = store_empty();
