@@ -52,6 +52,11 @@ def the_code_on_the_page_about_conflicts_compiles(t):
 
 
 @test
+def the_code_on_the_page_about_bundles_compiles(t):
+    the_code_on_the_page_compiles(t, 'bundles.md')
+
+
+@test
 def the_code_on_the_page_about_keys_compiles(t):
     the_code_on_the_page_compiles(t, 'keys.md')
 
