@@ -156,3 +156,40 @@ TEST(a_collection_of_another_database_is_invalid_in_a_bundle)
     CHECK_RC(replica_bundle_commit(NULL, NULL, &test_err), REPLICA_EINVAL);
     CHECK_RC(replica_bundle_begin(NULL, &bundle, &test_err), REPLICA_EINVAL);
 }
+
+static void replicate(struct store *s, const char *name, replica_collection **colls, size_t n)
+{
+    struct replica__replication *repl = NULL;
+
+    CHECK_RC(replica__replication_open(s->db, name, colls, n, &repl, &test_err), 0);
+    replica__replication_close(repl);
+}
+
+/* Of a document in each of the two. */
+static int commit_both(struct store *s, replica_collection *a, replica_collection *b)
+{
+    replica_bundle *bundle = begin(s);
+
+    CHECK_RC(replica_bundle_put(bundle, a, "{\"id\":\"x\"}", REPLICA_NUL, "*", &test_err), 0);
+    CHECK_RC(replica_bundle_put(bundle, b, "{\"id\":\"y\"}", REPLICA_NUL, "*", &test_err), 0);
+    return replica_bundle_commit(bundle, NULL, &test_err);
+}
+
+TEST(a_bundle_whose_collections_replicate_to_different_servers_is_refused_when_it_is_written)
+{
+    STORE s = store_empty();
+    replica_collection *tasks = NULL, *lists = NULL;
+
+    CHECK_RC(replica_db_collection(s.db, "tasks", NULL, &tasks, &test_err), 0);
+    CHECK_RC(replica_db_collection(s.db, "lists", NULL, &lists, &test_err), 0);
+    replicate(&s, "here", &s.coll, 1);
+    CHECK_RC(commit_both(&s, s.coll, tasks), 0); /* one that replicates nowhere parts nothing */
+    replicate(&s, "there", &tasks, 1);
+    CHECK_RC(commit_both(&s, s.coll, tasks), REPLICA_ENOTSUP);
+    CHECK_STR(test_err.message, "'notes' and 'tasks' replicate to different servers, and a bundle"
+                                " of both could not be kept together");
+    CHECK_RC(commit_both(&s, tasks, lists), 0);
+    replicate(&s, "both", (replica_collection *[]){ s.coll, lists }, 2);
+    CHECK_RC(commit_both(&s, s.coll, lists), 0); /* "here" has not the one, but none has only it */
+    CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM doc WHERE coll = 1"), 1);
+}
