@@ -268,6 +268,21 @@ TEST(a_stamp_from_the_far_future_is_brought_down_to_a_minute_from_now)
     CHECK(store_json(&s, "a") && replica_doc_time(s.shown) == 1700000060000);
 }
 
+TEST(a_pushed_state_is_stamped_above_the_one_that_it_replaces)
+{
+    struct clock clock;
+
+    clock_start(&clock, 1700000000000, 1);
+    STORE s = store_empty();
+    replica__db_set_world(s.db, &clock.world);
+    store_put(&s, A1);
+    struct replica__master_row r = with_text(row(&s, A2, X ".7"), A1);
+
+    r.stamp = INT64_C(1600000000000) << 16; /* the clock of its writer was years behind */
+    CHECK_INT(push(&s, r, false), REPLICA_VERDICT_TAKEN);
+    CHECK(store_sql_int(&s, "SELECT stamp FROM doc") == (INT64_C(1700000000000) << 16) + 1);
+}
+
 TEST(a_pushed_document_is_dirty_for_the_servers_own_replications)
 {
     STORE s = store_empty();
