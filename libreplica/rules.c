@@ -193,8 +193,8 @@ static int check_text(const replica_collection *coll, const char *id,
     return replica__accept_write(coll, id, json->data, json->len, "", &a, err);
 }
 
-/* The key of a copy, the same wherever it is made: of the write that made the state or, where nobody
- * tells that, of what it says. */
+/* The key of a copy, the same wherever it is made: of the write that made the state or, where
+ * nobody tells that, of what it says. */
 static void copy_id(replica_doc *edited, struct replica__buf *out)
 {
     const char *writer = replica_doc_writer(edited);
