@@ -7,9 +7,9 @@
  *     CHECK_STR(talk_have(t, "a"), "a=1");
  *
  * Documents are written down shortly: "a=1" is {"id":"a","v":1}, "-a" its tombstone, "@7" behind it
- * the server's sequence number, "^1700" its stamp in ms, "~b" its bundle, "tasks/a=1" one of another
- * collection than the first; several stand with a space between.  Rows that were pushed are shown
- * in the same way, with the assumed state behind '<': "a=2<1 b=1 -c<1 d=1<-". */
+ * the server's sequence number, "^1700" its stamp in ms, "~b" its bundle, "tasks/a=1" one of
+ * another collection than the first; several stand with a space between.  Rows that were pushed are
+ * shown in the same way, with the assumed state behind '<': "a=2<1 b=1 -c<1 d=1<-". */
 #ifndef TESTS_REPLICATOR_TALK_SUPPORT_H
 #define TESTS_REPLICATOR_TALK_SUPPORT_H
 
