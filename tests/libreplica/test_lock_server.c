@@ -1,4 +1,4 @@
-/* The rows of a server's locks, as the session sees them: what is asked, and what an answer does. */
+/* The rows of a server's locks, as the session sees them: what is asked, and what answers do. */
 #include "libreplica/db.h"
 #include "libreplica/lock.h"
 #include "tests/support/clock.h"
