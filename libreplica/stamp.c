@@ -39,9 +39,16 @@ static int64_t now_of(const replica_db *db, int64_t server)
 int64_t replica__stamp_bound(const replica_db *db, int64_t stamp)
 {
     int64_t server = server_now(db);
-    int64_t end = (server ? server : wall_ms(db) << 16) + REPLICA__STAMP_DRIFT;
+    int64_t own = wall_ms(db) << 16;
+    int64_t end = (server ? server : own) + REPLICA__STAMP_DRIFT;
 
-    return stamp < 0 ? 0 : stamp < end ? stamp : end;
+    if (stamp <= end)
+        return stamp < 0 ? 0 : stamp;
+    /* Of a clock that is ahead, and was when it said so, the distance is known: what it wrote
+     * yesterday is not the newest today. */
+    if (server && own > end && stamp - (own - server) < end)
+        return stamp - (own - server);
+    return end;
 }
 
 void replica__stamp_follow(replica_db *db, int64_t stamp)

@@ -13,7 +13,9 @@
 
 /* For a write now: above everything that was stamped or seen here, and above `after`. */
 int64_t replica__stamp_next(replica_db *db, int64_t after);
-/* A stamp of somebody else, brought down to where drift ends; 0 if it is none. */
+/* A stamp of somebody else, or one that our clock gave before a server told a better one, brought
+ * down to where drift ends; by as much as our clock is ahead of the server's, where that explains
+ * it.  0 if it is none. */
 int64_t replica__stamp_bound(const replica_db *db, int64_t stamp);
 /* A state that was stamped so is stored. */
 void replica__stamp_follow(replica_db *db, int64_t stamp);

@@ -206,8 +206,8 @@ struct replica__lock_job {
 };
 REPLICA_INTERNAL void replica__lock_job_free(struct replica__lock_job *job);
 
-/* What the server is to be asked next: 1.  0: nothing; *ret_wait: look again in so many ms, -1: when
- * the file changes.  Not online: nothing is asked, and who waits for an answer is told so. */
+/* What the server is to be asked next: 1.  0: nothing; *ret_wait: look again in so many ms, -1:
+ * when the file changes.  Not online: nothing is asked, and who waits for an answer is told so. */
 REPLICA_INTERNAL int replica__lock_next(struct replica__replication *repl, bool online,
                                         struct replica__lock_job *ret_job, int64_t *ret_wait,
                                         replica_error *err);

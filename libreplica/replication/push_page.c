@@ -2,6 +2,7 @@
 #include "libreplica/replication/push_page.h"
 
 #include "libreplica/migrate/migrate.h"
+#include "libreplica/stamp.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -92,7 +93,7 @@ static int add_row(struct replica__page *p, const struct replica__row *doc,
     row->doc = doc->number;
     row->sequence = t->seq;
     row->deleted = (t->flags & REPLICA__FLAG_DELETED) != 0;
-    row->stamp = t->stamp;
+    row->stamp = replica__stamp_bound(db, t->stamp);
     row->again = again;
     row->version = t->version;
     row->endpoint = replica__endpoint_version(p->repl, coll);

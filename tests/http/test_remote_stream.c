@@ -106,7 +106,8 @@ TEST(what_a_stream_tells_besides_pages_is_given_with_its_name)
     open_stream(&remote, s, &call);
     scripted_push(s, "event: command\ndata: {}\n\nevent: event\ndata: {\"events\":[]}\n\n");
     scripted_push(s, "event: odd\ndata: no JSON\n\n" EVENT);
-    recorder_wait_text(&remote, &call, "open\ntold command {}\ntold event {\"events\":[]}\n" EVENT_LOG);
+    recorder_wait_text(&remote, &call,
+                       "open\ntold command {}\ntold event {\"events\":[]}\n" EVENT_LOG);
 }
 
 TEST(resync_is_told_in_all_its_forms)

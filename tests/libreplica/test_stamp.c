@@ -183,6 +183,22 @@ TEST(after_a_step_of_our_clock_or_a_sleep_it_is_trusted_again)
     CHECK_INT(replica__stamp_bound(s.db, (NOW + DAY) << 16) >> 16, NOW + HOUR + 60 * 1000);
 }
 
+TEST(what_a_clock_a_day_ahead_wrote_yesterday_is_not_the_newest_today)
+{
+    struct clock clock;
+    STORE s = at(&clock);
+
+    store_put(&s, "{\"id\":\"a\"}"); /* at NOW; by the server's clock, a day before */
+    clock_pass(&clock, HOUR);
+    replica__db_server_time(s.db, NOW - DAY + HOUR);
+    CHECK_INT(replica__stamp_bound(s.db, NOW << 16) >> 16, NOW - DAY);
+    /* Not explained by our clock as it is: no later than now. */
+    CHECK_INT(replica__stamp_bound(s.db, (NOW + DAY) << 16) >> 16, NOW - DAY + HOUR + 60 * 1000);
+    /* A clock that is behind explains nothing. */
+    replica__db_server_time(s.db, NOW + DAY);
+    CHECK_INT(replica__stamp_bound(s.db, NOW << 16) >> 16, NOW);
+}
+
 TEST(a_server_that_tells_no_possible_time_is_not_believed)
 {
     struct clock clock;
