@@ -47,6 +47,11 @@ int replica_rules_additive(const replica_rules *rules)
     return rules && replica__rules_additive(inner(rules));
 }
 
+int replica_rules_check(const replica_rules *rules, const char *key, replica_error *err)
+{
+    return rules ? replica__rules_check_document(inner(rules), key, err) : 0;
+}
+
 static int read_side(const replica_side *given, const char *name, struct replica__side *side,
                      replica_error *err)
 {

@@ -48,6 +48,12 @@ REPLICA_API replica_rules *replica_rules_unref(replica_rules *rules); /* gives N
 /* Do they add (is there a sum)?  See REPLICA_HANDLER_ADDITIVE. */
 REPLICA_API int replica_rules_additive(const replica_rules *rules);
 
+/* A collection's rules are for documents: "sum" of the whole, which is an object, or of the member
+ * that is its key, which is a text (NULL: not known), is a mistake.  Opening the collection refuses
+ * it as well.  REPLICA_EINVAL; where: the path. */
+REPLICA_API int replica_rules_check(const replica_rules *rules, const char *key,
+                                    replica_error *err);
+
 /* One of the three states; a document, or any part of one. */
 typedef struct replica_side {
     const char *json;   /* NULL: there is none */

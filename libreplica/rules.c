@@ -24,8 +24,10 @@ static bool has_composite_key(const replica_collection *coll)
 static int check(const replica_collection *coll, const struct replica__rules *rules,
                  replica_error *err)
 {
-    int r;
+    int r = replica__rules_check_document(rules, coll->key, err);
 
+    if (r < 0)
+        return r;
     if (replica__rules_delete(rules) == REPLICA__DELETE_KEEP_COPY && has_composite_key(coll))
         return replica__error_set(err, REPLICA_EINVAL, 0,
                                   "'%s' has a composite key: no copy can be kept under another one",
@@ -260,4 +262,3 @@ int replica__unsettled_merge(const struct replica__unsettled *u, struct replica_
     *ret_rule = name_of(rules, u);
     return 0;
 }
-

@@ -49,7 +49,6 @@ struct replica__rules {
 
 /* Read rules->json into a new one.  REPLICA_EINVAL: it says what nobody understands. */
 int replica__rules_read(struct replica__rules *rules, replica_error *err);
-const char *replica__rule_name(enum replica__rule_kind kind);
 
 /* What holds where nothing was said: server-wins. */
 const struct replica__rules *replica__rules_none(void);

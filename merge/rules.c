@@ -99,6 +99,26 @@ const char *replica__rule_name(enum replica__rule_kind kind)
     return names[kind];
 }
 
+unsigned replica__rule_types(enum replica__rule_kind kind)
+{
+    switch (kind) {
+    case REPLICA__RULE_MAX:
+    case REPLICA__RULE_MIN:
+        return 1u << REPLICA_JSON_NUMBER | 1u << REPLICA_JSON_STRING;
+    case REPLICA__RULE_SUM:
+        return 1u << REPLICA_JSON_NUMBER;
+    case REPLICA__RULE_SET_UNION:
+    case REPLICA__RULE_LIST_BY_KEY:
+        return 1u << REPLICA_JSON_ARRAY;
+    case REPLICA__RULE_TEXT:
+        return 1u << REPLICA_JSON_STRING;
+    case REPLICA__RULE_MERGE:
+        return 1u << REPLICA_JSON_OBJECT;
+    default:
+        return ~0u;
+    }
+}
+
 const struct replica__rules *replica__rules_none(void)
 {
     return &none;
@@ -107,6 +127,44 @@ const struct replica__rules *replica__rules_none(void)
 bool replica__rules_additive(const struct replica__rules *rules)
 {
     return rules->additive;
+}
+
+static int refuse(const struct entry *e, const char *what, replica_error *err)
+{
+    replica__error_set(err, REPLICA_EINVAL, 0, "%s can never serve %s",
+                       replica__rule_name(e->rule->kind), what);
+    replica__error_where(err, "%s", e->path);
+    return REPLICA_EINVAL;
+}
+
+/* Is the path that of the member called name? */
+static bool is_member(const char *path, const char *name)
+{
+    if (*path++ != '/')
+        return false;
+    for (; *path && *name; path++, name++) {
+        bool escaped = *path == '~' && path[1];
+        char c = !escaped ? *path : *++path == '0' ? '~' : '/';
+
+        if (c != *name)
+            return false;
+    }
+    return !*path && !*name;
+}
+
+int replica__rules_check_document(const struct replica__rules *rules, const char *key,
+                                  replica_error *err)
+{
+    for (size_t i = 0; i < rules->n; i++) {
+        const struct entry *e = &rules->entries[i];
+        unsigned types = replica__rule_types(e->rule->kind);
+
+        if (!*e->path && !(types & 1u << REPLICA_JSON_OBJECT))
+            return refuse(e, "a document, which is an object", err);
+        if (key && is_member(e->path, key) && !(types & 1u << REPLICA_JSON_STRING))
+            return refuse(e, "the primary key, which is a text", err);
+    }
+    return 0;
 }
 
 const char *replica__rules_json(const struct replica__rules *rules)
@@ -157,6 +215,20 @@ int replica__rules_each(const struct replica__rules *rules,
         if (r != 0)
             return r;
     }
+    return 0;
+}
+
+int replica__rules_each_field(const struct replica__rules *rules,
+                              int (*fn)(void *ctx, const char *path, const char *field), void *ctx)
+{
+    for (size_t i = 0; i < rules->n; i++)
+        for (const struct rule *rule = rules->entries[i].rule; rule; rule = rule->other) {
+            bool has_one = rule->kind == REPLICA__RULE_LAST_WRITE_WINS && rule->field;
+            int r = has_one ? fn(ctx, rules->entries[i].path, rule->field) : 0;
+
+            if (r != 0)
+                return r;
+        }
     return 0;
 }
 

@@ -43,11 +43,22 @@ enum replica__delete_policy replica__rules_delete(const struct replica__rules *r
 /* "last-write-wins" and the like, of the whole document: for the conflict log. */
 REPLICA_INTERNAL const char *replica__rules_name(const struct replica__rules *rules);
 
+/* Can they serve documents, which are objects, of the primary key (a text; NULL: of parts)?
+ * REPLICA_EINVAL; where: the path. */
+int replica__rules_check_document(const struct replica__rules *rules, const char *key,
+                                  replica_error *err);
+/* The types that a rule serves: a bit (1 << type) for each of enum replica__json_type. */
+unsigned replica__rule_types(enum replica__rule_kind kind);
+const char *replica__rule_name(enum replica__rule_kind kind);
+
 /* fn for each path and its rule, until it returns other than 0, which is returned: for a schema,
  * that knows the types at these paths. */
 int replica__rules_each(const struct replica__rules *rules,
                         int (*fn)(void *ctx, const char *path, enum replica__rule_kind kind,
                                   const char *argument),
                         void *ctx);
+/* fn for each field that a last-write-wins goes by, also as the argument of another rule. */
+int replica__rules_each_field(const struct replica__rules *rules,
+                              int (*fn)(void *ctx, const char *path, const char *field), void *ctx);
 
 #endif

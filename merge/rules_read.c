@@ -82,6 +82,8 @@ static int split(struct replica__rules *rules, const char *path, const char *whe
         if (!text)
             return rules->arena->failed ? replica__enomem(err)
                                         : refuse(err, where, "'~' is spelled '~0' in a path");
+        if (strcmp(text, "**") == 0)
+            return refuse(err, where, "'**' is for patterns of keys: '*' is one segment");
         p->segments[p->n++] = (struct replica__slice){ text, strlen(text) };
         path += len + 1;
     }
@@ -288,7 +290,7 @@ static int read_delete(struct replica__rules *rules, struct replica__json_value 
             rules->on_delete = (enum replica__delete_policy)i;
             return 0;
         }
-    return refuse(err, "delete", "it is edit-wins, delete-wins, keep-copy or ask");
+    return refuse(err, "delete", "\"delete\" is edit-wins, delete-wins, keep-copy or ask");
 }
 
 static int read_members(struct replica__rules *rules, struct replica__json_value v,

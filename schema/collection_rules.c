@@ -68,26 +68,6 @@ static unsigned types_of(struct replica__json_value schema)
     return listed ? types & listed : types;
 }
 
-static unsigned types_served(enum replica__rule_kind kind)
-{
-    switch (kind) {
-    case REPLICA__RULE_MAX:
-    case REPLICA__RULE_MIN:
-        return NUMBERS | TEXTS;
-    case REPLICA__RULE_SUM:
-        return NUMBERS;
-    case REPLICA__RULE_SET_UNION:
-    case REPLICA__RULE_LIST_BY_KEY:
-        return ARRAYS;
-    case REPLICA__RULE_TEXT:
-        return TEXTS;
-    case REPLICA__RULE_MERGE:
-        return OBJECTS;
-    default:
-        return ANYTHING;
-    }
-}
-
 struct rule {
     enum replica__rule_kind kind;
     const char *argument;
@@ -108,7 +88,7 @@ static bool serves_elements(struct replica__json_value list, const char *key)
 
 static bool serves(struct replica__json_value schema, const struct rule *rule)
 {
-    if (!(types_of(schema) & types_served(rule->kind)))
+    if (!(types_of(schema) & replica__rule_types(rule->kind)))
         return false;
     return rule->kind != REPLICA__RULE_LIST_BY_KEY || serves_elements(schema, rule->argument);
 }
@@ -241,14 +221,46 @@ static int check_rule(void *ctx, const char *path, enum replica__rule_kind kind,
     const struct rule rule = { kind, argument };
     int r = fits(check->schema, path, true, &rule);
 
-    if (r == 0)
-        return complain(check->err, path, "it can never serve what the schema has there");
-    if (r == 1 && kind == REPLICA__RULE_LAST_WRITE_WINS && argument) {
-        r = check_field(check, argument);
-        if (r == 0)
-            return complain(check->err, path, "the schema has no such field, or no time in it");
+    if (r == 0) {
+        replica__error_set(check->err, REPLICA_ESCHEMA, 0,
+                           "the rule for '%.200s': %s can never serve what the schema has there",
+                           path, replica__rule_name(kind));
+        replica__error_where(check->err, "/x-conflict");
+        return REPLICA_ESCHEMA;
     }
     return r < 0 ? replica__enomem(check->err) : 0;
+}
+
+static int check_time(void *ctx, const char *path, const char *field)
+{
+    struct check *check = ctx;
+    int r = check_field(check, field);
+
+    if (r == 0)
+        return complain(check->err, path, "the schema has no such field, or no time in it");
+    return r < 0 ? replica__enomem(check->err) : 0;
+}
+
+/* A document of several fields has its key from them: there is no other one for a copy. */
+static int check_delete(const struct check *check, const struct replica__rules *rules)
+{
+    struct replica__json_value key =
+        replica__json_member(check->schema, "primaryKey", REPLICA_NUL);
+
+    if (key.type != REPLICA_JSON_OBJECT ||
+        replica__rules_delete(rules) != REPLICA__DELETE_KEEP_COPY)
+        return 0;
+    return complain(check->err, "delete",
+                    "with a composite key no copy can be kept under another one");
+}
+
+static int check_all(struct check *check, const struct replica__rules *rules)
+{
+    int r = replica__rules_each(rules, check_rule, check);
+
+    if (r == 0)
+        r = replica__rules_each_field(rules, check_time, check);
+    return r < 0 ? r : check_delete(check, rules);
 }
 
 static int compile(struct replica__json_value v, struct replica__rules **ret, replica_error *err)
@@ -266,7 +278,7 @@ int replica__collection_schema_check_rules(const char *json, size_t len,
 {
     struct check check = { replica__json_value(json, len), err };
 
-    return replica__rules_each(rules, check_rule, &check);
+    return check_all(&check, rules);
 }
 
 int replica__collection_rules_read(struct replica__json_value schema, struct replica__rules **ret,
@@ -283,7 +295,7 @@ int replica__collection_rules_read(struct replica__json_value schema, struct rep
     r = compile(v, &rules, err);
     if (r < 0)
         return r;
-    r = replica__rules_each(rules, check_rule, &check);
+    r = check_all(&check, rules);
     if (r < 0)
         replica__rules_unref(rules);
     else

@@ -27,6 +27,8 @@ def a_bare_name_is_a_rule_and_without_one_the_server_wins(t):
     paths = files(t)
     t.same(t.ok('merge', '--rules', 'client-wins', *paths), OURS.encode() + b'\n')
     t.same(t.ok('merge', '--rules', '"client-wins"', *paths), OURS.encode() + b'\n')
+    by_file = '@' + t.path('rules', 'client-wins\n')
+    t.same(t.ok('merge', '--rules', by_file, *paths), OURS.encode() + b'\n')
     t.same(t.ok('merge', *paths), THEIRS.encode())
 
 
@@ -57,6 +59,7 @@ def by_last_write_wins_the_younger_file_wins(t):
 def what_cannot_be_merged_says_why(t):
     paths = files(t)
     t.fails(2, "--rules: '/n': no rule is called 'smu'", 'merge', '--rules', '{"/n":"smu"}', *paths)
+    t.fails(2, 'sum can never serve a document', 'merge', '--rules', 'sum', *paths)
     t.fails(2, '--rules: byte 6:', 'merge', '--rules', '{"/n"', *paths)
     t.fails(7, 'ours: byte 2:', 'merge', paths[0], t.path('ours', '{'), paths[2])
     t.fails(8, 'nowhere', 'merge', paths[0], 'nowhere', paths[2])

@@ -229,6 +229,9 @@ def rules_that_are_none_end_the_command(t):
     a, _ = peers(t)
     sync = ('sync', '--db', a.db, '--url', a.url, '--once')
     t.fails(2, 'magic', *sync, '--rules', 'magic')
+    t.fails(2, 'sum can never serve a document', *sync, '--rules', 'sum')
+    t.fails(2, '/id: sum can never serve the primary key', *sync, '--rules', '{"/id":"sum"}')
+    t.fails(2, '"delete" is edit-wins, ', *sync, '--rules', '{"delete":"merge"}')
     t.fails(2, 'exclude each other', *sync, '--rules', COUNT, '--on-conflict', 'server-wins')
     t.fails(8, 'missing.json', *sync, '--rules', '@' + t.path('missing.json'))
 
@@ -255,6 +258,10 @@ def a_server_refuses_rules_that_are_none(t):
     serve = ('serve', '--db', t.path('s.db'), '--listen', '127.0.0.1:0', '--rules')
     t.fails(2, 'magic', *serve, 'notes=magic')
     t.fails(2, 'magic', *serve, 'magic')
+    t.fails(2, 'sum can never serve a document', *serve, 'notes=sum')
+    t.fails(2, 'sum can never serve a document', *serve, 'sum')
+    t.fails(2, 'twice', *serve, 'merge', '--rules', 'client-wins')
+    t.fails(2, 'twice', *serve, 'notes=merge', '--rules', 'notes=client-wins')
     t.fails(2, 'NAME=', *serve, 'notes=')
 
 

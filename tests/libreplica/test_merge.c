@@ -69,6 +69,20 @@ TEST(a_part_of_a_document_can_be_merged_by_itself)
     CHECK_STR(replica_text_json(m.text, NULL), "4");
 }
 
+TEST(rules_of_a_part_may_be_none_of_a_document)
+{
+    MERGED part = start("sum");
+    MERGED doc = start("{\"\":\"merge\",\"/n\":\"sum\"}");
+
+    CHECK_INT(replica_rules_check(part.rules, NULL, &test_err), REPLICA_EINVAL);
+    CHECK_STR(test_err.where, "");
+    CHECK_RC(replica_rules_check(doc.rules, NULL, &test_err), 0);
+    CHECK_RC(replica_rules_check(doc.rules, "id", &test_err), 0);
+    CHECK_INT(replica_rules_check(doc.rules, "n", &test_err), REPLICA_EINVAL);
+    CHECK_STR(test_err.where, "/n");
+    CHECK_RC(replica_rules_check(NULL, "id", &test_err), 0);
+}
+
 TEST(each_outcome_has_its_name)
 {
     MERGED none = start(NULL);

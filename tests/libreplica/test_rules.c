@@ -86,6 +86,9 @@ TEST(rules_that_are_none_are_refused_and_nothing_is_opened)
 
     CHECK_RC(open_with(&s, "x", "\"magic\"", NULL, &coll), REPLICA_EINVAL);
     CHECK_RC(open_with(&s, "x", "{", NULL, &coll), REPLICA_EJSON);
+    CHECK_RC(open_with(&s, "x", "\"sum\"", NULL, &coll), REPLICA_EINVAL);
+    CHECK_STR(test_err.message, "sum can never serve a document, which is an object");
+    CHECK_RC(open_with(&s, "x", "{\"/id\":\"sum\"}", NULL, &coll), REPLICA_EINVAL);
     CHECK(!coll);
     CHECK_RC(open_with(&s, "x", "\"merge\"", NULL, &coll), 0);
     CHECK_STR(replica_collection_rules(coll), "\"merge\"");
@@ -105,6 +108,20 @@ TEST(a_copy_cannot_be_kept_where_the_key_is_composite)
              REPLICA_EINVAL);
     CHECK(strstr(test_err.message, "composite"));
     CHECK_RC(open_with(&s, "x", "{\"\":\"merge\",\"delete\":\"edit-wins\"}", schema, &coll), 0);
+}
+
+TEST(a_schema_with_a_composite_key_keeps_no_copy)
+{
+    STORE s = store_empty();
+    replica_collection *coll = NULL;
+    const char *schema =
+        "{\"version\":0,\"primaryKey\":{\"key\":\"id\",\"fields\":[\"a\",\"b\"],"
+        "\"separator\":\"|\"},\"type\":\"object\",\"properties\":{\"id\":{\"type\":\"string\","
+        "\"maxLength\":99},\"a\":{\"type\":\"string\"},\"b\":{\"type\":\"string\"}},"
+        "\"required\":[\"a\",\"b\"],\"x-conflict\":{\"delete\":\"keep-copy\"}}";
+
+    CHECK_RC(open_with(&s, "x", NULL, schema, &coll), REPLICA_ESCHEMA);
+    CHECK(strstr(test_err.message, "composite"));
 }
 
 #define SCHEMA(more)                                                                   \

@@ -22,7 +22,7 @@ TEST(unknown_names_are_refused_with_their_path)
     check_refused("{\"/a\":{\"sums\":1}}", REPLICA_EINVAL, "/a", "no rule is called 'sums'");
     check_refused("{\"\":{\"merge\":\"smu\"}}", REPLICA_EINVAL, "", "no rule is called 'smu'");
     check_refused("{\"delete\":\"merge\"}", REPLICA_EINVAL, "delete",
-                  "it is edit-wins, delete-wins, keep-copy or ask");
+                  "\"delete\" is edit-wins, delete-wins, keep-copy or ask");
     check_refused("{\"delete\":1}", REPLICA_EINVAL, "delete", NULL);
 }
 
@@ -32,6 +32,8 @@ TEST(what_is_no_path_is_refused)
                   "no path: it is empty, starts with '/', or is \"delete\"");
     check_refused("{\"/a~b\":\"sum\"}", REPLICA_EINVAL, "/a~b",
                   "'~' is spelled '~0' in a path");
+    check_refused("{\"/a/**\":\"sum\"}", REPLICA_EINVAL, "/a/**",
+                  "'**' is for patterns of keys: '*' is one segment");
     check_refused("{\"/a\\u0000b\":\"sum\"}", REPLICA_EINVAL, "", "a text with U+0000");
 }
 
@@ -99,6 +101,42 @@ TEST(there_is_a_bound_on_paths_and_on_their_length)
                   n == 64 ? 0 : REPLICA_EINVAL);
         replica__rules_unref(rules);
     }
+}
+
+static void check_no_document(const char *json, const char *key, const char *where,
+                              const char *message)
+{
+    RULES *rules = rules_of(json);
+
+    memset(&test_err, 0, sizeof(test_err));
+    CHECK_INT(replica__rules_check_document(rules, key, &test_err), REPLICA_EINVAL);
+    CHECK_STR(test_err.where, where);
+    CHECK_STR(test_err.message, message);
+}
+
+TEST(rules_that_can_never_serve_a_document_or_its_key_are_found)
+{
+    static const char *const fine[] = {
+        "merge", "server-wins", "last-write-wins", "{\"/a~1b\":\"max\"}", "{\"/a\":\"sum\"}",
+        "{\"/a~1\":\"sum\"}", "{\"/a~1b/c\":\"sum\"}", "{\"\":{\"merge\":\"sum\"}}",
+    };
+    static const char *const wrong[] = { "sum", "max", "min", "set-union", "text" };
+
+    for (size_t i = 0; i < sizeof(fine) / sizeof(fine[0]); i++) {
+        RULES *rules = rules_of(fine[i]);
+
+        CHECK_RC(replica__rules_check_document(rules, "a/b", &test_err), 0);
+    }
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        RULES *rules = rules_of(wrong[i]);
+
+        CHECK_INT(replica__rules_check_document(rules, NULL, &test_err), REPLICA_EINVAL);
+    }
+    check_no_document("sum", NULL, "", "sum can never serve a document, which is an object");
+    check_no_document("{\"\":{\"list-by-key\":\"id\"}}", "id", "",
+                      "list-by-key can never serve a document, which is an object");
+    check_no_document("{\"/a~1b\":\"sum\"}", "a/b", "/a~1b",
+                      "sum can never serve the primary key, which is a text");
 }
 
 TEST(rules_tell_what_they_are)

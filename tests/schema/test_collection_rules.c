@@ -76,6 +76,7 @@ TEST(rules_that_can_serve_the_types_at_their_paths_are_taken)
         "{\"/any/x/y\":\"text\"}", "{\"/flag\":\"client-wins\"}",
         "{\"\":{\"last-write-wins\":\"at\"}}", "{\"\":{\"last-write-wins\":\"/name/first\"}}",
         "{\"/name\":{\"last-write-wins\":\"n\"}}",
+        "{\"\":{\"merge\":{\"last-write-wins\":\"at\"}}}",
     };
 
     for (size_t i = 0; i < sizeof(fine) / sizeof(fine[0]); i++)
@@ -94,12 +95,14 @@ TEST(rules_that_can_never_serve_the_type_at_their_path_are_refused)
         "{\"/name/first\":\"sum\"}", "{\"/name/a~1b\":\"text\"}", "{\"/nmae\":\"merge\"}",
         "{\"/n/x\":\"sum\"}", "{\"\":{\"last-write-wins\":\"flag\"}}",
         "{\"\":{\"last-write-wins\":\"when\"}}",
+        "{\"\":{\"merge\":{\"last-write-wins\":\"when\"}}}",
+        "{\"\":{\"merge\":{\"text\":{\"last-write-wins\":\"when\"}}}}",
     };
 
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
         check_refused(wrong[i], NULL);
     check_refused("{\"/n\":\"text\"}",
-                  "the rule for '/n': it can never serve what the schema has there");
+                  "the rule for '/n': text can never serve what the schema has there");
     check_refused("{\"/n\":{\"last-write-wins\":\"x\"}}",
                   "the rule for '/n': the schema has no such field, or no time in it");
 }
@@ -129,7 +132,8 @@ TEST(a_schema_without_rules_has_none)
 {
     SCHEMA schema = NULL;
 
-    CHECK_RC(replica_schema_compile("{\"x-conflict\":7}", REPLICA_NUL, NULL, &schema, &test_err), 0);
+    CHECK_RC(replica_schema_compile("{\"x-conflict\":7}", REPLICA_NUL, NULL, &schema, &test_err),
+             0);
     CHECK(!replica__schema_rules(schema));
     CHECK(!replica__schema_rules(NULL));
 }

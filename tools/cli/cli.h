@@ -133,8 +133,10 @@ int cli_text(const char *arg, struct replica__buf *ret_text, const char **ret_so
 /* The text of a file: a schema's.  path "-": standard input; NULL: none, and *ret_text is NULL.  It
  * lives as long as buf.  0, or an exit code. */
 int cli_file(const char *path, struct replica__buf *buf, const char **ret_text);
-/* Rules for conflicts: JSON, a bare name, or @FILE.  NULL: none.  The same. */
+/* Rules for conflicts: JSON, a bare name, or @FILE of one of these.  NULL: none.  The same. */
 int cli_rules(const char *arg, struct replica__buf *buf, const char **ret_json);
+/* Complain about rules that nobody understands, and return the exit code. */
+int cli_bad_rules(const replica_error *err);
 
 /* A document's text on one line: line breaks, which are white space in JSON, become spaces; every
  * other byte is kept. */

@@ -1,6 +1,8 @@
 /* Texts from arguments, files and standard input, within a ceiling. */
 #include "tools/cli/cli.h"
 
+#include "libreplica/merge.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -60,14 +62,52 @@ int cli_file(const char *path, struct replica__buf *buf, const char **ret_text)
     return r < 0 ? CLI_STORAGE : 0;
 }
 
+int cli_bad_rules(const replica_error *err)
+{
+    if (err->code != REPLICA_EINVAL && err->code != REPLICA_EJSON)
+        return cli_failed(err);
+    if (err->code == REPLICA_EJSON)
+        cli_complain("--rules: byte %lld: %s", (long long)err->offset + 1, err->message);
+    else
+        cli_complain("--rules: '%s': %s", err->where, err->message);
+    return CLI_USAGE;
+}
+
+/* A name by itself, which a shell has left without its quotes: put into them. */
+static void quote_name(struct replica__buf *buf, const char *arg)
+{
+    size_t len = strcspn(arg, " \t\r\n");
+
+    replica__buf_json_string(buf, arg, arg[len + strspn(arg + len, " \t\r\n")] ? strlen(arg) : len);
+}
+
+static int read_rules(const char *arg, struct replica__buf *buf, const char **ret_json)
+{
+    REPLICA_BUF file = REPLICA_BUF_INIT;
+    int r = arg[0] == '@' ? cli_file(arg + 1, &file, &arg) : 0;
+
+    if (r)
+        return r;
+    if ((arg[0] >= 'a' && arg[0] <= 'z') || (arg[0] >= 'A' && arg[0] <= 'Z'))
+        quote_name(buf, arg);
+    else
+        replica__buf_str(buf, arg);
+    *ret_json = buf->data ? buf->data : "";
+    return buf->r < 0 ? CLI_STORAGE : 0;
+}
+
 int cli_rules(const char *arg, struct replica__buf *buf, const char **ret_json)
 {
-    if (arg && arg[0] == '@')
-        return cli_file(arg + 1, buf, ret_json);
-    *ret_json = arg;
-    if (!arg || !((arg[0] >= 'a' && arg[0] <= 'z') || (arg[0] >= 'A' && arg[0] <= 'Z')))
+    replica_rules *rules = NULL;
+    replica_error err = { 0 };
+    int r;
+
+    *ret_json = NULL;
+    if (!arg)
         return 0;
-    replica__buf_json_string(buf, arg, strlen(arg));
-    *ret_json = buf->r < 0 ? NULL : buf->data;
-    return buf->r < 0 ? CLI_STORAGE : 0;
+    r = read_rules(arg, buf, ret_json);
+    if (r == 0 && replica_rules_compile(*ret_json, REPLICA_NUL, &rules, &err) < 0)
+        r = cli_bad_rules(&err);
+    replica_rules_unref(rules);
+    return r;
 }

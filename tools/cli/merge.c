@@ -1,6 +1,7 @@
 /* replica merge: what becomes of three states of a document, on files. */
 #include "tools/cli/cli.h"
 
+#include "base/json.h"
 #include "libreplica/merge.h"
 
 #include <string.h>
@@ -26,6 +27,20 @@ static void task_free(struct task *t)
     replica_text_free(t->out);
 }
 
+/* Nothing that is there is anything but an object, as documents are. */
+static bool has_documents(const struct task *t)
+{
+    const struct state *states[] = { &t->base, &t->ours, &t->theirs };
+
+    for (size_t i = 0; i < 3; i++) {
+        const replica_side *side = &states[i]->side;
+
+        if (side->json && replica__json_value(side->json, side->len).type != REPLICA_JSON_OBJECT)
+            return false;
+    }
+    return true;
+}
+
 static int read_rules(struct task *t, const char *arg)
 {
     REPLICA_BUF text = REPLICA_BUF_INIT;
@@ -36,15 +51,9 @@ static int read_rules(struct task *t, const char *arg)
     if (r || !json)
         return r;
     r = replica_rules_compile(json, REPLICA_NUL, &t->rules, &err);
-    if (r == 0)
-        return 0;
-    if (r != REPLICA_EINVAL && r != REPLICA_EJSON)
-        return cli_failed(&err);
-    if (r == REPLICA_EJSON)
-        cli_complain("--rules: byte %lld: %s", (long long)err.offset + 1, err.message);
-    else
-        cli_complain("--rules: '%s': %s", err.where, err.message);
-    return CLI_USAGE;
+    if (r == 0 && has_documents(t))
+        r = replica_rules_check(t->rules, NULL, &err);
+    return r < 0 ? cli_bad_rules(&err) : 0;
 }
 
 /* A file has no clock but the time at which it was last written. */
@@ -111,14 +120,14 @@ static int print_result(const struct task *t, int outcome)
 static int run(struct task *t, const char *rules, char **paths)
 {
     replica_error err = { 0 };
-    int r = read_rules(t, rules);
+    int r = read_state(paths[0], &t->base);
 
-    if (r == 0)
-        r = read_state(paths[0], &t->base);
     if (r == 0)
         r = read_state(paths[1], &t->ours);
     if (r == 0)
         r = read_state(paths[2], &t->theirs);
+    if (r == 0)
+        r = read_rules(t, rules);
     if (r)
         return r;
     if (replica_text_new(&t->out, &err) < 0)

@@ -130,7 +130,9 @@ static int prepare(struct server *server, const char *name, const char *schema, 
     if (r)
         return r;
     if (replica__storage_store_prepare(server->storage, name, json, rules, &err) < 0) {
-        cli_complain("%s: %s: %s", schema ? schema : name, err.where, err.message);
+        if (!schema)
+            return cli_failed(&err);
+        cli_complain("%s: %s: %s", schema, err.where, err.message);
         return cli_exit_code(err.code);
     }
     return 0;
@@ -142,6 +144,21 @@ static bool is_for_all(const char *item)
     return strchr("{\"@", item[0]) || !strchr(item, '=');
 }
 
+/* Are there rules for the same collection, or for all, among the first n? */
+static bool is_said(const struct cli_list *rules, size_t n)
+{
+    const char *item = rules->items[n];
+    size_t len = is_for_all(item) ? 0 : strcspn(item, "=") + 1;
+
+    for (size_t i = 0; i < n; i++) {
+        const char *other = rules->items[i];
+
+        if (len == 0 ? is_for_all(other) : strncmp(item, other, len) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* ... are told of all collections that have none. */
 static int prepare_others(struct server *server, const struct options *o)
 {
@@ -149,14 +166,15 @@ static int prepare_others(struct server *server, const struct options *o)
         REPLICA_BUF text = REPLICA_BUF_INIT;
         replica_error err = { 0 };
         const char *json = NULL;
-        int r = is_for_all(o->rules.items[i]) ? cli_rules(o->rules.items[i], &text, &json) : 0;
+        int r;
 
+        if (is_said(&o->rules, i))
+            return cli_usage("--rules for the same collection, or for all, are given twice");
+        r = is_for_all(o->rules.items[i]) ? cli_rules(o->rules.items[i], &text, &json) : 0;
         if (r)
             return r;
-        if (json && replica__storage_store_rules(server->storage, json, &err) < 0) {
-            cli_complain("--rules: %s: %s", err.where, err.message);
-            return cli_exit_code(err.code);
-        }
+        if (json && replica__storage_store_rules(server->storage, json, &err) < 0)
+            return cli_bad_rules(&err);
     }
     return 0;
 }

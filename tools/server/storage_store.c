@@ -672,9 +672,12 @@ int replica__storage_store_rules(struct replica__storage *storage, const char *r
     struct store *store = store_of(storage);
     replica_rules *compiled = NULL;
     int r = replica_rules_compile(rules, REPLICA_NUL, &compiled, err);
-    char *copy = r < 0 ? NULL : replica__strdup(rules);
+    char *copy;
 
+    if (r >= 0)
+        r = replica_rules_check(compiled, NULL, err);
     replica_rules_unref(compiled);
+    copy = r < 0 ? NULL : replica__strdup(rules);
     if (r < 0 || !copy)
         return r < 0 ? r : replica__enomem(err);
     replica__free(store->rules);
