@@ -145,6 +145,15 @@ def a_catalogue_answers_and_keeps_an_answer_up_to_date(t):
 
 
 @test
+def two_people_work_at_one_stock(t):
+    lines = ['15 pieces of fruit', '/order/apples: {"pieces":1}', 'the order is done',
+             'pears are locked by alice, who counts', '13 pieces of fruit',
+             'merged: {"left":7,"tags":["green"],"shelf":3}']
+    t.same(example(t, 'together', t.db).splitlines(), lines)
+    t.same(example(t, 'together', t.db).splitlines(), lines)
+
+
+@test
 def lines_become_documents_while_a_replication_runs(t):
     token = t.path('token', 'sesame-open-1234\n')
     _, base = t.serve('server.db', '--token-file', token)
