@@ -40,5 +40,9 @@ REPLICA_INTERNAL int replica__locker_release(replica_db *db, const struct replic
 /* The client has gone: its locks end after so many ms, if it does not come back. */
 REPLICA_INTERNAL int replica__locker_leave(replica_db *db, const char *client, int64_t grace_ms,
                                            replica_error *err);
+/* It is there again.  Locks that were to end so soon last for their whole time from now on: it does
+ * not know that they were. */
+REPLICA_INTERNAL int replica__locker_back(replica_db *db, const char *client, int64_t grace_ms,
+                                          replica_error *err);
 
 #endif

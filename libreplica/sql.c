@@ -146,9 +146,10 @@ static const char *const texts[] = {
         "SELECT bundle FROM member WHERE bundle > ?1 ORDER BY bundle LIMIT 1",
     [REPLICA__SQL_MEMBER_OF_USE] =
         "SELECT 1 FROM member m JOIN doc d ON d.number = m.doc WHERE m.bundle = ?1"
-        " AND (d.bundle = ?1 OR EXISTS(SELECT 1 FROM replication_collection rc LEFT JOIN state s"
+        " AND (d.bundle = ?1 OR EXISTS(SELECT 1 FROM replication_collection rc"
+        "  JOIN replication r ON r.id = rc.replication LEFT JOIN state s"
         "  ON s.doc = m.doc AND s.replication = rc.replication WHERE rc.coll = d.coll"
-        "  AND m.seq > ifnull(s.clean_seq, 0)) OR m.seq > ?2) LIMIT 1",
+        "  AND m.seq > ifnull(s.clean_seq, 0) AND " OF_KEYS("r.keys") ") OR m.seq > ?2) LIMIT 1",
     [REPLICA__SQL_MEMBER_DROP] = "DELETE FROM member WHERE bundle = ?1",
     [REPLICA__SQL_MEMBER_GROUP] =
         "WITH RECURSIVE g(doc, seq, bundle) AS ("
@@ -518,6 +519,9 @@ static const char *const texts[] = {
         " WHERE replication = ?1",
     [REPLICA__SQL_LOCK_LEAVE] =
         "UPDATE lock SET until = min(until, ?2 + min(ttl, ?3)) WHERE holder = ?1 AND state = 1",
+    [REPLICA__SQL_LOCK_BACK] =
+        "UPDATE lock SET until = ?2 + ttl WHERE holder = ?1 AND state = 1 AND until > ?2"
+        " AND until <= ?2 + min(ttl, ?3)",
     [REPLICA__SQL_LOCK_REPLS] =
         "SELECT r.id, r.name FROM replication r WHERE ?1 = 0 OR EXISTS (SELECT 1"
         " FROM replication_collection rc WHERE rc.replication = r.id AND rc.coll = ?1)"

@@ -144,7 +144,9 @@ int replica__locker_release(replica_db *db, const struct replica__locking *l, re
     return r < 0 ? r : 1;
 }
 
-int replica__locker_leave(replica_db *db, const char *client, int64_t grace_ms, replica_error *err)
+/* One statement on the client's locks: as of when, and how long it may be away. */
+static int change_all(replica_db *db, enum replica__sql sql, const char *client, int64_t grace_ms,
+                      replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
     REPLICA_TXN txn = NULL;
@@ -155,7 +157,7 @@ int replica__locker_leave(replica_db *db, const char *client, int64_t grace_ms, 
         return r;
     r = replica__txn_begin(db, &txn, err);
     if (r >= 0)
-        r = replica__sql_get(db, REPLICA__SQL_LOCK_LEAVE, &stmt, err);
+        r = replica__sql_get(db, sql, &stmt, err);
     if (r < 0)
         return r;
     replica__bind_text(stmt, 1, client, REPLICA_NUL, &rc);
@@ -163,4 +165,14 @@ int replica__locker_leave(replica_db *db, const char *client, int64_t grace_ms, 
     replica__bind_int(stmt, 3, grace_ms, &rc);
     r = replica__sql_step(db, stmt, rc, err);
     return r < 0 ? r : replica__txn_commit(&txn, err);
+}
+
+int replica__locker_leave(replica_db *db, const char *client, int64_t grace_ms, replica_error *err)
+{
+    return change_all(db, REPLICA__SQL_LOCK_LEAVE, client, grace_ms, err);
+}
+
+int replica__locker_back(replica_db *db, const char *client, int64_t grace_ms, replica_error *err)
+{
+    return change_all(db, REPLICA__SQL_LOCK_BACK, client, grace_ms, err);
 }

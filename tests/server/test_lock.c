@@ -222,6 +222,27 @@ TEST(who_goes_away_loses_its_locks_after_a_while_unless_it_comes_back)
     CHECK_STR(lock(o, "bob", "\"key\":\"brief\""), "{\"fence\":2,\"left\":30000}");
 }
 
+/* It does not know that they were to end sooner, and renews them when it would have done so. */
+TEST(who_comes_back_in_time_has_its_locks_for_their_whole_time)
+{
+    OFFICE o = with_clock();
+    struct replica__reply stream;
+
+    lock(o, "alice", "\"key\":\"n1\",\"ttl\":3600000");
+    lock(o, "alice", "\"key\":\"brief\",\"ttl\":5000");
+    office_stream(o, at(o, "/_replica/1/stream?c=notes/0&client=alice"), NULL, &stream);
+    replica__reply_free(&stream);
+    clock_pass(&o->clock, 9000);
+    office_stream(o, at(o, "/_replica/1/stream?c=notes/0&client=alice"), NULL, &stream);
+    CHECK_STR(lock(o, "bob", "\"key\":\"n1\""), "{\"locked\":\"a.\",\"left\":3600000}");
+    CHECK_STR(lock(o, "bob", "\"key\":\"brief\""), "{\"fence\":2,\"left\":30000}");
+    replica__reply_free(&stream);
+    clock_pass(&o->clock, 10001); /* too late */
+    office_stream(o, at(o, "/_replica/1/stream?c=notes/0&client=alice"), NULL, &stream);
+    CHECK_STR(lock(o, "bob", "\"key\":\"n1\""), "{\"fence\":2,\"left\":30000}");
+    replica__reply_free(&stream);
+}
+
 TEST(a_program_on_the_servers_file_keeps_to_the_same_locks)
 {
     OFFICE o = with_clock();

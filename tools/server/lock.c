@@ -217,7 +217,7 @@ void replica__locks_answer(struct replica__service *service, const struct replic
         replica__reply_failure(reply, &err);
 }
 
-/* ---- who goes -------------------------------------------------------------------- */
+/* ---- who goes, and comes ---------------------------------------------------------- */
 
 void replica__lock_leave(struct replica__service *service, const char *client)
 {
@@ -225,4 +225,12 @@ void replica__lock_leave(struct replica__service *service, const char *client)
 
     /* If it could not be noted, the locks last until their own time is over. */
     service->storage->ops->leave(service->storage, client, GRACE_MS, &err);
+}
+
+void replica__lock_back(struct replica__service *service, const char *client)
+{
+    replica_error err = { 0 };
+
+    /* If it could not be noted, the client finds that they are lost. */
+    service->storage->ops->back(service->storage, client, GRACE_MS, &err);
 }

@@ -12,5 +12,7 @@ void replica__locks_answer(struct replica__service *service, const struct replic
                            struct replica__reply *reply);
 /* The last stream of this client has ended: what it holds ends too, unless it comes back soon. */
 void replica__lock_leave(struct replica__service *service, const char *client);
+/* A stream of this client has begun. */
+void replica__lock_back(struct replica__service *service, const char *client);
 
 #endif

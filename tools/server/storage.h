@@ -162,6 +162,8 @@ struct replica__storage_ops {
                  replica_error *err);
     int (*leave)(struct replica__storage *s, const char *client, int64_t grace_ms,
                  replica_error *err);
+    int (*back)(struct replica__storage *s, const char *client, int64_t grace_ms,
+                replica_error *err);
 
     /* Commits of others: poll fd (-1: none) for reading, for at most timeout ms (-1: forever),
      * then work; the head may have moved. */

@@ -454,7 +454,11 @@ static int store_leave(struct replica__storage *s, const char *client, int64_t g
     return replica__locker_leave(store_of(s)->db, client, grace_ms, err);
 }
 
-/* ---- commits of others ----------------------------------------------------------- */
+static int store_back(struct replica__storage *s, const char *client, int64_t grace_ms,
+                      replica_error *err)
+{
+    return replica__locker_back(store_of(s)->db, client, grace_ms, err);
+}
 
 /* ---- events ---------------------------------------------------------------------- */
 
@@ -591,6 +595,7 @@ static const struct replica__storage_ops store_ops = {
     .unlock = store_unlock,
     .locks = store_locks,
     .leave = store_leave,
+    .back = store_back,
     .fd = store_fd,
     .timeout = store_timeout,
     .work = store_work,

@@ -457,7 +457,10 @@ static int name_reader(struct replica__stream *s, const struct replica__request 
     if (!client || !*client || strlen(client) > REPLICA__CLIENT_MAX)
         return 0;
     s->client = replica__strdup(client);
-    return s->client ? 0 : replica__enomem(err);
+    if (!s->client)
+        return replica__enomem(err);
+    replica__lock_back(s->service, client);
+    return 0;
 }
 
 void replica__stream_answer(struct replica__service *service,
