@@ -273,6 +273,8 @@ static int join(const struct reading *reading, struct rest *rest, replica_error 
     if (r < 0)
         return r;
     for (size_t i = 0; i < n; i++) {
+        if (i > rest->count) /* of one collection no more was read: others may lie in between */
+            return 0;
         if (is_behind(reading, next[i].seq)) {
             rest->end = true;
             return 0;

@@ -316,6 +316,21 @@ TEST(a_conflict_says_which_bundle_wrote_the_real_state)
     CHECK_STR(replica__doc_bundle(late.rows[0].real), X ".1");
 }
 
+TEST(a_conflict_with_a_later_write_of_a_member_names_its_bundle_too)
+{
+    STORE s = store_empty();
+    PUSH p = { .n = 0 }, one = { .n = 0 }, late = { .n = 0 };
+
+    add(&p, &s, X ".1", A1, NULL);
+    add(&p, &s, X ".1", B1, NULL);
+    CHECK_STR(verdicts(&s, &p), "TT");
+    add(&one, &s, NULL, A2, A1);
+    CHECK_STR(verdicts(&s, &one), "T");
+    add(&late, &s, NULL, "{\"id\":\"a\",\"n\":3}", NULL);
+    CHECK_STR(verdicts(&s, &late), "C");
+    CHECK_STR(replica__doc_bundle(late.rows[0].real), X ".1"); /* the others are to be pulled first */
+}
+
 /* ---- reading --------------------------------------------------------------------- */
 
 struct shown {
@@ -532,6 +547,25 @@ TEST(a_bundle_over_collections_is_whole_for_who_reads_them)
               "0/a@1 +1/a@2 +0/b@3 +1/b@4 4");
     CHECK_STR(read_with(&s, colls + 1, 1, &(struct replica__feed_options){ .rows = 1 }, &last),
               "0/a@2 +0/b@4 end 5");
+    replica__buf_free(&shown.text);
+}
+
+TEST(what_completes_a_bundle_is_not_joined_over_what_was_not_looked_at)
+{
+    STORE s = store_empty();
+    replica_collection *colls[2] = { s.coll };
+    int64_t last;
+
+    CHECK_RC(replica_db_collection(s.db, "tasks", NULL, &colls[1], &test_err), 0);
+    write_bundle(&s, "a b");
+    for (int i = 0; i < 3; i++)
+        CHECK_RC(replica_put(colls[1], i == 0 ? "{\"id\":\"t\"}" : i == 1 ? "{\"id\":\"u\"}"
+                                                                         : "{\"id\":\"v\"}",
+                             REPLICA_NUL, NULL, NULL, NULL, &test_err), 0);
+    write_alone(&s, "b");
+    store_sql(&s, "UPDATE doc SET version = -1 WHERE id IN ('t', 'u')"); /* have yet to rise */
+    CHECK_STR(read_with(&s, colls, 2, &(struct replica__feed_options){ .rows = 1 }, &last),
+              "0/a@1 (+0/b@6) 1");
     replica__buf_free(&shown.text);
 }
 
