@@ -8,6 +8,7 @@
 #include "libreplica/db.h"
 #include "libreplica/locks/check.h"
 #include "libreplica/master.h"
+#include "libreplica/replication/master_whole.h"
 #include "libreplica/savepoint.h"
 #include "libreplica/shape.h"
 #include "libreplica/stamp.h"
@@ -116,13 +117,23 @@ static bool is_older(const replica_collection *coll, const struct replica__row *
     return old->version < coll->version && !(old->flags & REPLICA__FLAG_DELETED);
 }
 
+/* The real state names the newest bundle that has written the document, also one before it: who
+ * shows it must have the bundle's others. */
 static int conflict(replica_db *db, struct replica__master_row *row, const struct replica__row *old,
                     replica_error *err)
 {
+    REPLICA_BUF bundle = REPLICA_BUF_INIT;
+    struct replica__row real = *old;
+    int r = 0;
+
     row->verdict = REPLICA_VERDICT_CONFLICT;
     row->sequence = old->seq;
     row->real_version = is_older(row->coll, old) ? (int)old->version : -1;
-    return replica__row_doc(db, row->coll->name, old, &row->real, err);
+    if (!real.bundle && db->bundled)
+        r = replica__master_bundles_of(db, old->number, 1, &bundle, err);
+    if (r >= 0 && bundle.len > 0)
+        real.bundle = bundle.data;
+    return r < 0 ? r : replica__row_doc(db, row->coll->name, &real, &row->real, err);
 }
 
 /* What is written must keep to the schema: 1, or 0 and the row is refused. */
