@@ -489,6 +489,16 @@ TEST(members_of_bundles_that_were_not_sent_stay)
     CHECK_STR(shape(&page), "a+b c+d");
 }
 
+TEST(members_whose_keys_no_replication_is_about_are_swept)
+{
+    STORE s = replicating();
+
+    store_sql(&s, "UPDATE replication SET keys = 'in/*'");
+    for (int i = 0; i < 50; i++)
+        BUNDLE(&s, A(1), B(1));
+    CHECK(store_sql_int(&s, "SELECT count(*) FROM member") <= 8);
+}
+
 TEST(a_purged_document_is_no_member_any_more)
 {
     STORE s = store_empty();
