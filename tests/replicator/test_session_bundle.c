@@ -129,6 +129,23 @@ TEST(who_only_pushes_settles_a_conflict_with_a_bundle_at_once)
     CHECK(t->status.in_sync);
 }
 
+TEST(who_only_pushes_from_now_on_settles_what_waited_for_a_pull)
+{
+    TALK t = begin(BUNDLING);
+
+    talk_run(t);
+    talk_page(t, &(struct said){ "notes/a=1@1 notes/b=1@2", CP("2"), .at_head = 1 });
+    talk_put(t, "a=2");
+    talk_run(t);
+    talk_verdicts(t, "a=5@4~xyz.3");
+    CHECK_STR(talk_have(t, "a"), "a=2");
+    t->o.push_only = true;
+    talk_restart(t);
+    talk_run(t);
+    CHECK_STR(talk_have(t, "a"), "a=5");
+    CHECK(t->status.in_sync);
+}
+
 TEST(a_write_to_a_member_on_its_way_waits_and_then_goes_in_the_same_breath)
 {
     TALK t = begin(BUNDLING);
