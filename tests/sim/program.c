@@ -324,7 +324,7 @@ bool program_takes_up_rejected(struct client *c, bool discard)
               found.collection, found.id);
     r = discard ? replica_rejected_discard(c->db, found.number, &err)
                 : replica_rejected_retry(c->db, found.number, &err);
-    if (r < 0 && r != REPLICA_ENOTSUP) /* it has moved on */
+    if (r < 0 && r != REPLICA_ENOTSUP && r != REPLICA_EBUSY) /* moved on; or a fellow is out */
         sim_fail(c->sim, "client %d: a rejected document: %s", c->number, err.message);
     note_discarded(c, before, discard && r > 0);
     for (int i = 0; i < c->sim->plan.clients; i++) { /* what is tried again is asked about again */
