@@ -2,6 +2,7 @@
 """Our own dialect over HTTP, several processes on one file, and many streams."""
 import json
 import resource
+import time
 
 from serve import Client, Stream, city, main, row, test
 
@@ -109,6 +110,23 @@ def what_another_process_writes_reaches_the_streams(t):
     for i in range(20):
         client.push('/cities/0/push', [row(city(f'c{i}'))])
         t.same([d['id'] for d in stream.page()['documents']], [f'c{i}'])
+
+
+@test
+def the_locks_of_a_client_that_hangs_up_begin_to_end_at_once(t):
+    url = t.serve()[1]
+    client = Client(url)
+    client.push('/cities/0/push', [row(city('a'))])
+    stream = Stream(url, '/_replica/1/stream?c=cities/0&client=holder')
+    stream.page()
+    asked = {'client': 'holder', 'name': 'h', 'collection': 'cities/0', 'key': 'a', 'ttl': 90000}
+    t.same(client.ask('POST', '/_replica/1/lock', json.dumps(asked)).json()['left'], 90000)
+    stream.close()
+    left, end = [90000], time.monotonic() + 10
+    while left and left[0] > 10000 and time.monotonic() < end:
+        locks = client.ask('POST', '/_replica/1/locks', '{}').json()['locks']
+        left = [lock['left'] for lock in locks]
+    t.same(left and left[0] > 10000, False)
 
 
 @test

@@ -6,6 +6,7 @@
 #include "tools/server/exchange.h"
 
 #include "base/alloc.h"
+#include "tools/server/gone.h"
 #include "tools/server/listener.h"
 
 #include <arpa/inet.h>
@@ -372,6 +373,7 @@ void replica__exchange_completed(void *cls, struct MHD_Connection *conn, void **
             break;
         }
     }
+    replica__gone_forget(ex);
     http->active--;
     http->buffered -= ex->body.len;
     replica__buf_free(&ex->body);

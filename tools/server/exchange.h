@@ -25,6 +25,7 @@ struct replica__exchange {
     bool answered;           /* reply is there */
     bool delayed;            /* it has waited, or waits */
     bool suspended;
+    bool watched, gone;      /* of a stream: whether its peer closes, and that it has */
     struct replica__reply reply;
     struct replica__squeeze *squeeze;
     struct replica__buf part; /* of an answer that is not held whole */
@@ -41,6 +42,7 @@ struct replica__http {
     struct MHD_Daemon *daemon;
     struct replica__poller *poller; /* for stop */
     int epoll_fd;
+    int gone_fd;                    /* readable: peers of streams have closed; -1 */
     int listen_fd;                  /* ours again once the daemon is quiesced */
     bool resumed;                   /* libmicrohttpd has work that no descriptor tells of */
     size_t active;                  /* exchanges */

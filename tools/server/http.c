@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "tools/server/exchange.h"
+#include "tools/server/gone.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -55,9 +56,12 @@ int replica__http_open(struct replica__service *service, struct replica__storage
     http->storage = storage;
     http->options = *options;
     http->listen_fd = -1;
+    http->gone_fd = -1;
     if (!http->options.max_body)
         http->options.max_body = MAX_BODY;
     r = start_daemon(http, listen_fd, err);
+    if (r == 0)
+        r = replica__gone_open(http, err);
     if (r == 0)
         r = replica__poller_open(&http->poller, err);
     if (r < 0) {
@@ -86,9 +90,10 @@ static int turn(struct replica__http *http, int timeout, replica_error *err)
 {
     struct replica__storage *s = http->storage;
     MHD_UNSIGNED_LONG_LONG mhd_ms = 0;
-    struct pollfd fds[3] = { { http->epoll_fd, POLLIN, 0 },
+    struct pollfd fds[4] = { { http->epoll_fd, POLLIN, 0 },
                              { replica__poller_fd(http->poller), POLLIN, 0 },
-                             { s->ops->fd(s), POLLIN, 0 } };
+                             { s->ops->fd(s), POLLIN, 0 },
+                             { http->gone_fd, POLLIN, 0 } };
     int storage_ms = s->ops->timeout(s);
     int ms = earlier(timeout, storage_ms);
     int r = 0;
@@ -98,10 +103,12 @@ static int turn(struct replica__http *http, int timeout, replica_error *err)
     if (http->resumed)
         ms = 0;
     http->resumed = false;
-    if (poll(fds, 3, ms) < 0 && errno != EINTR)
+    if (poll(fds, 4, ms) < 0 && errno != EINTR)
         return replica__error_set(err, REPLICA_EIO, errno, "poll: %s", strerror(errno));
     if (fds[1].revents)
         replica__poller_wait(http->poller, 0);
+    if (fds[3].revents)
+        replica__gone_look(http);
     if (MHD_run(http->daemon) != MHD_YES)
         return replica__error_set(err, REPLICA_EIO, errno, "the HTTP server failed");
     if (fds[2].revents || storage_ms >= 0)
@@ -156,6 +163,7 @@ void replica__http_close(struct replica__http *http)
         MHD_run(http->daemon);
         MHD_stop_daemon(http->daemon);
     }
+    replica__gone_close(http);
     replica__poller_close(http->poller);
     replica__free(http);
 }

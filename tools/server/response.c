@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "replicator/wire.h"
+#include "tools/server/gone.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -39,7 +40,7 @@ static void watch_peer(struct replica__exchange *ex)
 static ssize_t stream_body(void *cls, uint64_t pos, char *to, size_t room)
 {
     struct replica__exchange *ex = cls;
-    long n = replica__stream_read(ex->reply.stream, to, room);
+    long n = ex->gone ? -1 : replica__stream_read(ex->reply.stream, to, room);
 
     (void)pos;
     if (n < 0)
@@ -220,6 +221,7 @@ enum MHD_Result replica__exchange_queue(struct replica__exchange *ex)
 
     if (ex->reply.stream) {
         watch_peer(ex);
+        replica__gone_watch(ex);
         replica__stream_on_wake(ex->reply.stream, replica__exchange_wake, ex);
         response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK, stream_body, ex,
                                                      NULL);
