@@ -155,7 +155,6 @@ static void sweep(struct replica__locks *locks)
 static void look(replica_lock *lock)
 {
     replica_error error = { .offset = -1 };
-    int before = lock->state;
     int r = replica__hold_refresh(lock, false, &error);
 
     if (r < 0 && r != REPLICA_ELOCKED) { /* nothing was learned: again in a while */
@@ -163,7 +162,10 @@ static void look(replica_lock *lock)
         replica__db_log(lock->db, REPLICA_LOG_WARNING, "lock", "%.200s: %s", lock->key,
                         error.message);
     }
-    if (lock->state != before && lock->on_state)
+    if (lock->state == lock->told)
+        return;
+    lock->told = lock->state;
+    if (lock->on_state)
         lock->on_state(lock->ctx, lock, lock->state);
 }
 
@@ -173,7 +175,7 @@ static void work(void *ctx)
 
     locks->in_round++;
     for (replica_lock *l = locks->first; l && !locks->db->pump.close_wanted; l = l->next) {
-        if (!l->released && l->state != REPLICA_LOCK_LOST)
+        if (!l->released && l->told != REPLICA_LOCK_LOST)
             look(l);
     }
     locks->in_round--;
@@ -187,6 +189,8 @@ static int64_t next_ms(void *ctx)
     int64_t next = -1;
 
     for (const replica_lock *l = locks->first; l; l = l->next) {
+        if (!l->released && l->state != l->told)
+            return 0; /* a call has found out what is to be told */
         if (!l->released && l->state != REPLICA_LOCK_LOST && (next < 0 || l->renew_at < next))
             next = l->renew_at;
     }
@@ -249,6 +253,7 @@ int replica__hold_begin(replica_db *db, replica_error *err)
 
 void replica__hold_add(replica_db *db, replica_lock *lock)
 {
+    lock->told = lock->state;
     lock->renew_at = monotonic(db) + lock->ttl / 3;
     lock->next = db->locks->first;
     db->locks->first = lock;

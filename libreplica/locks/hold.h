@@ -14,6 +14,7 @@ struct replica_lock {
     int64_t server_fence;
     int64_t ttl;
     int state;             /* REPLICA_LOCK_..., as it was last seen */
+    int told;              /* the state that on_state knows */
     int64_t renew_at;      /* monotonic ms */
     void (*on_state)(void *ctx, replica_lock *lock, int state);
     void *ctx;

@@ -293,6 +293,29 @@ TEST(a_holder_is_told_that_its_lock_is_lost)
     CHECK_RC(replica_lock_renew(next, &test_err), 0);
 }
 
+/* A renewal that found it so was answered; who waits for the callback hears it all the same. */
+TEST(a_holder_is_told_once_whoever_found_it_lost)
+{
+    STORE a = store_empty();
+    replica_lock_options o = REPLICA_LOCK_OPTIONS_INIT;
+    struct told told = { .n = 0 };
+    struct clock clock;
+
+    share_clock(&clock, &a, NULL);
+    o.on_state = on_state;
+    o.destroy = on_destroy;
+    o.ctx = &told;
+    CHECK_RC(replica_lock_acquire(a.db, NULL, "printer", &o, &told.lock, &test_err), 1);
+    clock_pass(&clock, 30001);
+    CHECK_RC(replica_lock_renew(told.lock, &test_err), REPLICA_ELOCKED);
+    CHECK_INT(told.n, 0);
+    while (replica_db_dispatch(a.db, 0, &test_err) > 0)
+        ;
+    CHECK_INT(told.n, 1);
+    CHECK_INT(told.states[0], REPLICA_LOCK_LOST);
+    CHECK_INT(told.destroyed, 1);
+}
+
 TEST(destroy_is_called_also_when_there_is_no_lock)
 {
     STORE a = store_empty();
