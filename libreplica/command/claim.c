@@ -66,7 +66,8 @@ int replica__command_show_life(replica_command *c, replica_error *err)
     struct replica__command_state next;
     int r;
 
-    if (c->lost || replica__commands_clock(c->db) < c->beat_at)
+    /* A claim that is under way has to arrive: written again and again it might never be in step. */
+    if (!c->given || c->lost || replica__commands_clock(c->db) < c->beat_at)
         return 0;
     c->beat_at = replica__commands_clock(c->db) + AGAIN_MS; /* after a failure */
     r = replica__command_look(c, err);

@@ -113,6 +113,8 @@ static void closing(void *ctx)
 
     all->in_round++; /* a destroy that cancels others only marks them */
     for (replica_handler *h = all->first; h; h = h->next)
+        let_go(h);
+    for (replica_handler *h = all->first; h; h = h->next)
         end(h);
     for (replica_handler *h = all->first; h; h = next) {
         next = h->next;
@@ -240,7 +242,7 @@ static int64_t next_ms(void *ctx)
             next = earlier(next, replica__handler_next(h));
     }
     for (const replica_command *c = all->commands; c; c = c->next) {
-        if (!c->lost)
+        if (c->given && !c->lost)
             next = earlier(next, c->beat_at);
     }
     return next;

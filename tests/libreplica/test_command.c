@@ -664,6 +664,57 @@ TEST(a_handler_that_is_cancelled_lets_go_of_what_it_has_not_begun)
     replica__buf_free(&first.text);
 }
 
+TEST(a_close_lets_go_of_what_its_handlers_have_not_begun)
+{
+    STORE s = store_empty();
+    STORE r = store_open(s.path, NULL);
+    STORE first = store_open(s.path, NULL);
+    struct hand gone = { .deed = KEEP };
+    HAND h = { .deed = DONE };
+
+    r.coll = commands_of(&r);
+    store_replicate(&r, "r1");
+    send_to(&s, "a", "1");
+    handle_in(&first, "**", 0, &gone);
+    run(&first, &gone);
+    CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM doc WHERE body LIKE '%claimed%'"), 1);
+    replica_db_close(first.db);
+    first.db = NULL;
+    CHECK_INT(gone.destroyed, 1);
+    handle_in(&s, "**", 0, &h);
+    run(&s, &h);
+    store_push_all(&r, 5);
+    CHECK_STR(run(&s, &h), "a#1=1 ");
+    replica_handler_cancel(gone.handler);
+    replica__buf_free(&gone.text);
+}
+
+/* Each sign of life is a write that has to arrive: a claim that goes on showing it would never be
+ * in step where the way to the server is longer than a third of the lease. */
+TEST(a_claim_that_is_under_way_is_not_written_again)
+{
+    STORE s = store_empty();
+    struct clock *clock = stop_clock(&s);
+    STORE r = store_open(s.path, NULL);
+    HAND h = { .deed = KEEP };
+
+    r.coll = commands_of(&r);
+    store_replicate(&r, "r1");
+    send_to(&s, "a", "1");
+    handle_in(&s, "**", 0, &h);
+    run(&s, &h);
+    for (int i = 0; i < 5; i++) {
+        clock_pass(clock, 10000);
+        CHECK_STR(run(&s, &h), "");
+    }
+    CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM doc WHERE body LIKE '%\"beat\":0}%'"), 1);
+    store_push_all(&r, 5);
+    CHECK_STR(run(&s, &h), "a#1=1 ");
+    run(&s, &h); /* now it has to */
+    CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM doc WHERE body LIKE '%\"beat\":1}%'"), 1);
+    replica__db_set_world(s.db, &replica__real_world);
+}
+
 TEST(more_commands_than_a_handler_keeps_in_mind_are_all_delivered)
 {
     STORE s = store_memory();
