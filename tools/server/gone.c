@@ -34,7 +34,8 @@ void replica__gone_watch(struct replica__exchange *ex)
     struct epoll_event event = { .events = EPOLLRDHUP | EPOLLET, .data.ptr = ex };
 
     /* Where it cannot be watched, the heartbeat finds out. */
-    ex->watched = info && epoll_ctl(ex->http->gone_fd, EPOLL_CTL_ADD, info->connect_fd, &event) == 0;
+    ex->watched =
+        info && epoll_ctl(ex->http->gone_fd, EPOLL_CTL_ADD, info->connect_fd, &event) == 0;
 }
 
 void replica__gone_forget(struct replica__exchange *ex)
