@@ -164,6 +164,24 @@ static int may_go(struct replica__page *p, const struct replica__group *g, repli
     return r < 0 ? r : 0;
 }
 
+/* May what left together be asked about?  It rises with its documents, and all of it is asked about
+ * in one version.  1, 0. */
+static int may_ask(struct replica__page *p, const struct replica__group *g, replica_error *err)
+{
+    bool risen = true;
+    int r = 0;
+
+    for (size_t i = 0; r >= 0 && risen && i < g->n; i++) {
+        struct candidate c;
+
+        r = look(p, g->docs[i], &c, err);
+        risen = r <= 0 || c.risen;
+    }
+    for (size_t i = 0; r >= 0 && !risen && i < g->n; i++)
+        r = replica__met_add(&p->repl->met, g->docs[i], err);
+    return r < 0 ? r : risen;
+}
+
 /* ---- groups that go ---------------------------------------------------------------- */
 
 /* Is under way from now on, by a row of its own. */
@@ -238,8 +256,8 @@ static int pick_member(struct replica__page *p, struct candidate *c, replica_err
     if ((sent || c->s.todo) && replica__met_has(&p->repl->met, c->number))
         return 0;
     r = replica__group_find(p->repl->db, p->repl->number, p->feed->coll, c->number, sent, &g, err);
-    if (r >= 0 && g.n > 1 && !sent)
-        r = may_go(p, &g, err);
+    if (r >= 0 && g.n > 1)
+        r = sent ? may_ask(p, &g, err) : may_go(p, &g, err);
     else if (r >= 0)
         r = 1;
     if (r <= 0)

@@ -252,6 +252,21 @@ TEST(members_without_a_verdict_are_asked_about_as_one)
 
 /* ---- conflicts --------------------------------------------------------------------- */
 
+TEST(what_went_out_together_is_asked_about_when_all_of_it_has_risen)
+{
+    STORE s = replicating();
+    PAGE page = { 0 };
+
+    BUNDLE(&s, A(1), B(1), C(1));
+    CHECK_INT(store_push(&s, &page), 3);
+    reopen(&s);
+    store_sql(&s, "UPDATE doc SET version = -1 WHERE id = 'b'");
+    CHECK_INT(store_push_again(&s, &page), 0);
+    store_sql(&s, "UPDATE doc SET version = 0");
+    CHECK_INT(store_push_again(&s, &page), 3);
+    CHECK_STR(shape(&page), "a+b+c");
+}
+
 TEST(a_conflict_of_one_member_sends_all_back)
 {
     STORE s = replicating();
