@@ -59,15 +59,6 @@ static void read_shown(struct client *c, struct shown shown[MAX_COLLS][MAX_KEYS]
     sqlite3_finalize(stmt);
 }
 
-static const struct state *state_at(const struct history *h, int64_t sequence)
-{
-    for (size_t i = h->n; i > 0 && h->states[i - 1].sequence >= sequence; i--) {
-        if (h->states[i - 1].sequence == sequence)
-            return &h->states[i - 1];
-    }
-    return NULL;
-}
-
 /* It is not there: deleted since, and the tombstone was purged. */
 static bool may_be_purged(const struct client *c, int coll, int key, int64_t sequence)
 {
@@ -107,13 +98,14 @@ void oracle_check_bundles(struct client *c)
     read_shown(c, shown);
     for (int i = 0; i < c->sim->plan.colls; i++) {
         for (int k = 0; k < MAX_KEYS; k++) {
-            const struct state *s;
+            const struct history *h = &o->histories[i][k];
 
-            if (!shown[i][k].there || shown[i][k].own || !shown[i][k].sequence)
+            if (!shown[i][k].there || shown[i][k].own)
                 continue;
-            s = state_at(&o->histories[i][k], shown[i][k].sequence);
-            if (s && s->written)
-                check_others(c, shown, &o->written[s->written - 1], i, k);
+            for (size_t n = 0; n < h->n && h->states[n].sequence <= shown[i][k].sequence; n++) {
+                if (h->states[n].written) /* by this one, and those written over it */
+                    check_others(c, shown, &o->written[h->states[n].written - 1], i, k);
+            }
         }
     }
 }
