@@ -115,6 +115,44 @@ def a_conflict_at_the_C_client_goes_as_it_was_told(scope):
 
 
 @test
+def rules_and_a_handler_that_says_the_same_agree(scope):
+    rules = '{"":{"merge":"client-wins"},"/visits":"sum","/tags":"set-union"}'
+    server, c, js = pair(scope, [city(1, visits=0, tags=[])], handler="merge")
+    visits, tags = 0, set()
+    for n in range(1, 6):
+        js.do("offline")
+        mine, theirs = c.get("c000001"), js.do("get", id="c000001")
+        c.patch("c000001", {"visits": mine["visits"] + n, "tags": mine["tags"] + [f"c{n}"]})
+        js.do("patch", id="c000001", fields={"visits": theirs["visits"] + 10 * n,
+                                             "tags": sorted(theirs["tags"] + [f"j{n}"])})
+        if n % 2:  # who is there first, and has nothing to settle
+            c.sync(server.url, "--rules", rules)
+        js.do("online")
+        js.do("sync")
+        c.sync(server.url, "--rules", rules)
+        visits += 11 * n
+        tags |= {f"c{n}", f"j{n}"}
+        js.wait("c000001", {"visits": visits})
+    settled(c, js)
+    doc, = same(c, js)
+    equal("what both have added", (doc["visits"], set(doc["tags"])), (visits, tags))
+
+
+@test
+def the_later_of_two_by_a_field_wins_on_either_side(scope):
+    server, c, js = pair(scope, [city(1, visits=1), city(2, visits=1)])
+    rules = '{"":{"last-write-wins":"visits"}}'
+    for id, here, there in (("c000001", 7, 5), ("c000002", 5, 7)):
+        js.do("patch", id=id, fields={"visits": there, "updatedBy": "js"})
+        js.do("sync")
+        c.patch(id, {"visits": here, "updatedBy": "c"})
+        c.sync(server.url, "--rules", rules)
+        js.wait(id, {"visits": 7})
+        equal("the time that won", c.get(id)["visits"], 7)
+    same(c, js)
+
+
+@test
 def the_state_that_lost_is_in_the_conflict_log(scope):
     server, c, js = pair(scope, [city(1)])
     js.do("patch", id="c000001", fields={"visits": 1})
