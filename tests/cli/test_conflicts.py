@@ -46,6 +46,22 @@ def show_prints_where_the_states_differ_and_nothing_else(t):
 
 
 @test
+def what_others_wrote_does_not_steer_the_terminal(t):
+    _, base = t.serve()
+    key = 'a\x1b[2J\nb\x9bc'
+    other = ('--db', t.path('b.db'), '--collection', 'notes')
+    for n, store in enumerate((t.notes, other)):
+        t.ok('put', *store, json.dumps({'id': key, f'm\x9b{n}': f'\x7f{n}'}, ensure_ascii=False))
+    for store in (t.notes, other):
+        t.ok('sync', '--db', store[1], '--url', f'{base}/notes/0', '--once')
+    listed = t.ok('conflicts', *other[:2]).decode()
+    t.same(' notes/a\\u001b[2J\\u000ab\\u009bc server-wins\n' in listed, True, listed)
+    shown = t.ok('conflicts', *other[:2], 'show', '1').decode()
+    t.same('/m\\u009b0\n    assumed  -\n    real     "\\u007f0"\n' in shown, True, shown)
+    t.same([c for c in shown if c != '\n' and not c.isprintable()], [])
+
+
+@test
 def a_deletion_that_lost_is_shown_as_one(t):
     _, base = t.serve()
     other = ('--db', t.path('b.db'), '--collection', 'notes')

@@ -60,6 +60,8 @@ def what_cannot_be_merged_says_why(t):
     paths = files(t)
     t.fails(2, "--rules: '/n': no rule is called 'smu'", 'merge', '--rules', '{"/n":"smu"}', *paths)
     t.fails(2, 'sum can never serve a document', 'merge', '--rules', 'sum', *paths)
+    t.fails(2, '--rules: larger than 65536 bytes', 'merge', '--rules',
+            '@' + t.path('rules', '{' + ' ' * 70000 + '}'), *paths)
     t.fails(2, '--rules: byte 6:', 'merge', '--rules', '{"/n"', *paths)
     t.fails(7, 'ours: byte 2:', 'merge', paths[0], t.path('ours', '{'), paths[2])
     t.fails(8, 'nowhere', 'merge', paths[0], 'nowhere', paths[2])

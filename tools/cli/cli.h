@@ -149,6 +149,9 @@ void cli_print_doc(const char *name, replica_doc *doc);    /* ,"name":{...} */
 void cli_print_number(const char *name, int64_t number);   /* ,"name":1 */
 /* {"seq":1,"id":"a","rev":"1-...","deleted":false}, with "doc" if asked for; one line. */
 void cli_print_change(replica_doc *doc, bool with_doc);
+/* For people: what another one wrote must not steer their terminal, nor begin a line.  Control
+ * characters are printed as \u001b. */
+void cli_print_plain(const char *text, size_t len);
 /* Milliseconds since 1970 as 2026-01-31T12:00:00Z; room for CLI_TIME bytes. */
 #define CLI_TIME 32
 const char *cli_time(int64_t ms, char *room);

@@ -18,19 +18,27 @@ static bool same(struct replica__json_value a, struct replica__json_value b)
 
 static void print_value(struct replica__json_value v)
 {
+    const char *text = v.text.data;
     size_t len = v.text.len < SHOWN_MAX ? v.text.len : SHOWN_MAX;
 
-    while (len < v.text.len && (v.text.data[len] & 0xc0) == 0x80)
+    while (len < v.text.len && (text[len] & 0xc0) == 0x80)
         len--; /* not within a character */
-    for (size_t i = 0; i < len; i++)
-        putchar(v.text.data[i] == '\n' || v.text.data[i] == '\r' ? ' ' : v.text.data[i]);
+    for (size_t i = 0, run; i < len; i += run + 1) {
+        for (run = 0; i + run < len && !memchr("\t\r\n", text[i + run], 3);)
+            run++;
+        cli_print_plain(text + i, run);
+        if (i + run < len)
+            putchar(' '); /* between tokens: elsewhere it is escaped */
+    }
     puts(len < v.text.len ? " ..." : "");
 }
 
 /* A value that is as the assumed state has it needs no line of its own: nobody changed it. */
 static void print_values(const char *path, const struct replica__json_value values[STATES])
 {
-    printf("\n%s\n", *path ? path : "(the whole document)");
+    putchar('\n');
+    cli_print_plain(*path ? path : "(the whole document)", *path ? strlen(path) : 20);
+    putchar('\n');
     for (int i = 0; i < STATES; i++) {
         printf("    %-8s ", names[i]);
         if (values[i].type == REPLICA_JSON_NONE)

@@ -16,8 +16,9 @@ static void print_plain(const struct conflict_list *list, const replica_conflict
 {
     char time[CLI_TIME];
 
-    printf("%lld %s %s/%s %s\n", (long long)e->number, cli_time(e->time_ms, time), e->collection,
-           e->id, e->rule);
+    printf("%lld %s %s/", (long long)e->number, cli_time(e->time_ms, time), e->collection);
+    cli_print_plain(e->id, strlen(e->id));
+    printf(" %s\n", e->rule);
     if (list->full)
         cli_show_conflict(e);
 }

@@ -64,9 +64,11 @@ int cli_file(const char *path, struct replica__buf *buf, const char **ret_text)
 
 int cli_bad_rules(const replica_error *err)
 {
-    if (err->code != REPLICA_EINVAL && err->code != REPLICA_EJSON)
+    if (err->code == REPLICA_ELIMIT)
+        cli_complain("--rules: %s", err->message);
+    else if (err->code != REPLICA_EINVAL && err->code != REPLICA_EJSON)
         return cli_failed(err);
-    if (err->code == REPLICA_EJSON)
+    else if (err->code == REPLICA_EJSON)
         cli_complain("--rules: byte %lld: %s", (long long)err->offset + 1, err->message);
     else
         cli_complain("--rules: '%s': %s", err->where, err->message);

@@ -40,8 +40,11 @@ static int print_entry(void *ctx, const replica_rejected_entry *e)
     char time[CLI_TIME];
 
     if (!list->json) {
-        printf("%lld %s %s/%s %s %d %s\n", (long long)e->number, cli_time(e->time_ms, time),
-               e->collection, e->id, kind_name(e->kind), e->code, e->reason);
+        printf("%lld %s %s/", (long long)e->number, cli_time(e->time_ms, time), e->collection);
+        cli_print_plain(e->id, strlen(e->id));
+        printf(" %s %d ", kind_name(e->kind), e->code);
+        cli_print_plain(e->reason, strlen(e->reason));
+        putchar('\n');
         return 0;
     }
     printf("{\"number\":%lld", (long long)e->number);
