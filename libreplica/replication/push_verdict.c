@@ -372,6 +372,16 @@ static bool comes_later(const struct replica__verdict *v)
            v->verdict == REPLICA_VERDICT_NONE;
 }
 
+/* Those that go as one come in another order than that of their numbers, and are known to have
+ * been met. */
+static bool goes_alone(const struct replica__push_page *page, size_t i)
+{
+    size_t unit = page->rows[i].unit;
+
+    return (i == 0 || page->rows[i - 1].unit != unit) &&
+           (i + 1 == page->n || page->rows[i + 1].unit != unit);
+}
+
 static void forget_page(struct replica__feed *feed, const struct replica__push_page *page)
 {
     struct replica__out **at = &feed->out;
@@ -404,7 +414,8 @@ int replica__push_apply(struct replica__replication *repl, size_t feed,
         r = replica__pulling_begin(&p, repl, incarnation, err);
     for (size_t i = 0; r >= 0 && i < page->n; i++) {
         r = apply(&p, &page->rows[i], &verdicts[i], err);
-        if (comes_later(&verdicts[i]) && moved.todo_after < page->rows[i].doc)
+        if (comes_later(&verdicts[i]) && goes_alone(page, i) &&
+            moved.todo_after < page->rows[i].doc)
             moved.todo_after = page->rows[i].doc; /* not again in this pass */
     }
     if (moved.sent_from < page->to)

@@ -310,6 +310,28 @@ TEST(a_member_that_takes_the_servers_state_leaves_the_bundle)
     CHECK_STR(shape(&page), "b+c");
 }
 
+TEST(what_comes_later_as_one_hinders_no_other_that_has_its_turn)
+{
+    STORE s = replicating();
+    PAGE page = { 0 };
+
+    store_put(&s, A(1));
+    store_put(&s, B(1));
+    BUNDLE(&s, A(2), C(2));
+    CHECK_INT(store_push(&s, &page), 3);
+    store_put(&s, B(2));
+    judge(&s, &page, "t--", NULL);
+    replica__push_page_free(&page);
+    replica__push_again(s.repl, 0, true);
+    CHECK_RC(replica__push_next(s.repl, 0, 2, 1 << 20, &page, &test_err), 1);
+    CHECK_STR(shape(&page), "a+c");
+    judge(&s, &page, "ll", NULL);
+    CHECK_INT(store_push(&s, &page), 1);
+    CHECK_STR(shape(&page), "b");
+    judge(&s, &page, "t", NULL);
+    CHECK_INT(store_push(&s, &page), 0); /* a and c: in another pass */
+}
+
 TEST(rows_that_come_later_come_together)
 {
     STORE s = replicating();
