@@ -14,7 +14,7 @@
 
 struct replica__locking {
     const char *client;
-    const char *name;          /* who that is, for people */
+    const char *name;          /* who that is, for people; NULL: as it is */
     replica_collection *coll;  /* NULL: a key of the clients' own */
     const char *key;
     int64_t ttl_ms;

@@ -10,6 +10,8 @@ _Static_assert(REPLICA__CLIENT_MAX <= REPLICA__TOKEN_MAX, "a client is a row's h
 _Static_assert(REPLICA__LOCK_NAME_MAX < sizeof ((struct replica__locking *)NULL)->holder,
                "a name fits");
 
+#define NO_NAME "another client" /* who did not say one */
+
 static int64_t wall_ms(const replica_db *db)
 {
     return db->world->now_ms(db->world->ctx);
@@ -38,7 +40,7 @@ static int check(const replica_db *db, const struct replica__locking *l, replica
 
 static int check_taking(const struct replica__locking *l, replica_error *err)
 {
-    if (!l->name[0] || strlen(l->name) > REPLICA__LOCK_NAME_MAX)
+    if (l->name && (!l->name[0] || strlen(l->name) > REPLICA__LOCK_NAME_MAX))
         return replica__error_set(err, REPLICA_EINVAL, 0, "'name' is empty, or longer than %d",
                                   REPLICA__LOCK_NAME_MAX);
     if (l->ttl_ms < REPLICA__LOCK_MIN_MS || l->ttl_ms > REPLICA__LOCK_MAX_MS)
@@ -70,7 +72,8 @@ void replica__locker_act(replica_db *db, const char *client, int64_t fence)
 static int renew(replica_db *db, const struct replica__locking *l, struct replica__lock_row *row,
                  int64_t now, replica_error *err)
 {
-    snprintf(row->name, sizeof row->name, "%s", l->name);
+    if (l->name)
+        snprintf(row->name, sizeof row->name, "%s", l->name);
     row->ttl = l->ttl_ms;
     row->until = now + l->ttl_ms;
     return replica__lock_put(db, row, err);
@@ -93,7 +96,8 @@ static int take(replica_db *db, struct replica__locking *l, struct replica__lock
         return 0;
     }
     r = ours ? renew(db, l, row, now, err)
-             : replica__lock_take(db, row, known, l->client, l->name, l->ttl_ms, now, err);
+             : replica__lock_take(db, row, known, l->client, l->name ? l->name : NO_NAME,
+                                  l->ttl_ms, now, err);
     if (r < 0)
         return r;
     l->got = row->fence;

@@ -31,9 +31,10 @@ def a_lock_at_a_server_is_given_back_by_its_holder_only(t):
 @test
 def a_lock_is_renewed_with_its_token(t):
     url = endpoint(t)
-    mine = locked(t, url, '--ttl', '60000', 'n1')
+    mine = locked(t, url, '--name', 'alice', '--ttl', '60000', 'n1')
     again = locked(t, url, '--client', mine['client'], '--fence', '1', '--ttl', '90000', 'n1')
     t.same((again['fence'], again['left']), (1, 90000))
+    t.same(t.lines('locks', '--url', url, '--json')[0]['name'], 'alice')
     t.fails(6, 'was lost', 'lock', '--url', url, '--client', mine['client'], '--fence', '7', 'n1')
 
 

@@ -52,7 +52,8 @@ static void make_question(const struct locking *l, bool take, struct replica__bu
         replica__buf_printf(out, ",\"collection\":\"%s/%d\"", l->server.endpoint.collection,
                             l->server.endpoint.version);
     if (take) {
-        add_text(out, "name", l->name);
+        if (l->name)
+            add_text(out, "name", l->name);
         replica__buf_printf(out, ",\"ttl\":%lld", (long long)l->ttl);
     }
     if (l->fence > 0)
@@ -236,7 +237,8 @@ int cmd_lock(int argc, char **argv)
     l.key = argv[1];
     l.argv = argv + 2;
     argv[n + 1] = NULL;
-    l.name = l.name ? l.name : my_name();
+    if (!l.name && !l.client) /* who renews a lock keeps its name */
+        l.name = my_name();
     if (l.db)
         return cli_finish(lock_local(&l));
     r = cli_server_open(&l.server, l.url, l.token_file);

@@ -112,7 +112,7 @@ static bool read_asked(struct replica__service *service, const struct replica__r
         return false;
     }
     a->l.client = a->client.data ? a->client.data : "";
-    a->l.name = a->name.data ? a->name.data : "another client";
+    a->l.name = a->name.data; /* NULL: as it is */
     a->l.key = a->key.data ? a->key.data : "";
     return !collection.len || find_collection(service, collection.data, a, reply);
 }
