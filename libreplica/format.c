@@ -82,6 +82,7 @@ static const char *const upgrades[] = {
         "  bundle TEXT NOT NULL, doc INTEGER NOT NULL, seq INTEGER NOT NULL, firm INTEGER NOT NULL,"
         "  PRIMARY KEY(bundle, doc)) WITHOUT ROWID;"
         "CREATE INDEX member_doc ON member(doc, seq);"
+        "INSERT INTO member SELECT bundle, number, seq, 0 FROM doc WHERE bundle IS NOT NULL;"
         "CREATE TABLE lock("
         "  coll INTEGER NOT NULL, key TEXT NOT NULL, holder TEXT, name TEXT,"
         "  fence INTEGER NOT NULL, ttl INTEGER NOT NULL, until INTEGER NOT NULL,"

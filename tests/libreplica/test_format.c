@@ -100,6 +100,27 @@ TEST(a_file_of_version_2_is_upgraded_with_all_that_is_in_it)
     upgraded_with_all_that_is_in_it(make_version_2);
 }
 
+TEST(an_upgrade_knows_what_bundles_have_written)
+{
+    STORE s = store_with("{\"id\":\"a\"}");
+    replica_bundle *bundle = NULL;
+
+    CHECK_RC(replica_bundle_begin(s.db, &bundle, &test_err), 0);
+    for (const char *id = "bc"; *id; id++) {
+        char json[20];
+
+        snprintf(json, sizeof json, "{\"id\":\"%c\"}", *id);
+        CHECK_RC(replica_bundle_put(bundle, s.coll, json, REPLICA_NUL, NULL, &test_err), 0);
+    }
+    CHECK_RC(replica_bundle_commit(bundle, NULL, &test_err), 0);
+    store_close(&s);
+    make_version_2(&s);
+    s = store_open(s.path, NULL);
+    CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM member m JOIN doc d ON d.number = m.doc"
+                                " WHERE d.bundle = m.bundle AND d.seq = m.seq"), 2);
+    store_sound(&s);
+}
+
 TEST(a_reader_does_not_upgrade)
 {
     const replica_db_options opts = { sizeof opts, REPLICA_DB_READ_ONLY };
