@@ -72,6 +72,14 @@ def the_list_is_for_people_and_for_programs(t):
 
 
 @test
+def what_others_call_themselves_does_not_steer_a_terminal(t):
+    url = endpoint(t)
+    locked(t, url, '--name', 'a\x1b[31m\nb', 'n\t1')
+    t.same(t.ok('locks', '--url', url).decode().split('\t')[:2],
+           ['notes/n\\u00091', 'a\\u001b[31m\\u000ab'])
+
+
+@test
 def a_watch_tells_what_is_locked_and_unlocked(t):
     url = endpoint(t)
     mine = locked(t, url, '--name', 'alice', 'n1')

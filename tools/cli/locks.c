@@ -66,8 +66,11 @@ static void add(struct listing *l, const char *collection, const char *key, cons
 
     l->n++;
     if (!l->json && !l->watch) {
-        printf("%s%s%s\t%s\t%lld\t%lld ms\n", collection ? collection : "", collection ? "/" : "",
-               key, name, (long long)fence, (long long)left_ms);
+        printf("%s%s", collection ? collection : "", collection ? "/" : "");
+        cli_print_plain(key, strlen(key));
+        putchar('\t');
+        cli_print_plain(name, strlen(name));
+        printf("\t%lld\t%lld ms\n", (long long)fence, (long long)left_ms);
         return;
     }
     replica__buf_str(&what, "\"collection\":");
