@@ -432,14 +432,21 @@ TEST(the_later_write_wins)
 TEST(of_two_writes_at_the_same_time_the_larger_writer_wins)
 {
     /* Both lie beyond what is believed, and so count the same. */
-    CHECK_INT(winner(&(struct race){ NOW + DAY, NOW, NOW + DAY, "zzzzzzzzzzzzzzzz.3" }), 3);
-    CHECK_INT(winner(&(struct race){ NOW + DAY, NOW, NOW + DAY, "0.3" }), 2);
+    CHECK_INT(winner(&(struct race){ NOW + 60 * 1000, NOW, NOW + DAY, "zzzzzzzzzzzzzzzz.3" }), 3);
+    CHECK_INT(winner(&(struct race){ NOW + 60 * 1000, NOW, NOW + DAY, "0.3" }), 2);
 }
 
-TEST(a_clock_a_day_ahead_wins_for_a_minute_only)
+TEST(a_clock_a_day_ahead_wins_by_no_day_and_loses_by_none)
 {
-    CHECK_INT(winner(&(struct race){ NOW + DAY, NOW, NOW + 59 * 1000, NULL }), 2);
-    CHECK_INT(winner(&(struct race){ NOW + DAY, NOW, NOW + 60 * 1000, "zzzzzzzzzzzzzzzz.3" }), 3);
+    CHECK_INT(winner(&(struct race){ NOW + DAY, NOW, NOW - 1, "zzzzzzzzzzzzzzzz.3" }), 2);
+    CHECK_INT(winner(&(struct race){ NOW + DAY, NOW, NOW + 1, "0.3" }), 3);
+    CHECK_INT(winner(&(struct race){ NOW - DAY, 0, NOW - DAY - 1, NULL }), 2);
+}
+
+TEST(a_clock_that_is_less_ahead_than_is_believed_wins_for_that_long)
+{
+    CHECK_INT(winner(&(struct race){ NOW + 59 * 1000, NOW, NOW + 58 * 1000, NULL }), 2);
+    CHECK_INT(winner(&(struct race){ NOW + 59 * 1000, NOW, NOW + 60 * 1000, NULL }), 3);
 }
 
 TEST(a_state_of_the_server_from_the_far_future_counts_as_a_minute_from_now)
