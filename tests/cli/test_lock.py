@@ -77,6 +77,10 @@ def what_others_call_themselves_does_not_steer_a_terminal(t):
     locked(t, url, '--name', 'a\x1b[31m\nb', 'n\t1')
     t.same(t.ok('locks', '--url', url).decode().split('\t')[:2],
            ['notes/n\\u00091', 'a\\u001b[31m\\u000ab'])
+    holder = t.start('lock', '--db', t.db, '--own', '--name', 'a\x1b[31m', 'n1')
+    holder.stdout.readline()
+    t.fails(6, 'locked by a\\u001b[31m', 'lock', '--db', t.db, '--own', 'n1')
+    t.stop(holder)
 
 
 @test

@@ -152,6 +152,7 @@ void cli_print_change(replica_doc *doc, bool with_doc);
 /* For people: what another one wrote must not steer their terminal, nor begin a line.  Control
  * characters are printed as \u001b. */
 void cli_print_plain(const char *text, size_t len);
+void cli_write_plain(FILE *to, const char *text, size_t len);
 /* Milliseconds since 1970 as 2026-01-31T12:00:00Z; room for CLI_TIME bytes. */
 #define CLI_TIME 32
 const char *cli_time(int64_t ms, char *room);

@@ -15,6 +15,25 @@ void cli_name(const char *command)
     name = command;
 }
 
+/* A message may quote what another one wrote. */
+static void write_message(const char *format, va_list args)
+{
+    va_list again;
+    char *text;
+    int len;
+
+    va_copy(again, args);
+    len = vsnprintf(NULL, 0, format, again);
+    va_end(again);
+    text = len < 0 ? NULL : malloc((size_t)len + 1);
+    if (text) {
+        vsnprintf(text, (size_t)len + 1, format, args);
+        cli_write_plain(stderr, text, (size_t)len);
+    }
+    free(text);
+    fputc('\n', stderr);
+}
+
 void cli_complain(const char *format, ...)
 {
     va_list args;
@@ -22,9 +41,8 @@ void cli_complain(const char *format, ...)
     cli_progress_end();
     fprintf(stderr, "replica%s%s: ", *name ? " " : "", name);
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    write_message(format, args);
     va_end(args);
-    fputc('\n', stderr);
 }
 
 /* file:line: comes first, as compilers have it, so that editors find it. */
@@ -38,9 +56,8 @@ void cli_complain_at(const char *source, int64_t line, const char *format, ...)
     else
         fprintf(stderr, "replica %s: %s: ", name, source);
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    write_message(format, args);
     va_end(args);
-    fputc('\n', stderr);
 }
 
 int cli_usage(const char *format, ...)

@@ -81,19 +81,24 @@ void cli_print_doc(const char *name, replica_doc *doc)
         printf("null");
 }
 
-void cli_print_plain(const char *text, size_t len)
+void cli_write_plain(FILE *to, const char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
         unsigned char c = (unsigned char)text[i];
         unsigned char next = i + 1 < len ? (unsigned char)text[i + 1] : 0;
 
         if (c < 0x20 || c == 0x7f)
-            printf("\\u%04x", c);
+            fprintf(to, "\\u%04x", c);
         else if (c == 0xc2 && next >= 0x80 && next < 0xa0) /* U+0080 to U+009F */
-            printf("\\u%04x", (unsigned char)text[++i]);
+            fprintf(to, "\\u%04x", (unsigned char)text[++i]);
         else
-            putchar(c);
+            putc(c, to);
     }
+}
+
+void cli_print_plain(const char *text, size_t len)
+{
+    cli_write_plain(stdout, text, len);
 }
 
 void cli_print_change(replica_doc *doc, bool with_doc)
