@@ -164,7 +164,8 @@ static int apply_unordered(struct replica__session *s, size_t i, struct arrived 
     return r;
 }
 
-/* The documents are applied whatever the order; the checkpoint moves only without a gap. */
+/* The documents are applied whatever the order; the checkpoint moves only without a gap.  Where
+ * there are bundles an event is whole only for who has all that it follows: the others pull. */
 static int apply_event(struct replica__session *s, size_t i, struct arrived *page,
                        replica_error *err)
 {
@@ -177,6 +178,10 @@ static int apply_event(struct replica__session *s, size_t i, struct arrived *pag
     extends =
         s->feeds[i].at_head && replica__checkpoint_extends(stored, page->follows, page->checkpoint);
     covered = extends || replica__checkpoint_covers(stored, page->checkpoint);
+    if (!covered && s->features & REPLICA_REMOTE_BUNDLES) {
+        replica__stream_side_news(s, i);
+        return 0;
+    }
     r = replica__arrived_apply(s, i, page, extends ? page->checkpoint : NULL, err);
     if (r >= 0 && page->head && extends)
         s->status.head = page->head;

@@ -160,3 +160,20 @@ TEST(a_write_to_a_member_on_its_way_waits_and_then_goes_in_the_same_breath)
     talk_taken(t);
     CHECK(t->status.in_sync);
 }
+
+TEST(an_event_after_a_gap_is_not_shown_before_what_it_follows)
+{
+    TALK t = begin(BUNDLING);
+
+    talk_run(t);
+    talk_page(t, &(struct said){ "notes/a=1@1 notes/b=1@2", CP("2"), .at_head = 1 });
+    talk_open_stream(t);
+    talk_event(t, &(struct said){ "notes/a=3@5", CP("5"), CP("4"), .head = 5 });
+    CHECK_STR(talk_have(t, "a"), "a=1"); /* what it follows may be of a bundle with b */
+    CHECK(!t->status.in_sync);
+    CHECK(t->pull);
+    talk_page(t, &(struct said){ "notes/b=2@4~xyz.3 notes/a=3@5", CP("5"), .at_head = 1 });
+    CHECK_STR(talk_have(t, "a"), "a=3");
+    CHECK_STR(talk_have(t, "b"), "b=2");
+    CHECK(t->status.in_sync);
+}
