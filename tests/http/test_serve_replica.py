@@ -154,4 +154,17 @@ def a_thousand_streams_get_every_change_in_order(t):
     t.same(client.get(PULL).status, 200)
 
 
+@test
+def a_key_with_a_byte_0_is_the_key_of_nothing(t):
+    client = Client(t.serve('server.db')[1])
+    doc = '/_replica/1/doc/notes/0/'
+    t.same(client.ask('PUT', doc + 'a', '{"id":"a"}').status, 201)
+    t.same(client.ask('PUT', doc + 'a%00b', '{"id":"a"}').status, 422)
+    t.same(client.ask('DELETE', doc + 'a%00b').status, 404)
+    t.same(client.get(doc + '%00').status, 404)
+    t.same(client.get(doc + '%61').status, 200)
+    t.same(client.ask('PUT', doc + '100%/%C3%a9+', '{"id":"100%/é+"}'.encode()).status, 201)
+    t.same(client.get(doc + '100%25%2F%c3%A9%2b').json(), {'id': '100%/é+'})
+
+
 main()

@@ -19,6 +19,37 @@ enum {
     FINISH_MS = 5000        /* for what is under way when we stop */
 };
 
+static int digit(char c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
+/* A text with a byte 0 would end there, and so be the name of something else: it stays escaped, and
+ * is the name of nothing. */
+static size_t unescape(void *cls, struct MHD_Connection *conn, char *text)
+{
+    char *to = text;
+
+    (void)cls;
+    (void)conn;
+    for (const char *from = text; *from;) {
+        int high = *from == '%' ? digit(from[1]) : -1;
+        int low = high >= 0 ? digit(from[2]) : -1;
+
+        if (low < 0 || high + low == 0) {
+            *to++ = *from++;
+        } else {
+            *to++ = (char)(high * 16 + low);
+            from += 3;
+        }
+    }
+    *to = '\0';
+    return (size_t)(to - text);
+}
+
 static int start_daemon(struct replica__http *http, int listen_fd, replica_error *err)
 {
     const union MHD_DaemonInfo *info;
@@ -29,7 +60,8 @@ static int start_daemon(struct replica__http *http, int listen_fd, replica_error
         MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)POOL_BYTES, MHD_OPTION_CONNECTION_LIMIT, connections,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S, MHD_OPTION_NOTIFY_COMPLETED,
-        replica__exchange_completed, http, MHD_OPTION_END);
+        replica__exchange_completed, http, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL,
+        MHD_OPTION_END);
     if (!http->daemon) {
         close(listen_fd);
         return replica__error_set(err, REPLICA_ENET, errno, "the HTTP server does not start");
