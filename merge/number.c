@@ -209,10 +209,11 @@ bool replica__number_sum(struct replica__json_value a, struct replica__json_valu
 
 enum take replica__merge_sum(struct merge *m, const struct three *v, struct slot *slot)
 {
+    const struct three adding = merge_from_nothing(v, REPLICA_JSON_NUMBER);
     struct sum s;
 
-    if (!is_number(v->base) || !is_number(v->ours) || !is_number(v->theirs) ||
-        !sum_up(&s, v->theirs, v->ours, v->base))
+    if (!is_number(adding.base) || !is_number(v->ours) || !is_number(v->theirs) ||
+        !sum_up(&s, v->theirs, v->ours, adding.base))
         return TAKE_THEIRS;
     write(&s, slot_open(slot));
     return TAKE_WRITTEN;

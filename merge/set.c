@@ -154,8 +154,9 @@ static bool read_all(struct set *s, const struct three *v)
     return true;
 }
 
-enum take replica__merge_set(struct merge *m, const struct three *v, struct slot *slot)
+enum take replica__merge_set(struct merge *m, const struct three *given, struct slot *slot)
 {
+    const struct three adding = merge_from_nothing(given, REPLICA_JSON_ARRAY), *v = &adding;
     __attribute__((cleanup(set_free))) struct set s = { NULL, NULL, 0 };
     unsigned added_by;
     struct array a;

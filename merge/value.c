@@ -151,7 +151,8 @@ enum take replica__merge_value(struct merge *m, struct place place, struct inher
 {
     const struct rule *own = own_rule(m, place, in);
     const struct rule *rule = own ? own : in.merge;
-    const struct rule *list = list_rule(m, place, rule, v);
+    const struct three adding = merge_from_nothing(v, REPLICA_JSON_ARRAY);
+    const struct rule *list = list_rule(m, place, rule, &adding);
     bool objects = v->ours.type == REPLICA_JSON_OBJECT && v->theirs.type == REPLICA_JSON_OBJECT;
 
     if (!rule && !list) {
@@ -167,7 +168,7 @@ enum take replica__merge_value(struct merge *m, struct place place, struct inher
     if (merge_same_bytes(&v->theirs, &v->base))
         return TAKE_OURS;
     if (list)
-        return replica__merge_list(m, place, leaf_rule(own, in), list, v, slot);
+        return replica__merge_list(m, place, leaf_rule(own, in), list, &adding, slot);
     if (!objects)
         return merge_leaf(m, rule, v, slot);
     if (replica__merge_below(m, place))

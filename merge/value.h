@@ -14,6 +14,17 @@ struct three {
     struct replica__json_value base, ours, theirs;
 };
 
+/* For a rule that adds: to a null nothing was added yet, if one of that type came of it. */
+static inline struct three merge_from_nothing(const struct three *v, enum replica__json_type type)
+{
+    struct three from = *v;
+
+    if (v->base.type == REPLICA_JSON_NULL &&
+        (v->ours.type == type || v->theirs.type == type))
+        from.base = (struct replica__json_value){ .type = REPLICA_JSON_NONE };
+    return from;
+}
+
 /* TAKE_OURS of an absent one means that there is none. */
 enum take { TAKE_THEIRS, TAKE_OURS, TAKE_WRITTEN };
 

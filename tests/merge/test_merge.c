@@ -190,6 +190,22 @@ TEST(what_cannot_be_added_up_falls_to_the_server)
     CHECK_MERGE("sum", "{}", "{\"a\":1}", "{\"a\":2}", "theirs");
 }
 
+TEST(a_null_in_the_ancestor_is_as_good_as_nothing_to_what_is_added)
+{
+    static const char *const rules =
+        "{\"/n\":\"sum\",\"/s\":\"set-union\",\"/l\":{\"list-by-key\":\"id\"}}";
+
+    CHECK_MERGE(rules, "{\"n\":null}", "{\"n\":3}", "{\"n\":4}", "{\"n\":7}");
+    CHECK_MERGE(rules, "{\"n\":null}", "{\"n\":3}", "{}", "ours");
+    CHECK_MERGE(rules, "{\"n\":null}", "{\"n\":3}", "{\"n\":\"4\"}", "theirs");
+    CHECK_MERGE(rules, "{\"s\":null}", "{\"s\":[1]}", "{\"s\":[2]}", "{\"s\":[1,2]}");
+    CHECK_MERGE(rules, "{\"s\":{}}", "{\"s\":[2]}", "{\"s\":[1]}", "theirs");
+    CHECK_MERGE(rules, "{\"l\":null}", "{\"l\":[{\"id\":1}]}", "{\"l\":[{\"id\":2}]}",
+                "{\"l\":[{\"id\":1},{\"id\":2}]}");
+    CHECK_MERGE(rules, "{\"s\":null}", "{\"s\":[1]}", "{\"s\":8}", "theirs");
+    CHECK_MERGE(rules, "{\"l\":null}", "{\"l\":[]}", "{\"l\":8}", "theirs");
+}
+
 TEST(a_counter_that_was_removed_is_0)
 {
     CHECK_MERGE("{\"/n\":\"sum\"}", "{\"n\":5}", "{}", "{\"n\":7}", "{\"n\":2}");
