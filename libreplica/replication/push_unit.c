@@ -8,6 +8,9 @@
 #include "libreplica/replication/aside.h"
 #include "libreplica/replication/push_page.h"
 
+/* What a request has room for: docs/protocol.md. */
+enum { MOST_ROWS = 100000, MOST_BYTES = 64 << 20 };
+
 /* A document and where it stands in this replication. */
 struct candidate {
     struct replica__state s;
@@ -209,21 +212,66 @@ static bool has_place(const struct replica__page *p, const struct replica__group
     return p->out.n == 0 || p->out.n + g->n <= p->max_rows;
 }
 
-static int add_group(struct replica__page *p, const struct replica__group *g, replica_error *err)
+static int refuse_one(struct replica__page *p, int64_t number, replica_error *err)
 {
-    size_t first = p->out.n, bytes = p->bytes;
+    replica_db *db = p->repl->db;
+    REPLICA_STMT stmt = NULL;
+    struct replica__state s;
+    struct replica__row row;
+    int r = replica__row_by_number(db, number, &stmt, &row, err);
+
+    if (r <= 0)
+        return r;
+    r = replica__state_get(db, number, p->repl->number, &s, err);
+    if (r >= 0)
+        r = replica__aside_put(db,
+                               &(struct replica__aside){
+                                   .replication = p->repl->number,
+                                   .coll = row.coll,
+                                   .id = row.id,
+                                   .kind = REPLICA_ASIDE_REFUSED,
+                                   .code = 413,
+                                   .reason = "what bundles join is too large for one request",
+                               },
+                               err);
+    if (r < 0)
+        return r;
+    s.aside_seq = row.seq;
+    s.todo = 0;
+    return replica__state_put(db, &s, err);
+}
+
+/* No server would take it, and it is more than there is memory for, perhaps. */
+static int refuse_group(struct replica__page *p, const struct replica__group *g,
+                        replica_error *err)
+{
     int r = 0;
 
+    for (size_t i = 0; r >= 0 && i < g->n; i++)
+        r = refuse_one(p, g->docs[i], err);
+    return r < 0 ? r : 0;
+}
+
+/* sent: it was not too large when it left. */
+static int add_group(struct replica__page *p, const struct replica__group *g, bool sent,
+                     replica_error *err)
+{
+    size_t first = p->out.n, bytes = p->bytes;
+    size_t most = first > 0 ? p->max_bytes : sent ? SIZE_MAX : MOST_BYTES;
+    int r = 0;
+
+    if (g->n > MOST_ROWS && !sent)
+        return refuse_group(p, g, err);
     p->ended = !has_place(p, g);
     if (p->ended)
         return 0;
-    for (size_t i = 0; r >= 0 && i < g->n; i++)
+    for (size_t i = 0; r >= 0 && i < g->n && p->bytes <= most; i++)
         r = replica__page_add(p, g->docs[i], false, g, err);
-    if (r >= 0 && first > 0 && p->bytes > p->max_bytes) { /* it begins the next page */
+    if (r >= 0 && p->bytes > most) {
         p->out.n = first;
         p->bytes = bytes;
-        p->ended = true;
-        return 0;
+        p->ended = first > 0; /* it begins the next page */
+        return first > 0 ? 0 : refuse_group(p, g, err);
     }
     p->out.units++;
     for (size_t i = first; r >= 0 && i < p->out.n; i++)
@@ -262,7 +310,7 @@ static int pick_member(struct replica__page *p, struct candidate *c, replica_err
         r = 1;
     if (r <= 0)
         return r;
-    return g.n > 1 ? add_group(p, &g, err) : add_alone(p, c, false, &g, err);
+    return g.n > 1 ? add_group(p, &g, sent, err) : add_alone(p, c, false, &g, err);
 }
 
 int replica__page_pick(struct replica__page *p, int64_t number, bool due, bool again,

@@ -81,6 +81,22 @@ static void judge(struct store *s, const struct replica__push_page *page, const 
     CHECK_RC(replica__push_apply(s->repl, 0, page, v, "inc", NULL, &test_err), 0);
 }
 
+static int count_of_code(void *ctx, const replica_rejected_entry *entry)
+{
+    int *n = ctx;
+
+    n[1] += entry->code == n[0];
+    return 0;
+}
+
+static int rejected(struct store *s, int code)
+{
+    int n[2] = { code, 0 };
+
+    CHECK_RC(replica_rejected(s->db, NULL, count_of_code, n, &test_err), 0);
+    return n[1];
+}
+
 /* ---- what goes together ------------------------------------------------------------ */
 
 TEST(the_members_of_a_bundle_go_out_as_one_under_its_name)
@@ -210,6 +226,32 @@ TEST(a_bundle_too_large_for_the_rest_of_a_page_begins_the_next_one)
 }
 
 /* ---- asked about again ------------------------------------------------------------- */
+
+TEST(what_is_too_large_for_one_request_is_set_aside_and_never_held_whole)
+{
+    STORE s = replicating_in(store_memory());
+    PAGE page = { 0 };
+    size_t len = (size_t)15 << 20;
+    char *text = malloc(len + 1);
+
+    CHECK(text);
+    memset(text, 'x', len);
+    text[len] = '\0';
+    memcpy(text + len - 2, "\"}", 2);
+    for (int i = 0; i < 5; i++) {
+        char head[40];
+        int n = snprintf(head, sizeof head, "{\"id\":\"%d\",\"t\":\"", i);
+
+        memcpy(text, head, (size_t)n);
+        BUNDLE(&s, text, A(1));
+    }
+    free(text);
+    CHECK_INT(store_push(&s, &page), 0);
+    CHECK_INT(rejected(&s, 413), 6);
+    store_put(&s, B(1));
+    CHECK_INT(store_push_again(&s, &page), 1);
+    CHECK_STR(shape(&page), "b");
+}
 
 TEST(what_went_out_together_is_asked_about_together_whatever_was_written_since)
 {
