@@ -328,7 +328,7 @@ TEST(a_conflict_with_a_later_write_of_a_member_names_its_bundle_too)
     CHECK_STR(verdicts(&s, &one), "T");
     add(&late, &s, NULL, "{\"id\":\"a\",\"n\":3}", NULL);
     CHECK_STR(verdicts(&s, &late), "C");
-    CHECK_STR(replica__doc_bundle(late.rows[0].real), X ".1"); /* the others are to be pulled first */
+    CHECK_STR(replica__doc_bundle(late.rows[0].real), X ".1"); /* its others are pulled first */
 }
 
 /* ---- reading --------------------------------------------------------------------- */
