@@ -177,20 +177,20 @@ static int create(replica_db *db, replica_error *err)
     return replica__sql_script(db, mark, err);
 }
 
-/* One step to the next version, in a transaction of its own.  Two programs may take it at once, and
- * the second finds it taken when it gets the lock. */
-static int upgrade(replica_db *db, int from, replica_error *err)
+/* All steps to the newest version, in one transaction: nobody finds a new file half made.  Two
+ * programs may begin it at once, and the second finds it done when it gets the lock. */
+static int upgrade(replica_db *db, replica_error *err)
 {
     int r = replica__sql_script(db, "BEGIN IMMEDIATE", err);
+    int version;
 
     if (r < 0)
         return r;
-    r = look(db, err);
-    if (r == from) {
-        r = from ? replica__sql_script(db, upgrades[from], err) : create(db, err);
-        if (r >= 0)
-            r = set_version(db, from + 1, err);
-    }
+    r = version = look(db, err);
+    for (; r >= 0 && version < REPLICA__FORMAT_VERSION; version++)
+        r = version ? replica__sql_script(db, upgrades[version], err) : create(db, err);
+    if (r >= 0)
+        r = set_version(db, REPLICA__FORMAT_VERSION, err);
     if (r >= 0)
         r = replica__sql_script(db, "COMMIT", err);
     if (r < 0)
@@ -229,9 +229,7 @@ int replica__format_open(replica_db *db, replica_error *err)
         return r < 0 ? r : 0;
     if (!db->memory) /* outside a transaction */
         r = set_wal(db, err);
-    while (r >= 0 && version >= 0 && version < REPLICA__FORMAT_VERSION) {
-        r = upgrade(db, version, err);
-        version++;
-    }
+    if (r >= 0 && version < REPLICA__FORMAT_VERSION)
+        r = upgrade(db, err);
     return r < 0 ? r : 0;
 }

@@ -4,7 +4,9 @@
 #include "tests/support/test.h"
 #include "tests/support/tmp.h"
 
+#include <sqlite3.h>
 #include <stdio.h>
+#include <string.h>
 
 static int open_file(const char *path)
 {
@@ -144,6 +146,30 @@ TEST(a_database_of_somebody_else_is_refused_and_not_touched)
     CHECK_RC(open_file(s.path), REPLICA_ECORRUPT);
     after = tmp_read("theirs.db", &after_len);
     CHECK_MEM(after, after_len, before, len);
+}
+
+static int versions_said;
+
+static int count_versions(unsigned what, void *ctx, void *stmt, void *text)
+{
+    versions_said += strncmp(text, "PRAGMA user_version =", 21) == 0;
+    return 0;
+}
+
+static int follow(sqlite3 *db, const char **message, const void *api)
+{
+    return sqlite3_trace_v2(db, SQLITE_TRACE_STMT, count_versions, NULL);
+}
+
+TEST(nobody_finds_a_new_file_half_made)
+{
+    int r;
+
+    CHECK_INT(sqlite3_auto_extension((void (*)(void))follow), SQLITE_OK);
+    r = open_file(tmp_path("half.db"));
+    sqlite3_reset_auto_extension();
+    CHECK_RC(r, 0);
+    CHECK_INT(versions_said, 1); /* the newest, and none on the way there */
 }
 
 TEST(a_file_that_is_no_database_is_refused_and_not_touched)
