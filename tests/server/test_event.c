@@ -122,6 +122,23 @@ TEST(documents_and_events_take_turns_and_none_is_lost)
     CHECK_INT(pages, 1);
 }
 
+TEST(what_cannot_be_listened_to_is_refused)
+{
+    OFFICE o = notes_office();
+    static const char *const bad[] = { "&listen=a*", "&listen=/ok&listen=/*x", "&listen" };
+    char path[1000] = "/_replica/1/stream?c=notes/0";
+    size_t len = strlen(path);
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        strcpy(path + len, bad[i]);
+        CHECK_STR(get(o, path), "{\"error\":\"request\",\"message\":\"listen is no pattern\"}");
+        CHECK_INT(status(o), 400);
+    }
+    for (int i = 0; i < 65; i++)
+        strcpy(path + len + 10 * (size_t)i, "&listen=/a");
+    CHECK_STR(get(o, path), "{\"error\":\"request\",\"message\":\"more than 64 patterns\"}");
+}
+
 TEST(what_is_no_event_is_refused_and_nothing_of_it_taken)
 {
     OFFICE o = notes_office();

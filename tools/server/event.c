@@ -159,6 +159,27 @@ void replica__ears_close(struct replica__ears *ears)
     replica__free(ears);
 }
 
+bool replica__ears_asked(const struct replica__request *request, struct replica__reply *reply)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < request->param_count; i++) {
+        const struct replica__param *param = &request->params[i];
+
+        if (strcmp(param->name, "listen") != 0)
+            continue;
+        if (!param->value || !replica_key_matches(param->value, param->value)) {
+            replica__reply_error(reply, 400, "request", "listen is no pattern");
+            return false;
+        }
+        n++;
+    }
+    if (n <= PATTERNS_MOST)
+        return true;
+    replica__reply_error(reply, 400, "request", "more than %d patterns", PATTERNS_MOST);
+    return false;
+}
+
 static int take_patterns(struct replica__ears *ears, const struct replica__request *request)
 {
     const char *client = replica__param(request, "client");
@@ -167,7 +188,7 @@ static int take_patterns(struct replica__ears *ears, const struct replica__reque
     for (size_t i = 0; i < request->param_count && ears->n < PATTERNS_MOST; i++) {
         const struct replica__param *param = &request->params[i];
 
-        if (strcmp(param->name, "listen") != 0 || !param->value)
+        if (strcmp(param->name, "listen") != 0)
             continue;
         ears->patterns[ears->n] = replica__strdup(param->value);
         if (!ears->patterns[ears->n])

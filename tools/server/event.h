@@ -11,6 +11,8 @@ void replica__emit_answer(struct replica__service *service, const struct replica
 
 /* What a stream listens to, and how far it was told. */
 struct replica__ears;
+/* Are the request's patterns some?  false: answered. */
+bool replica__ears_asked(const struct replica__request *request, struct replica__reply *reply);
 /* As its request says; NULL: it does not listen. */
 int replica__ears_open(struct replica__service *service, const struct replica__request *request,
                        struct replica__ears **ret_ears, replica_error *err);

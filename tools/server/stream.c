@@ -483,7 +483,7 @@ void replica__stream_answer(struct replica__service *service,
     if (target)
         targets[0] = *target;
     else if (!replica__asked_feed(service, request, targets, &n, &place, reply) ||
-             !replica__asked_keys(request, &keys, reply))
+             !replica__asked_keys(request, &keys, reply) || !replica__ears_asked(request, reply))
         return;
     if (target) /* from now on; the others' head moves with the next tick, which wakes them */
         r = service->storage->ops->head(service->storage, &place.lwt, &err);
