@@ -313,14 +313,30 @@ static int pick_member(struct replica__page *p, struct candidate *c, replica_err
     return g.n > 1 ? add_group(p, &g, sent, err) : add_alone(p, c, false, &g, err);
 }
 
+/* Has a bundle written it, as far as that is still known?  1, 0. */
+static int is_member(replica_db *db, int64_t number, replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(db, REPLICA__SQL_MEMBER_BUNDLES, &stmt, err);
+
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, number, &rc);
+    replica__bind_int(stmt, 2, 1, &rc);
+    return replica__sql_step(db, stmt, rc, err);
+}
+
 int replica__page_pick(struct replica__page *p, int64_t number, bool due, bool again,
                        replica_error *err)
 {
     bool bundles = p->repl->bundles && p->repl->db->bundled;
     struct candidate c = { .number = number };
-    int r = 1;
+    int r = due && bundles ? is_member(p->repl->db, number, err) : 0;
 
-    if (due && !bundles)
+    if (r < 0)
+        return r;
+    if (due && r == 0) /* mostly */
         return add_alone(p, &c, again, NULL, err);
     r = look(p, number, &c, err);
     if (r <= 0)
