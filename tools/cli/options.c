@@ -16,7 +16,7 @@ void cli_name(const char *command)
 }
 
 /* A message may quote what another one wrote. */
-static void write_message(const char *format, va_list args)
+static void __attribute__((format(printf, 1, 0))) write_message(const char *format, va_list args)
 {
     va_list again;
     char *text;
