@@ -66,7 +66,7 @@ int replica__command_show_life(replica_command *c, replica_error *err)
     struct replica__command_state next;
     int r;
 
-    /* A claim that is under way has to arrive: written again and again it might never be in step. */
+    /* A claim that is under way has to arrive: written again and again it is never in step. */
     if (!c->given || c->lost || replica__commands_clock(c->db) < c->beat_at)
         return 0;
     c->beat_at = replica__commands_clock(c->db) + AGAIN_MS; /* after a failure */

@@ -261,6 +261,24 @@ TEST(a_program_on_the_servers_file_keeps_to_the_same_locks)
     CHECK_STR(push(o, "bob", 1, "n2", ""), "1");
 }
 
+TEST(a_list_of_very_many_locks_is_cut_and_says_so)
+{
+    OFFICE o = with_clock();
+    const char *answer;
+
+    for (int i = 0; i < 1100; i++) {
+        char body[1200];
+
+        snprintf(body, sizeof(body), "{\"client\":\"c\",\"key\":\"%01000d\"}", i);
+        CHECK(strstr(post(o, "/_replica/1/lock", body), "\"fence\":1"));
+        if (i == 3)
+            CHECK(!strstr(post(o, "/_replica/1/locks", "{}"), "more"));
+    }
+    answer = post(o, "/_replica/1/locks", "{}");
+    CHECK(strlen(answer) < (1 << 20) + 2000);
+    CHECK_STR(answer + strlen(answer) - 14, "],\"more\":true}");
+}
+
 TEST(what_makes_no_sense_is_answered_with_400)
 {
     OFFICE o = with_clock();

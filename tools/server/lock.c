@@ -9,6 +9,8 @@
 #define TTL_MS 30000
 /* A client whose connection broke comes back within so long, or has gone. */
 #define GRACE_MS 10000
+/* A list ends behind the lock that makes it so long. */
+#define LIST_BYTES (1 << 20)
 
 /* A body, and the texts that were taken out of it. */
 struct asked {
@@ -197,7 +199,7 @@ static int add_entry(void *ctx, const replica_lock_entry *e)
     replica__buf_json_string(l->out, e->name, strlen(e->name));
     replica__buf_printf(l->out, ",\"fence\":%lld,\"left\":%lld}", (long long)e->fence,
                         (long long)e->left_ms);
-    return l->out->r < 0;
+    return l->out->r < 0 || l->out->len >= LIST_BYTES;
 }
 
 void replica__locks_answer(struct replica__service *service, const struct replica__request *request,
@@ -212,7 +214,7 @@ void replica__locks_answer(struct replica__service *service, const struct replic
     reply->no_store = true;
     replica__buf_str(&reply->body, "{\"locks\":[");
     r = service->storage->ops->locks(service->storage, add_entry, &l, &err);
-    replica__buf_str(&reply->body, "]}");
+    replica__buf_str(&reply->body, r > 0 ? "],\"more\":true}" : "]}");
     if (r < 0)
         replica__reply_failure(reply, &err);
 }
