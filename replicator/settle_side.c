@@ -10,6 +10,7 @@
 #include "base/json.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define BATCH 256
 #define MAX_ROUNDS 10
@@ -101,13 +102,61 @@ static void tell_settled(struct replica__session *s, const struct replica__settl
     replica_doc_unref(merged);
 }
 
+/* What a refusal has set aside with the document that it was about. */
+struct fellows {
+    struct replica__session *s; /* NULL: only count */
+    const struct batch *b;
+    int64_t last;               /* entry that was there before */
+};
+
+static int look_at_fellow(void *ctx, const replica_rejected_entry *e)
+{
+    struct fellows *f = ctx;
+    replica_sync_event event = { .kind = REPLICA_EVENT_REJECTED,
+                                 .collection = e->collection,
+                                 .id = e->id,
+                                 .code = e->code,
+                                 .reason = e->reason };
+
+    if (e->number <= f->last)
+        return 0;
+    if (!f->s) {
+        f->last = e->number;
+        return 0;
+    }
+    if (strcmp(e->replication, f->s->o.identifier) != 0)
+        return 0;
+    for (size_t i = 0; i < f->b->n; i++) {
+        const struct replica__unsettled *u = f->b->answers[i].of;
+
+        if (strcmp(replica_collection_name(u->coll), e->collection) == 0 &&
+            strcmp(replica_doc_id(u->local), e->id) == 0)
+            return 0; /* told already */
+    }
+    replica__session_tell(f->s, &event);
+    return 0;
+}
+
+static bool any_refused(const struct batch *b)
+{
+    for (size_t i = 0; i < b->n; i++) {
+        if (b->answers[i].how == REPLICA__SETTLE_REFUSED)
+            return true;
+    }
+    return false;
+}
+
 /* Write the answers.  false: the session has failed. */
 static bool write_answers(struct replica__session *s, struct batch *b)
 {
+    struct fellows fellows = { .b = b };
     replica_error error = { .offset = -1 };
+    bool refused = s->hooks->event && any_refused(b);
 
     if (b->n == 0)
         return true;
+    if (refused)
+        replica_rejected(s->db, NULL, look_at_fellow, &fellows, NULL);
     if (replica__settle(s->repl, b->answers, b->n, &error) < 0) {
         s->unsettled = true;
         replica__session_failed(s, &error, 0);
@@ -122,6 +171,9 @@ static bool write_answers(struct replica__session *s, struct batch *b)
         s->dirty |= b->answers[i].push || (b->answers[i].how != REPLICA__SETTLE_REAL &&
                                            b->answers[i].how != REPLICA__SETTLE_CLEAN);
     }
+    fellows.s = s;
+    if (refused)
+        replica_rejected(s->db, NULL, look_at_fellow, &fellows, NULL);
     replica__session_touch(s);
     return true;
 }

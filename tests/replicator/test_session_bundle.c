@@ -36,6 +36,17 @@ TEST(a_firm_bundle_that_is_refused_is_set_aside_as_one)
     CHECK_STR(t->events, "rejected a 409; rejected b 409; ");
 }
 
+TEST(a_conflict_of_a_firm_bundle_that_is_met_here_is_told_of_all_its_members)
+{
+    TALK t = begin(BUNDLING);
+
+    talk_bundle(t, "a=1 tasks/b=1", true);
+    talk_settle_down(t, "", NULL);
+    talk_verdicts(t, "a=5@4 none");
+    CHECK_STR(talk_rejected(t), "a 409; b 409; ");
+    CHECK_STR(t->events, "rejected a 409; rejected b 409; ");
+}
+
 TEST(a_server_that_knows_no_bundles_gets_rows_and_the_status_says_so)
 {
     TALK t = begin(OURS);
