@@ -83,11 +83,12 @@ struct array replica__merge_array(const struct three *v, struct slot *slot)
                        .head = { "[", 1 }, .between = { "", 0 }, .tail = { "]", 1 },
                        .comma = true };
     struct replica__json_value first;
-    const char *end = model.text.data + model.text.len;
+    const char *end;
 
     it = replica__json_iter(model);
-    if (!replica__json_next(&it))
+    if (!replica__json_next(&it)) /* it may be absent as well */
         return a;
+    end = model.text.data + model.text.len;
     first = it.value;
     a.head = between(model.text.data, first.text.data);
     a.between = between(a.head.data + 1, first.text.data);

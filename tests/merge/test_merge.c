@@ -204,6 +204,8 @@ TEST(a_null_in_the_ancestor_is_as_good_as_nothing_to_what_is_added)
                 "{\"l\":[{\"id\":1},{\"id\":2}]}");
     CHECK_MERGE(rules, "{\"s\":null}", "{\"s\":[1]}", "{\"s\":8}", "theirs");
     CHECK_MERGE(rules, "{\"l\":null}", "{\"l\":[]}", "{\"l\":8}", "theirs");
+    CHECK_MERGE(rules, "{\"s\":null,\"l\":null}", "{}", "{\"s\":[],\"l\":[]}", "theirs");
+    CHECK_MERGE(rules, "{\"s\":null,\"l\":null}", "{\"s\":[],\"l\":[]}", "{}", "ours");
 }
 
 TEST(a_counter_that_was_removed_is_0)
