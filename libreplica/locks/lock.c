@@ -208,7 +208,7 @@ static int wait_some(struct attempt *a, int64_t until, replica_error *err)
     left = left < a->pause_ms ? left : a->pause_ms;
     left = left < 1 ? 1 : left < SLICE_MS ? left : SLICE_MS;
     r = replica_db_wait(a->db, (int)left, err);
-    if (a->waiter.closed)
+    if (a->waiter.closed || a->db->pump.close_wanted) /* that, if we are in a callback */
         return replica__error_set(err, REPLICA_ECLOSED, 0, "the database has closed");
     return r < 0 ? r : 1;
 }

@@ -1,4 +1,5 @@
 /* Locks of the file: between its handles, and between processes, which are handles to it. */
+#include "libreplica/command.h"
 #include "libreplica/db.h"
 #include "libreplica/lock.h"
 #include "tests/support/clock.h"
@@ -314,6 +315,68 @@ TEST(a_holder_is_told_once_whoever_found_it_lost)
     CHECK_INT(told.n, 1);
     CHECK_INT(told.states[0], REPLICA_LOCK_LOST);
     CHECK_INT(told.destroyed, 1);
+}
+
+static void close_on_state(void *ctx, replica_lock *lock, int state)
+{
+    struct store *s = ctx;
+
+    CHECK_INT(state, REPLICA_LOCK_LOST);
+    CHECK_INT(replica_lock_state(lock), REPLICA_LOCK_LOST);
+    replica_db_close(s->db);
+}
+
+TEST(who_is_told_that_a_lock_is_lost_may_close_the_database)
+{
+    STORE a = store_empty();
+    replica_lock_options o = REPLICA_LOCK_OPTIONS_INIT;
+    struct clock clock;
+    LOCK lock = NULL;
+    LOCK other = NULL;
+
+    share_clock(&clock, &a, NULL);
+    CHECK_RC(replica_lock_acquire(a.db, NULL, "other", &o, &other, &test_err), 1);
+    o.on_state = close_on_state;
+    o.ctx = &a;
+    CHECK_RC(replica_lock_acquire(a.db, NULL, "printer", &o, &lock, &test_err), 1);
+    clock_pass(&clock, 30001);
+    CHECK_RC(replica_db_dispatch(a.db, 0, &test_err), 0);
+    a.db = NULL;
+    CHECK_RC(replica_lock_renew(lock, &test_err), REPLICA_ECLOSED);
+    CHECK_INT(replica_lock_state(other), REPLICA_LOCK_LOST);
+}
+
+static void wait_for_printer(void *ctx, const replica_event_entry *event)
+{
+    struct store *s = ctx;
+    replica_lock_options o = REPLICA_LOCK_OPTIONS_INIT;
+    replica_lock *lock = NULL;
+
+    (void)event;
+    o.wait_ms = 20000;
+    CHECK_RC(replica_lock_acquire(s->db, NULL, "printer", &o, &lock, &test_err), REPLICA_ECLOSED);
+}
+
+static void close_all(void *ctx, const replica_event_entry *event)
+{
+    (void)event;
+    replica_db_close(((struct store *)ctx)->db);
+}
+
+TEST(who_waits_in_a_callback_while_another_one_closes_does_not_wait_on)
+{
+    STORE a = store_empty();
+    STORE b = store_open(a.path, NULL);
+    LOCK lock = NULL;
+
+    CHECK_RC(replica_lock_acquire(b.db, NULL, "printer", NULL, &lock, &test_err), 1);
+    CHECK_RC(replica_listen(a.db, "wait", wait_for_printer, &a, NULL, NULL, &test_err), 0);
+    CHECK_RC(replica_listen(a.db, "close", close_all, &a, NULL, NULL, &test_err), 0);
+    CHECK_RC(replica_emit(a.db, "wait", NULL, 0, &test_err), 0);
+    CHECK_RC(replica_emit(a.db, "close", NULL, 0, &test_err), 0);
+    CHECK_RC(replica_db_dispatch(a.db, 0, &test_err), 0);
+    a.db = NULL;
+    CHECK_INT(replica_lock_state(lock), REPLICA_LOCK_HELD);
 }
 
 TEST(destroy_is_called_also_when_there_is_no_lock)
