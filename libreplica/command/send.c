@@ -164,15 +164,21 @@ static int wait_until(replica_collection *coll, const char *id, int64_t until,
 int replica_command_wait(replica_collection *coll, const char *id, int timeout_ms,
                          replica_doc **ret_result, replica_error *err)
 {
+    replica_db *db;
     int64_t until;
     int r;
 
     if (!coll || !id)
         return replica__error_set(err, REPLICA_EINVAL, 0, "no collection, or no id");
-    until = timeout_ms < 0 ? -1 : monotonic(coll->db) + timeout_ms;
-    coll->db->pump.observers++; /* the commits of other processes matter */
-    replica__pump_watch(coll->db);
+    db = coll->db;
+    until = timeout_ms < 0 ? -1 : monotonic(db) + timeout_ms;
+    db->pump.observers++; /* the commits of other processes matter */
+    db->pump.dispatching++; /* a callback that closes it closes it behind us */
+    replica__pump_watch(db);
     r = wait_until(coll, id, until, ret_result, err);
-    coll->db->pump.observers--;
+    db->pump.dispatching--;
+    db->pump.observers--;
+    if (db->pump.close_wanted && !db->pump.dispatching)
+        replica_db_close(db);
     return r;
 }

@@ -618,6 +618,25 @@ TEST(a_handler_may_cancel_itself_and_close_the_database)
     }
 }
 
+static void close_on_event(void *ctx, const replica_event_entry *event)
+{
+    (void)event;
+    replica_db_close(((struct store *)ctx)->db);
+}
+
+TEST(who_waits_for_a_command_is_told_that_a_callback_has_closed_the_database)
+{
+    STORE s = store_empty();
+    replica_doc *doc = NULL;
+    struct sent sent = send_to(&s, "a", "1");
+
+    CHECK_RC(replica_listen(s.db, "close", close_on_event, &s, NULL, NULL, &test_err), 0);
+    CHECK_RC(replica_emit(s.db, "close", NULL, 0, &test_err), 0);
+    CHECK_RC(replica_command_wait(commands_of(&s), sent.id, 20000, &doc, &test_err),
+             REPLICA_ECLOSED);
+    s.db = NULL;
+}
+
 static void ask_another(void *ctx, replica_command *c)
 {
     struct hand *h = ctx;
