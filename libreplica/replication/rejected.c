@@ -156,6 +156,11 @@ static int go_back(replica_db *db, int64_t replication, const struct replica__ro
     bool bring;
     int r = 0;
 
+    if (!to && s->server_seq) { /* the server's own state, risen here: no edit of it can go back */
+        s->rounds = s->aside_seq = 0;
+        s->todo = REPLICA__TODO_NOW;
+        return replica__state_put(db, s, err);
+    }
     if (to)
         r = replica__kept_get(db, to, &stmt, &k, err);
     if (r >= 0)

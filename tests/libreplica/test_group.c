@@ -485,6 +485,20 @@ TEST(a_discard_of_one_member_takes_all_back)
     store_sound(&s);
 }
 
+TEST(a_discard_deletes_nothing_that_the_server_has)
+{
+    STORE s = replicating();
+    PAGE page = { 0 };
+
+    CHECK_INT(store_pull_one(&s, A(1), 9), REPLICA__PULLED_WRITTEN);
+    store_sql(&s, "UPDATE state SET clean_seq = 0, todo = 1"); /* as what rises is brought there */
+    CHECK_INT(store_push_again(&s, &page), 1);
+    judge(&s, &page, "r", NULL);
+    CHECK_RC(replica_rejected_discard(s.db, entry(&s), &test_err), 1);
+    CHECK_STR(store_json(&s, "a"), A(1));
+    CHECK_INT(store_push_again(&s, &page), 1);
+}
+
 TEST(a_discard_is_refused_while_a_member_is_on_its_way)
 {
     STORE s = refused();
