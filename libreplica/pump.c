@@ -200,6 +200,11 @@ bool replica__db_dispatching(const replica_db *db)
     return db->pump.dispatching > 0;
 }
 
+bool replica__db_close_wanted(const replica_db *db)
+{
+    return db->pump.close_wanted;
+}
+
 bool replica__db_has_guest(const replica_db *db, const char *name)
 {
     for (const struct replica__guest *g = db->pump.guests; g; g = g->next) {

@@ -87,6 +87,8 @@ REPLICA_INTERNAL void replica__db_remove_guest(replica_db *db, struct replica__g
 REPLICA_INTERNAL struct replica__poller *replica__db_poller(replica_db *db);
 /* Inside a callback of this database now? */
 REPLICA_INTERNAL bool replica__db_dispatching(const replica_db *db);
+/* Has a callback closed it, which is carried out when the dispatch is over?  Waits end then. */
+REPLICA_INTERNAL bool replica__db_close_wanted(const replica_db *db);
 /* Is there a guest of this name? */
 REPLICA_INTERNAL bool replica__db_has_guest(const replica_db *db, const char *name);
 /* Make the poller wake when other processes write to the file; false where the system cannot. */

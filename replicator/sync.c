@@ -383,6 +383,8 @@ static int wait_some(struct wait *w, replica_error *err)
             return 0;
     }
     r = replica_db_wait(w->sync->db, left < 1000 ? (int)left : 1000, err);
+    if (r >= 0 && w->sync->db && replica__db_close_wanted(w->sync->db)) /* by a callback */
+        return replica__error_set(err, REPLICA_ECLOSED, 0, "the database is closing");
     return r < 0 ? r : 1;
 }
 

@@ -52,8 +52,9 @@ def check(build, source, cc, meson, dest):
     headers = {os.path.relpath(h, f'{dest}{prefix}/include')
                for h in glob.glob(f'{dest}{prefix}/include/**/*.h', recursive=True)}
     wanted = {'libreplica/libreplica.h', 'libreplica/schema.h', 'libreplica/query.h',
-              'libreplica/export.h', 'libreplica/cjson.h', 'replicator/replicator.h',
-              'replicator/remote.h'}
+              'libreplica/merge.h', 'libreplica/keys.h', 'libreplica/lock.h',
+              'libreplica/command.h', 'libreplica/export.h', 'libreplica/cjson.h',
+              'replicator/replicator.h', 'replicator/remote.h'}
     ok('the public headers are installed, and no other', headers == wanted,
        f'{sorted(headers ^ wanted)}')
 

@@ -281,6 +281,26 @@ BOTH(an_error_callback_may_close_the_database)
     CHECK_INT(d->errors, 1);
 }
 
+/* What it waits for cannot come: the server answers no push. */
+static void close_and_wait(struct desk *d)
+{
+    replica_db_close(d->db);
+    CHECK_RC(replica_sync_wait_in_sync(d->sync, 10000, &test_err), REPLICA_ECLOSED);
+    CHECK_RC(replica_sync_wait_pushed(d->sync, d->coll, "a", 10000, &test_err), REPLICA_ECLOSED);
+}
+
+BOTH(a_wait_in_a_callback_ends_when_the_database_is_to_close)
+{
+    DESK d = desk_begin(runner, NULL);
+
+    d->on_status = close_and_wait;
+    server_hold(d->server, HOLD_PUSH);
+    desk_put(d, "{\"id\":\"a\"}");
+    desk_start(d);
+    DESK_UNTIL(d, d->destroyed);
+    check_closed(d);
+}
+
 static void observe(void *ctx, const replica_change *change)
 {
     struct desk *d = ctx;
