@@ -486,7 +486,8 @@ TEST(the_claim_of_another_client_undoes_ours)
 }
 
 /* A command that was handled, and whose acknowledgement the server refuses. */
-static void handle_and_refuse(struct store *s, struct store *r, unsigned flags, struct hand *h)
+static void handle_and_refuse(struct store *s, struct store *r, struct clock *clock, unsigned flags,
+                              struct hand *h)
 {
     PAGE page = { 0 };
 
@@ -497,6 +498,7 @@ static void handle_and_refuse(struct store *s, struct store *r, unsigned flags, 
     handle_in(s, "**", flags, h);
     run(s, h);
     store_push_all(r, 10);
+    clock_pass(clock, 300); /* a system that tells nothing of commits looks every 250 ms */
     CHECK_STR(run(s, h), "a#1=1 ");
     CHECK_INT(store_push_again(r, &page), 1);
     CHECK_INT(store_judge(r, &page, REPLICA_VERDICT_REFUSED, 0, NULL), 0);
@@ -509,7 +511,7 @@ TEST(what_was_done_and_refused_is_undone_and_tried_again)
     STORE r = store_open(s.path, NULL);
     HAND h = { .deed = DONE };
 
-    handle_and_refuse(&s, &r, 0, &h);
+    handle_and_refuse(&s, &r, clock, 0, &h);
     clock_pass(clock, 300);
     CHECK_STR(run(&s, &h), "");
     CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM doc WHERE body LIKE '%claimed%'"), 1);
@@ -528,7 +530,7 @@ TEST(what_was_done_and_refused_is_not_tried_again_at_most_once)
     STORE r = store_open(s.path, NULL);
     HAND h = { .deed = DONE };
 
-    handle_and_refuse(&s, &r, REPLICA_HANDLE_AT_MOST_ONCE, &h);
+    handle_and_refuse(&s, &r, clock, REPLICA_HANDLE_AT_MOST_ONCE, &h);
     clock_pass(clock, 300);
     run(&s, &h);
     clock_pass(clock, 100);
@@ -665,6 +667,7 @@ TEST(a_handler_may_wait_for_another_command)
 TEST(a_handler_that_is_cancelled_lets_go_of_what_it_has_not_begun)
 {
     STORE s = store_empty();
+    struct clock *clock = stop_clock(&s);
     STORE r = store_open(s.path, NULL);
     struct hand first = { .deed = KEEP };
     HAND second = { .deed = DONE };
@@ -679,13 +682,16 @@ TEST(a_handler_that_is_cancelled_lets_go_of_what_it_has_not_begun)
     handle_in(&s, "**", 0, &second);
     run(&s, &second);
     store_push_all(&r, 5);
+    clock_pass(clock, 300);
     CHECK_STR(run(&s, &second), "a#1=1 ");
     replica__buf_free(&first.text);
+    replica__db_set_world(s.db, &replica__real_world);
 }
 
 TEST(a_close_lets_go_of_what_its_handlers_have_not_begun)
 {
     STORE s = store_empty();
+    struct clock *clock = stop_clock(&s);
     STORE r = store_open(s.path, NULL);
     STORE first = store_open(s.path, NULL);
     struct hand gone = { .deed = KEEP };
@@ -703,9 +709,11 @@ TEST(a_close_lets_go_of_what_its_handlers_have_not_begun)
     handle_in(&s, "**", 0, &h);
     run(&s, &h);
     store_push_all(&r, 5);
+    clock_pass(clock, 300);
     CHECK_STR(run(&s, &h), "a#1=1 ");
     replica_handler_cancel(gone.handler);
     replica__buf_free(&gone.text);
+    replica__db_set_world(s.db, &replica__real_world);
 }
 
 /* Each sign of life is a write that has to arrive: a claim that goes on showing it would never be
@@ -728,6 +736,7 @@ TEST(a_claim_that_is_under_way_is_not_written_again)
     }
     CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM doc WHERE body LIKE '%\"beat\":0}%'"), 1);
     store_push_all(&r, 5);
+    clock_pass(clock, 300);
     CHECK_STR(run(&s, &h), "a#1=1 ");
     run(&s, &h); /* now it has to */
     CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM doc WHERE body LIKE '%\"beat\":1}%'"), 1);

@@ -373,7 +373,7 @@ TEST(who_waits_in_a_callback_while_another_one_closes_does_not_wait_on)
     CHECK_RC(replica_listen(a.db, "wait", wait_for_printer, &a, NULL, NULL, &test_err), 0);
     CHECK_RC(replica_listen(a.db, "close", close_all, &a, NULL, NULL, &test_err), 0);
     CHECK_RC(replica_emit(a.db, "wait", NULL, 0, &test_err), 0);
-    CHECK_RC(replica_emit(a.db, "close", NULL, 0, &test_err), 0);
+    CHECK_RC(replica_emit(b.db, "close", NULL, 0, &test_err), 0); /* while the other one waits */
     CHECK_RC(replica_db_dispatch(a.db, 0, &test_err), 0);
     a.db = NULL;
     CHECK_INT(replica_lock_state(lock), REPLICA_LOCK_HELD);
