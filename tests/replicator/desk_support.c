@@ -29,7 +29,8 @@ static void on_status(void *ctx, const replica_sync_status *status)
 
 static void on_event(void *ctx, const replica_sync_event *e)
 {
-    static const char *const kinds[] = { "?", "received", "sent", "conflict", "rejected" };
+    static const char *const kinds[] = { "?",        "received", "sent",
+                                         "conflict", "rejected", "locked" };
     struct desk *d = ctx;
     size_t len = strlen(d->events);
 

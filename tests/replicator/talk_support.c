@@ -43,7 +43,8 @@ static void status(void *ctx, const replica_sync_status *s)
 
 static void event(void *ctx, const replica_sync_event *e)
 {
-    static const char *const kinds[] = { "?", "received", "sent", "conflict", "rejected" };
+    static const char *const kinds[] = { "?",        "received", "sent",
+                                         "conflict", "rejected", "locked" };
     struct talk *t = ctx;
 
     talk_add_text(t->events, sizeof t->events, "%s %s", kinds[e->kind], e->id);

@@ -65,7 +65,8 @@ static void wake(void *ctx)
 static void on_event(void *ctx, const replica_sync_event *e)
 {
     struct client *c = ctx;
-    static const char *const names[] = { "", "received", "sent", "conflict", "rejected" };
+    static const char *const names[] = { "",         "received", "sent",
+                                         "conflict", "rejected", "locked" };
 
     c->sim->conflicts += e->kind == REPLICA_EVENT_CONFLICT;
     sim_trace(c->sim, "client %d: %s %s/%s %s%s", c->number, names[e->kind], e->collection, e->id,
