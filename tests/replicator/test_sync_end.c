@@ -154,6 +154,7 @@ BOTH(it_ends_while_somebody_else_holds_the_lock)
     desk_start(d);
     DESK_UNTIL(d, server_waiting(d->server) > 0);
     CHECK_INT(sqlite3_open(tmp_path("test.db"), &other), SQLITE_OK);
+    sqlite3_busy_timeout(other, 10000); /* the session may be writing just now */
     CHECK_INT(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
     server_hold(d->server, 0);
     if (!runner)
