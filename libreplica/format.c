@@ -105,6 +105,20 @@ static const char *const upgrades[] = {
         "  WHERE id IN (assumed, real, local, result))), 0) FROM conflict_log;"
         "ALTER TABLE replication ADD COLUMN client TEXT;"
         "ALTER TABLE replication ADD COLUMN keys TEXT;",
+    [3] =
+        /* Where a reconciliation is, and up to where a new client needs no tombstones. */
+        "ALTER TABLE feed ADD COLUMN reconcile TEXT;"
+        "ALTER TABLE feed ADD COLUMN fresh INTEGER;"
+        "ALTER TABLE replication ADD COLUMN filter TEXT;"
+        /* What other processes tell people of it. */
+        "ALTER TABLE replication ADD COLUMN error TEXT;"
+        "ALTER TABLE replication ADD COLUMN synced INTEGER;"
+        "ALTER TABLE replication ADD COLUMN synced_head INTEGER;"
+        /* A server's access rules read these fields, and what they were before. */
+        "ALTER TABLE collection ADD COLUMN reads TEXT;"
+        "CREATE TABLE was("
+        "  doc INTEGER NOT NULL, until INTEGER NOT NULL, fields TEXT NOT NULL,"
+        "  PRIMARY KEY(doc, until)) WITHOUT ROWID;",
 };
 _Static_assert(sizeof upgrades / sizeof upgrades[0] == REPLICA__FORMAT_VERSION,
                "an upgrade is missing");

@@ -419,7 +419,8 @@ enum {
     REPLICA_ASIDE_REFUSED = 1,   /* the server refused the local state */
     REPLICA_ASIDE_UNAPPLIED = 2, /* the server's state could not be applied here */
     REPLICA_ASIDE_HANDLER = 3,   /* the conflict handler failed, or rounds without end */
-    REPLICA_ASIDE_MIGRATION = 4  /* a migration step failed for it; no replication is concerned */
+    REPLICA_ASIDE_MIGRATION = 4, /* a migration step failed for it; no replication is concerned */
+    REPLICA_ASIDE_REVOKED = 5    /* access ended before the edit was sent; text is the edit */
 };
 typedef struct replica_rejected_entry {
     int64_t number;

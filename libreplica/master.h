@@ -41,6 +41,7 @@ struct replica__feed_doc { /* borrowed for the call of emit */
     const char *bundle;    /* or NULL */
     bool whole;            /* it completes a bundle, whatever the page's limits are ... */
     bool again;            /* ... and comes again in its place */
+    int gone;              /* REPLICA__GONE_...: the text is only the key; 0: it is not */
 };
 /* It returns 0 to go on, > 0 to stop behind this document (one that completes a bundle: only if it
  * must), < 0 to fail. */

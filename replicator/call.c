@@ -127,3 +127,24 @@ void replica_call_lost(replica_call *call, const char *incarnation, int64_t comm
             lost(s, call);
     }
 }
+
+/* A push, or a stream, leaves it to a pull, as above. */
+void replica_call_reconcile(replica_call *call, const char *why)
+{
+    struct replica__session *s = call->session;
+    replica_error error = { .offset = -1 };
+
+    if (!take(call))
+        return;
+    if (call->kind == CALL_PULL && s->probe.active) {
+        replica__identity_page(s); /* its incarnation is known there: that was the question */
+    } else if (call->kind == CALL_PULL) {
+        replica__reconcile_begin(s, call->feed, why);
+    } else if (call->kind == CALL_STREAM) {
+        replica__error_set(&error, REPLICA_EHTTP, 409, "the stream's checkpoint is too old");
+        replica__stream_side_failed(s, call->feed, &error, 0);
+        s->feeds[call->feed].wanted = true;
+    } else {
+        lost(s, call);
+    }
+}

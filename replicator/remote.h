@@ -26,8 +26,15 @@ typedef struct replica_call replica_call; /* one question that waits for its ans
 #define REPLICA_REMOTE_LOCKS      (1u << 6) /* `ask` "lock"; fencing numbers with rows */
 #define REPLICA_REMOTE_EVENTS     (1u << 7) /* `ask` "emit"; told "event" on the stream */
 #define REPLICA_REMOTE_KEYS       (1u << 8) /* `keys` of a pull request */
+#define REPLICA_REMOTE_FILTER     (1u << 9) /* `filter` of a pull request */
+#define REPLICA_REMOTE_RANGES     (1u << 10) /* `ask` "digests", "ids"; pull with `ids`, `fresh` */
+#define REPLICA_REMOTE_PURGED     (1u << 11) /* tombstones were purged there */
 
 /* ---- what comes ------------------------------------------------------------------ */
+
+/* The document is there, and not for us any more: */
+#define REPLICA_GONE_VIEW   1 /* access to it ended */
+#define REPLICA_GONE_FILTER 2 /* it does not match the filter */
 
 typedef struct replica_remote_doc {
     const char *collection; /* NULL: the only one that was asked for */
@@ -39,7 +46,7 @@ typedef struct replica_remote_doc {
     const char *writer;     /* token of the revision at its writer; NULL: unknown */
     const char *bundle;     /* NULL: none */
     intptr_t older;         /* by so many versions than the collection's is its text; 0: not */
-    intptr_t reserved[1];
+    intptr_t gone;          /* REPLICA_GONE_...: json is only the key; 0: it is not */
 } replica_remote_doc;
 
 typedef struct replica_remote_page {
@@ -95,6 +102,14 @@ typedef struct replica_pull_request {
     const char *keys;       /* only these: a pattern; NULL: all */
     const char *const *listen; /* stream: events with these addresses, patterns; NULL at the end */
     const char *client;     /* stream: who this is; locks wait a while for who went away */
+    const char *filter;     /* only what this selector matches: JSON; NULL: all */
+    /* These documents, whatever their place in the feed, instead of a page: each is answered, in
+     * this order, as far as they fit; one that is not there as deleted.  NULL: a page. */
+    const char *const *ids;
+    size_t id_count;
+    /* Of who had nothing when it began: tombstones with numbers up to this are not wanted; -1: up
+     * to the head as of the request; 0: all are. */
+    int64_t fresh;
 } replica_pull_request;
 
 typedef struct replica_remote_row {
@@ -145,9 +160,9 @@ typedef struct replica_remote {
     void (*work)(void *ctx);
     /* Called once, also when replica_sync_start() fails; no call is open then. */
     void (*destroy)(void *ctx);
-    /* A small question of another kind, by name ("lock", "unlock", "locks", "emit";
-     * docs/protocol.md has the JSON of each); answered by replica_call_answer().  NULL: there are
-     * none. */
+    /* A small question of another kind, by name ("lock", "unlock", "locks", "emit", "digests",
+     * "ids"; docs/protocol.md has the JSON of each); answered by replica_call_answer().  NULL:
+     * there are none. */
     int (*ask)(void *ctx, replica_call *call, const char *what, const char *json, size_t len);
 } replica_remote;
 #define REPLICA_REMOTE_INIT \
@@ -183,6 +198,9 @@ REPLICA_API void replica_call_fail(replica_call *call, const replica_error *erro
 /* The checkpoint is from a lost timeline of the server: what lies above `common` there is unknown
  * to the server that answers.  "" and 0: nothing is common. */
 REPLICA_API void replica_call_lost(replica_call *call, const char *incarnation, int64_t common);
+/* The checkpoint is known, and what lies behind it is not enough: "horizon", deletions before it
+ * were purged; "view", other documents may be seen now.  The client compares all that it has. */
+REPLICA_API void replica_call_reconcile(replica_call *call, const char *why);
 
 REPLICA_END
 

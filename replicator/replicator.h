@@ -107,10 +107,15 @@ typedef struct replica_sync_options {
     /* Only documents whose keys match this pattern (<libreplica/keys.h>), both ways; NULL: all.
      * Another pattern than the last time begins anew; what is here and lies outside stays. */
     const char *keys;
+    /* Only documents that this selector matches (<libreplica/query.h>), both ways: what was never
+     * at the server is not sent while it does not match; a document that leaves by an edit is sent
+     * first.  NULL: all.  With another filter, or other keys, than the last time what leaves is
+     * taken away here, and what enters comes. */
+    const char *filter;
 } replica_sync_options;
 #define REPLICA_SYNC_OPTIONS_INIT                                                   \
     { sizeof(replica_sync_options), 0, NULL, NULL, 0, NULL, NULL, NULL, NULL, 0, 0, \
-      0, NULL, NULL, NULL, NULL, NULL, NULL }
+      0, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
 
 /* Start, or take up where the identifier was left.  The collections must be open, and belong to db.
  * When another process, or another handle on the file, runs the same identifier, one of them

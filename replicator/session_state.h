@@ -244,6 +244,11 @@ void replica__identity_known(struct replica__session *s);
 void replica__identity_stop(struct replica__session *s);
 bool replica__identity_is_new(const struct replica__session *s, const char *incarnation);
 
+/* ---- reconcile_side.c ------------------------------------------------------------ */
+
+/* Compare all that is here with the server, by ranges, before anything else is pulled or pushed. */
+void replica__reconcile_begin(struct replica__session *s, size_t feed, const char *why);
+
 /* ---- push_side.c ----------------------------------------------------------------- */
 
 void replica__push_side_begin(struct replica__session *s);

@@ -32,7 +32,7 @@ TEST(a_newer_format_is_refused_and_not_touched)
     char *before, *after;
 
     store_close(&s);
-    store_sql(&s, "PRAGMA user_version = 4"); /* REPLICA__FORMAT_VERSION + 1 */
+    store_sql(&s, "PRAGMA user_version = 5"); /* REPLICA__FORMAT_VERSION + 1 */
     before = tmp_read("test.db", &len);
     CHECK_RC(open_file(s.path), REPLICA_EVERSION);
     CHECK_INT(test_err.detail, REPLICA__FORMAT_VERSION + 1);
@@ -41,9 +41,23 @@ TEST(a_newer_format_is_refused_and_not_touched)
     CHECK_MEM(after, after_len, before, len);
 }
 
-/* What a library of version 2 would have written; and one of version 1. */
+/* What libraries of earlier versions would have written. */
+static void make_version_3(struct store *s)
+{
+    store_sql(s, "DROP TABLE was;"
+                 "ALTER TABLE collection DROP COLUMN reads;"
+                 "ALTER TABLE feed DROP COLUMN reconcile;"
+                 "ALTER TABLE feed DROP COLUMN fresh;"
+                 "ALTER TABLE replication DROP COLUMN filter;"
+                 "ALTER TABLE replication DROP COLUMN error;"
+                 "ALTER TABLE replication DROP COLUMN synced;"
+                 "ALTER TABLE replication DROP COLUMN synced_head;"
+                 "PRAGMA user_version = 3");
+}
+
 static void make_version_2(struct store *s)
 {
+    make_version_3(s);
     store_sql(s, "DROP TABLE member; DROP TABLE lock; DROP TABLE event; DROP TABLE history;"
                  "DROP TABLE number; DROP INDEX conflict_log_doc;"
                  "ALTER TABLE replication DROP COLUMN client;"
@@ -100,6 +114,11 @@ TEST(a_file_of_version_1_is_upgraded_with_all_that_is_in_it)
 TEST(a_file_of_version_2_is_upgraded_with_all_that_is_in_it)
 {
     upgraded_with_all_that_is_in_it(make_version_2);
+}
+
+TEST(a_file_of_version_3_is_upgraded_with_all_that_is_in_it)
+{
+    upgraded_with_all_that_is_in_it(make_version_3);
 }
 
 TEST(an_upgrade_knows_what_bundles_have_written)

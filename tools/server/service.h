@@ -28,7 +28,15 @@ struct replica__param {
     const char *value; /* unescaped; NULL is "" */
 };
 
+/* Who asks. */
+struct replica__who {
+    const char *claims;  /* what its token says of it: a JSON object; "{}": nothing */
+    size_t claims_len;
+    int64_t expires_ms;  /* since 1970: streams end then; 0: never */
+};
+
 struct replica__request {
+    const struct replica__who *who; /* NULL: anybody, of whom nothing is known */
     const char *method;          /* "GET" */
     const char *path;            /* unescaped, without the query: "/cities/0/pull" */
     const struct replica__param *params;

@@ -28,6 +28,7 @@ struct replica__storage_doc {
     const char *bundle; /* or NULL */
     bool whole;         /* it completes a bundle, whatever the page's limits are ... */
     bool again;         /* ... and comes again in its place */
+    int gone;           /* REPLICA__GONE_...: the text is only the key; 0: it is not */
     int version;        /* of its text, where it is lower than the collection's; -1: it is not */
 };
 
