@@ -20,10 +20,12 @@ FLOORS = {
     'merge/': ['merge/', 'base/'] + STORE_PUBLIC,
     'schema/': ['schema/', 'merge/rules.h', 'base/'] + STORE_PUBLIC,
     'libreplica/': ['libreplica/', 'schema/', 'merge/', 'base/'],
-    'replicator/': ['replicator/', 'base/', 'libreplica/store.h', 'libreplica/conflict.h'] + STORE_PUBLIC,
+    'replicator/': ['replicator/', 'base/', 'libreplica/store.h', 'libreplica/conflict.h',
+                    'libreplica/replication/range.h'] + STORE_PUBLIC,
     'tools/': ['tools/', 'base/'] + PUBLIC,
-    'tools/server/': ['tools/server/', 'base/', 'libreplica/feed.h', 'libreplica/locker.h',
-                      'libreplica/master.h', 'libreplica/store.h', 'replicator/wire.h'] + PUBLIC,
+    'tools/server/': ['tools/server/', 'base/', 'libreplica/feed.h', 'libreplica/filter.h',
+                      'libreplica/locker.h', 'libreplica/master.h', 'libreplica/store.h',
+                      'libreplica/replication/range.h', 'replicator/wire.h'] + PUBLIC,
     'examples/': ['examples/'] + PUBLIC,
 }
 
@@ -35,6 +37,7 @@ OUTSIDE = [
     (r'idn2\.h', ['schema/format_idn.c']),
     (r'curl/.*', ['replicator/http_link.c', 'tools/cli/ask.c']),
     (r'microhttpd\.h', ['tools/server/']),
+    (r'xxhash\.h', ['libreplica/replication/range.c']),
     (r'zstd(_errors)?\.h', ['replicator/', 'tools/server/']),
     (r'zlib\.h', ['tools/server/']),
 ]
