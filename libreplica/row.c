@@ -150,3 +150,13 @@ int replica__row_operation(replica_db *db, const struct replica__row *row, char 
     replica__operation_write(ret, token, row->writer ? row->wseq : row->seq);
     return 0;
 }
+
+void replica__row_key_text(const char *key, const struct replica__row *row,
+                           struct replica__buf *out)
+{
+    replica__buf_char(out, '{');
+    replica__buf_json_string(out, key, strlen(key));
+    replica__buf_char(out, ':');
+    replica__buf_json_string(out, row->id, row->id_len);
+    replica__buf_char(out, '}');
+}

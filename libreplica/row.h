@@ -45,5 +45,8 @@ int replica__row_rev(replica_db *db, const struct replica__row *row, char *ret_r
 /* Its operation id: the token of the revision at its writer, room of REPLICA__OPERATION_SIZE. */
 int replica__row_operation(replica_db *db, const struct replica__row *row, char *ret,
                            replica_error *err);
+/* The text that has nothing but the document's key. */
+void replica__row_key_text(const char *key, const struct replica__row *row,
+                           struct replica__buf *out);
 
 #endif

@@ -5,18 +5,10 @@
 #ifndef LIBREPLICA_MANGO_H
 #define LIBREPLICA_MANGO_H
 
+#include "libreplica/filter.h"
 #include "libreplica/query/key.h"
 
-struct replica__selector; /* a tree of conditions */
-
-/* REPLICA_EINVAL: an unknown operator, or an argument that it does not take; where: its path,
- * offset: the byte.  REPLICA_EJSON, REPLICA_ELIMIT: the text. */
-int replica__selector_parse(const char *json, size_t len, struct replica__selector **ret,
-                            replica_error *err);
-void replica__selector_free(struct replica__selector *s); /* NULL is fine */
-/* Does the document match?  1, 0, REPLICA_ENOMEM, REPLICA_ELIMIT (a regular expression took too
- * long).  NULL matches all. */
-int replica__selector_match(const struct replica__selector *s, const char *json, size_t len);
+/* replica__selector_parse(), _match() and _free() are in libreplica/filter.h. */
 
 /* What every match must fulfil at one path, as far as an index can tell: the values that
  * replica__path_each() gives, as keys; one of them at least lies in one of these ranges. */

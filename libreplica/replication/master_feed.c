@@ -3,9 +3,8 @@
 #include "libreplica/master.h"
 
 #include "libreplica/db.h"
-#include "libreplica/keys/pattern.h"
+#include "libreplica/replication/master_sight.h"
 #include "libreplica/replication/master_whole.h"
-#include "libreplica/row.h"
 #include "libreplica/txn.h"
 
 #include <stdlib.h>
@@ -14,11 +13,8 @@
 /* So much of the feed is looked through for a pattern at a time. */
 #define WINDOW 50000
 
-/* Who asks for this version can read it.  A deletion says no more than that. */
-static bool is_readable(const replica_collection *coll, const struct replica__row *row)
-{
-    return row->version >= coll->version || row->flags & REPLICA__FLAG_DELETED;
-}
+/* Under an eye so much of it is looked at, at a time: texts are read for that. */
+enum { LOOKS = 4000, LOOK_BYTES = 16 << 20 };
 
 /* Where a read of the feed is. */
 struct reading {
@@ -29,7 +25,9 @@ struct reading {
     replica__feed_emit emit;
     void *ctx;
     int64_t last;
-    struct replica__pattern keys; /* where o->keys is one */
+    struct replica__sight sight;
+    size_t shown;     /* rows, in their places */
+    size_t looked_at; /* bytes */
     int64_t until;                /* o->until, or nearer; 0: the head */
     struct replica__feed_bundles *bundles;
     int64_t *numbers; /* of the documents that were shown */
@@ -41,13 +39,16 @@ static bool is_behind(const struct reading *reading, int64_t seq)
     return reading->until && seq > reading->until;
 }
 
-/* Does it belong to what is read? */
-static bool is_shown(const struct reading *reading, size_t collection,
-                     const struct replica__row *row)
+/* So many rows may be read for the sake of those that are shown. */
+static size_t most_looks(const struct reading *reading)
 {
-    return is_readable(reading->colls[collection], row) &&
-           (!reading->o->keys ||
-            replica__pattern_matches(&reading->keys, row->id, row->id_len));
+    return reading->o->eye && reading->o->rows < LOOKS ? LOOKS : reading->o->rows;
+}
+
+static bool is_full(const struct reading *reading)
+{
+    return reading->shown >= reading->o->rows ||
+           (reading->o->eye && reading->looked_at > LOOK_BYTES);
 }
 
 /* Those of one bundle mostly come in a run. */
@@ -87,15 +88,20 @@ static int emit_row(const struct reading *reading, size_t collection,
                     replica_error *err)
 {
     char writer[REPLICA__OPERATION_SIZE];
+    REPLICA_BUF only_key = REPLICA_BUF_INIT;
     int r = replica__row_operation(reading->db, row, writer, err);
 
     if (r < 0)
         return r;
+    if (with->gone)
+        replica__row_key_text(reading->colls[collection]->key, row, &only_key);
+    if (only_key.r < 0)
+        return replica__enomem(err);
     return reading->emit(reading->ctx, &(struct replica__feed_doc){
                                            .collection = collection,
                                            .id = row->id,
-                                           .json = row->body,
-                                           .len = row->len,
+                                           .json = with->gone ? only_key.data : row->body,
+                                           .len = with->gone ? only_key.len : row->len,
                                            .deleted = (row->flags & REPLICA__FLAG_DELETED) != 0,
                                            .sequence = row->seq,
                                            .stamp = row->stamp,
@@ -103,6 +109,7 @@ static int emit_row(const struct reading *reading, size_t collection,
                                            .bundle = row->bundle,
                                            .whole = with->whole,
                                            .again = with->again,
+                                           .gone = with->gone,
                                        });
 }
 
@@ -110,12 +117,15 @@ static int emit_row(const struct reading *reading, size_t collection,
 static int read_row(struct reading *reading, size_t collection, const struct replica__row *row,
                     replica_error *err)
 {
-    int r = 0;
+    struct replica__feed_doc with = { 0 };
+    int r = replica__sight_of(&reading->sight, collection, row, &with.gone, err);
 
-    if (is_shown(reading, collection, row)) {
+    reading->looked_at += row->len;
+    if (r > 0) {
+        reading->shown++;
         r = note(reading, row, err);
         if (r >= 0)
-            r = emit_row(reading, collection, row, &(struct replica__feed_doc){ 0 }, err);
+            r = emit_row(reading, collection, row, &with, err);
     }
     if (r >= 0)
         reading->last = row->seq;
@@ -126,19 +136,19 @@ static int read_row(struct reading *reading, size_t collection, const struct rep
 static int read_one(struct reading *reading, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
+    size_t looks = most_looks(reading), n = 0;
     int rc = SQLITE_OK;
-    size_t n = 0;
     int r = replica__sql_get(reading->db, REPLICA__SQL_DOC_FEED, &stmt, err);
 
     if (r < 0)
         return r;
     replica__bind_int(stmt, 1, reading->colls[0]->number, &rc);
     replica__bind_int(stmt, 2, reading->o->since, &rc);
-    replica__bind_int(stmt, 3, (int64_t)reading->o->rows + 1, &rc);
+    replica__bind_int(stmt, 3, (int64_t)looks + 1, &rc);
     while ((r = replica__sql_step(reading->db, stmt, rc, err)) > 0) {
         struct replica__row row;
 
-        if (n++ == reading->o->rows)
+        if (n++ == looks || is_full(reading))
             return 0;
         r = replica__row_read(reading->db, stmt, &row, err);
         if (r >= 0 && is_behind(reading, row.seq))
@@ -205,14 +215,14 @@ static int read_keys(const struct reading *reading, int64_t since, size_t rows,
 static int read_many(struct reading *reading, replica_error *err)
 {
     REPLICA_FREE struct replica__feed_key *keys = NULL;
-    size_t count = 0;
-    int r = read_keys(reading, reading->o->since, reading->o->rows, &keys, &count, err);
+    size_t looks = most_looks(reading), count = 0;
+    int r = read_keys(reading, reading->o->since, looks, &keys, &count, err);
 
     for (size_t i = 0; r >= 0 && i < count; i++) {
         REPLICA_STMT stmt = NULL;
         struct replica__row row;
 
-        if (i == reading->o->rows)
+        if (i == looks || is_full(reading))
             return 0;
         if (is_behind(reading, keys[i].seq))
             return 1;
@@ -240,12 +250,13 @@ static int is_next_shown(const struct reading *reading, const struct replica__fe
 {
     REPLICA_STMT stmt = NULL;
     struct replica__row row;
+    int gone;
     int r = replica__row_by_number(reading->db, key->number, &stmt, &row, err);
 
-    return r > 0 ? is_shown(reading, key->collection, &row) : r;
+    return r > 0 ? replica__sight_of(&reading->sight, key->collection, &row, &gone, err) : r;
 }
 
-/* Members whose keys are not asked for would look like gaps. */
+/* Members that are not asked for, or not to be seen, would look like gaps. */
 static int keep_shown(const struct reading *reading, struct rest *rest, replica_error *err)
 {
     size_t kept = 0;
@@ -295,16 +306,15 @@ static int emit_rest(struct reading *reading, const struct rest *rest, replica_e
 {
     for (size_t i = 0; i < rest->count; i++) {
         const struct replica__feed_key *key = &rest->keys[i];
+        struct replica__feed_doc with = { .whole = true, .again = i >= rest->joined };
         REPLICA_STMT stmt = NULL;
         struct replica__row row;
         int r = replica__row_by_number(reading->db, key->number, &stmt, &row, err);
 
-        if (r > 0 && is_shown(reading, key->collection, &row))
-            r = emit_row(reading, key->collection, &row,
-                         &(struct replica__feed_doc){ .whole = true, .again = i >= rest->joined },
-                         err);
-        else if (r > 0)
-            r = 0;
+        if (r > 0)
+            r = replica__sight_of(&reading->sight, key->collection, &row, &with.gone, err);
+        if (r > 0)
+            r = emit_row(reading, key->collection, &row, &with, err);
         if (r < 0)
             return r;
         if (i < rest->joined)
@@ -322,7 +332,7 @@ static int make_whole(struct reading *reading, replica_error *err)
     int r = replica__master_whole(reading->db, reading->colls, reading->n, reading->bundles,
                                   reading->last, &rest.keys, &rest.count, err);
 
-    if (r >= 0 && reading->o->keys)
+    if (r >= 0 && (reading->o->keys || reading->o->eye))
         r = keep_shown(reading, &rest, err);
     if (r >= 0 && rest.count > 0)
         r = join(reading, &rest, err);
@@ -382,7 +392,7 @@ int replica__master_read(replica_db *db, replica_collection *const *colls, size_
     };
     REPLICA_READ read = NULL;
     int64_t end;
-    int r = options->keys ? replica__pattern_parse(&reading.keys, options->keys, err) : 0;
+    int r = replica__sight_open(&reading.sight, db, colls, options, err);
 
     if (r >= 0)
         r = replica__read_begin(db, &read, err);

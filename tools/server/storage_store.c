@@ -243,6 +243,7 @@ static int emit_doc(void *ctx, const struct replica__feed_doc *doc)
                                               .bundle = doc->bundle,
                                               .whole = doc->whole,
                                               .again = doc->again,
+                                              .gone = doc->gone,
                                               .version = -1 };
 
     return e->emit(e->ctx, &out);
