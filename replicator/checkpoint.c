@@ -28,9 +28,15 @@ static bool read_place(const char *text, struct place *ret)
 void replica__checkpoint_incarnation(const char *text, char *ret, size_t room)
 {
     struct place at;
+    const char *dash;
 
     ret[0] = '\0';
-    if (text && read_place(text, &at) && at.id.len < room) {
+    if (!text || !read_place(text, &at))
+        return;
+    dash = at.id.len > 0 ? memchr(at.id.data, '-', at.id.len) : NULL; /* behind it is the view */
+    if (dash)
+        at.id.len = (size_t)(dash - at.id.data);
+    if (at.id.len < room) {
         memcpy(ret, at.id.data, at.id.len);
         ret[at.id.len] = '\0';
     }

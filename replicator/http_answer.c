@@ -170,6 +170,8 @@ static const struct {
     { "locks", REPLICA_REMOTE_LOCKS },
     { "events", REPLICA_REMOTE_EVENTS },
     { "keys", REPLICA_REMOTE_KEYS },
+    { "filter", REPLICA_REMOTE_FILTER },
+    { "ranges", REPLICA_REMOTE_RANGES },
 };
 
 static bool read_hello(const struct replica__http_answer *a, struct replica__http_hello *ret)
@@ -187,6 +189,8 @@ static bool read_hello(const struct replica__http_answer *a, struct replica__htt
         | REPLICA_REMOTE_ORDER | REPLICA_REMOTE_STREAM;
     for (size_t i = 0; i < sizeof(extras) / sizeof(extras[0]); i++)
         ret->features |= uses(list, extras[i].name) ? extras[i].feature : 0;
+    if (replica__json_member(v, "purged", 6).type == REPLICA_JSON_TRUE)
+        ret->features |= REPLICA_REMOTE_PURGED;
     return true;
 }
 
@@ -284,14 +288,12 @@ static void give_answer(replica_call *call, const struct replica__http_answer *a
 }
 
 /* `"common":{"id":"...","lwt":n}` of a lost timeline. */
-static bool give_lost(replica_call *call, const struct replica__http_answer *a)
+static bool give_lost(replica_call *call, struct replica__json_value v)
 {
     REPLICA_BUF id = REPLICA_BUF_INIT;
-    struct replica__json_value v, common, text;
+    struct replica__json_value common, text;
     int64_t lwt;
 
-    if (!gated(a, &v))
-        return false;
     common = replica__json_member(v, "common", 6);
     if (common.type != REPLICA_JSON_OBJECT)
         return false;
@@ -306,11 +308,41 @@ static bool give_lost(replica_call *call, const struct replica__http_answer *a)
     return true;
 }
 
+static bool is_word(struct replica__json_value v, const char *word)
+{
+    return v.type == REPLICA_JSON_STRING
+        && replica__json_string_is((struct replica__slice){ v.text.data + 1, v.text.len - 2 }, word,
+                                   strlen(word));
+}
+
+/* `"error":"reconcile"`: the checkpoint alone is not enough. */
+static bool give_reconcile(replica_call *call, struct replica__json_value v)
+{
+    REPLICA_BUF why = REPLICA_BUF_INIT;
+    struct replica__json_value text = replica__json_member(v, "why", 3);
+
+    if (!is_word(replica__json_member(v, "error", 5), "reconcile"))
+        return false;
+    if (text.type == REPLICA_JSON_STRING)
+        replica__json_unescape((struct replica__slice){ text.text.data + 1, text.text.len - 2 },
+                               &why);
+    replica_call_reconcile(call, why.r >= 0 && why.data ? why.data : "");
+    return true;
+}
+
+/* What a 409 says of the checkpoint. */
+static bool give_conflict(replica_call *call, const struct replica__http_answer *a)
+{
+    struct replica__json_value v;
+
+    return gated(a, &v) && (give_reconcile(call, v) || give_lost(call, v));
+}
+
 void replica__http_give_status(replica_call *call, const struct replica__http_request *rq,
                                const struct replica__http_answer *answer)
 {
     if (answer->status != 409 || rq->dialect != REPLICA__DIALECT_REPLICA
-        || !give_lost(call, answer))
+        || !give_conflict(call, answer))
         fail_status(call, rq, answer);
 }
 

@@ -86,6 +86,19 @@ int replica__http_request_hello(struct replica__http_request *rq,
     return rq->url.r;
 }
 
+/* Documents by their keys: a question with a body. */
+static void add_pull(struct replica__http_request *rq, enum replica__dialect dialect,
+                     const replica_pull_request *asked, bool stream)
+{
+    if (asked->ids && !stream) {
+        rq->id_count = asked->id_count;
+        replica__buf_str(&rq->url, "/_replica/1/documents");
+        replica__wire_documents_body(asked, &rq->body);
+    } else {
+        replica__wire_pull_path(dialect, asked, stream, &rq->url);
+    }
+}
+
 int replica__http_request_pull(struct replica__http_request *rq, enum replica__dialect dialect,
                                const struct replica__http_url *url, const char *alias,
                                const replica_pull_request *pull, bool stream)
@@ -102,10 +115,12 @@ int replica__http_request_pull(struct replica__http_request *rq, enum replica__d
     rq->dialect = dialect;
     rq->expected = pull->bytes;
     replica__buf_str(&rq->url, url->base);
-    replica__wire_pull_path(dialect, &asked, stream, &rq->url);
+    add_pull(rq, dialect, &asked, stream);
     reserve(rq, pull->collections, pull->count, NULL, 0);
     r = copy_collections(rq, pull->collections, pull->count);
-    return r < 0 ? r : rq->url.r;
+    if (r < 0)
+        return r;
+    return rq->url.r < 0 ? rq->url.r : rq->body.r;
 }
 
 int replica__http_request_push(struct replica__http_request *rq, enum replica__dialect dialect,
@@ -187,7 +202,8 @@ void replica__http_request_free(struct replica__http_request *rq)
 
 replica_pull_request replica__http_request_as_pull(const struct replica__http_request *rq)
 {
-    return (replica_pull_request){ rq->collections, rq->count, NULL, 0, 0 };
+    return (replica_pull_request){ .collections = rq->collections, .count = rq->count,
+                                   .id_count = rq->id_count };
 }
 
 replica_push_request replica__http_request_as_push(const struct replica__http_request *rq)

@@ -19,6 +19,7 @@ struct replica__http_request {
     enum replica__dialect dialect;
     struct replica__buf url;
     struct replica__buf body;  /* of a push, and of a question of another kind */
+    size_t id_count;           /* of a pull of documents by their ids; 0: it is of a page */
     int64_t expected;          /* bytes of the answer, about */
     bool bundles;              /* of a push: who takes it must know them */
     /* What reading the answer needs of the question; the names are the program's own. */

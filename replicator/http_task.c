@@ -110,7 +110,8 @@ bool replica__http_line_is_plain(const char *token)
 
 static bool has_body(const struct replica__http_task *t)
 {
-    return t->rq.kind == REPLICA__HTTP_PUSH || t->rq.kind == REPLICA__HTTP_ASK;
+    return t->rq.kind == REPLICA__HTTP_PUSH || t->rq.kind == REPLICA__HTTP_ASK
+        || t->rq.id_count > 0;
 }
 
 /* Ours, and then the program's own. */

@@ -20,6 +20,9 @@ enum replica__dialect { REPLICA__DIALECT_RXDB, REPLICA__DIALECT_REPLICA };
 REPLICA_INTERNAL void replica__wire_pull_path(enum replica__dialect dialect,
                                               const replica_pull_request *request, bool stream,
                                               struct replica__buf *out);
+/* The body of a pull that asks for documents by their keys, in our dialect. */
+REPLICA_INTERNAL void replica__wire_documents_body(const replica_pull_request *request,
+                                                   struct replica__buf *out);
 REPLICA_INTERNAL void replica__wire_push_path(enum replica__dialect dialect,
                                               const replica_push_request *request,
                                               struct replica__buf *out);
@@ -33,8 +36,8 @@ struct replica__wire_page {
     replica_remote_doc *docs;
     struct replica__buf texts;  /* NUL-terminated copies of small things */
 };
-/* The body of a pull, or of an event.  request tells collections and keys. REPLICA_EHTTP: not of
- * that shape; err->offset where. */
+/* The body of a pull, or of an event.  request tells collections and keys, and with id_count that
+ * it is not of a page.  REPLICA_EHTTP: not of that shape; err->offset where. */
 REPLICA_INTERNAL int replica__wire_read_page(enum replica__dialect dialect,
                                              const replica_pull_request *request, const char *body,
                                              size_t len, struct replica__wire_page *ret,

@@ -140,6 +140,10 @@ void replica__wire_pull_path(enum replica__dialect dialect, const replica_pull_r
         replica__buf_str(out, "&keys=");
         add_percent(out, request->keys, strlen(request->keys));
     }
+    if (request->fresh) {
+        replica__buf_str(out, "&fresh=");
+        replica__buf_int(out, request->fresh < 0 ? 0 : request->fresh);
+    }
     if (!stream) {
         replica__buf_str(out, "&rows=");
         replica__buf_int(out, request->rows);
@@ -150,6 +154,28 @@ void replica__wire_pull_path(enum replica__dialect dialect, const replica_pull_r
     }
     if (out->r == 0)
         out->data[query] = '?';
+}
+
+void replica__wire_documents_body(const replica_pull_request *request, struct replica__buf *out)
+{
+    const replica_remote_collection *c = &request->collections[0];
+
+    replica__buf_printf(out, "{\"collection\":\"%s/%d\",\"ids\":[", c->name, c->version);
+    for (size_t i = 0; i < request->id_count; i++) {
+        if (i > 0)
+            replica__buf_char(out, ',');
+        replica__buf_json_string(out, request->ids[i], strlen(request->ids[i]));
+    }
+    replica__buf_char(out, ']');
+    if (request->keys) {
+        replica__buf_str(out, ",\"keys\":");
+        replica__buf_json_string(out, request->keys, strlen(request->keys));
+    }
+    if (request->filter) {
+        replica__buf_str(out, ",\"filter\":");
+        replica__buf_str(out, request->filter);
+    }
+    replica__buf_char(out, '}');
 }
 
 void replica__wire_push_path(enum replica__dialect dialect, const replica_push_request *request,

@@ -94,7 +94,8 @@ static int read_member(struct replica__wire_in *in, struct replica__slice name, 
     return replica__wire_value(in, &skipped);
 }
 
-static int read_envelope(struct replica__wire_in *in, struct envelope *e,
+/* ids: so many documents were asked for by their keys; 0: a page was. */
+static int read_envelope(struct replica__wire_in *in, struct envelope *e, size_t ids,
                          struct replica__wire_page *page)
 {
     struct replica__slice name;
@@ -112,10 +113,15 @@ static int read_envelope(struct replica__wire_in *in, struct envelope *e,
         return r;
     if (!e->documents)
         return replica__wire_fail(in, in->start, "a page without documents");
-    if (e->checkpoint.len == 0 && page->page.count > 0)
+    if (ids == 0 && e->checkpoint.len == 0 && page->page.count > 0)
         return replica__wire_fail(in, in->start, "documents without a checkpoint");
+    if (ids > 0 && page->page.count > ids)
+        return replica__wire_fail(in, in->start, "more documents than were asked for");
     return replica__wire_end(in);
 }
+
+/* Our dialect's flags of a document: deleted; there, but not for us any more. */
+enum { DOC_DELETED = 1, DOC_REVOKED = 2, DOC_LEFT = 4 };
 
 /* [c,seq,stamp,flags,"writer","bundle"|null], with more behind it some day. */
 static int read_entry(struct replica__wire_in *in, const replica_pull_request *request,
@@ -147,10 +153,12 @@ static int read_entry(struct replica__wire_in *in, const replica_pull_request *r
         return r;
     if (collection < 0 || (uint64_t)collection >= request->count)
         return replica__wire_fail(in, start, "a collection that was not asked for");
-    if (doc->sequence < 1)
+    /* One that was asked for by its key, and is not there, has none. */
+    if (doc->sequence < (request->id_count > 0 && flags & DOC_DELETED ? 0 : 1))
         return replica__wire_fail(in, start, "a document without a sequence number");
     doc->collection = request->collections[collection].name;
-    doc->deleted = (flags & 1) != 0;
+    doc->deleted = (flags & DOC_DELETED) != 0;
+    doc->gone = flags & DOC_REVOKED ? REPLICA_GONE_VIEW : flags & DOC_LEFT ? REPLICA_GONE_FILTER : 0;
     return 0;
 }
 
@@ -188,22 +196,50 @@ static const char *copy(struct replica__buf *texts, struct replica__slice text)
     return texts->r < 0 ? NULL : texts->data + start;
 }
 
+/* Behind it may stand which documents their reader sees: "<incarnation>-<view>". */
+static const char *copy_incarnation(struct replica__buf *texts, struct replica__slice id)
+{
+    const char *dash = id.len > 0 ? memchr(id.data, '-', id.len) : NULL;
+
+    return copy(texts, dash ? (struct replica__slice){ id.data, (size_t)(dash - id.data) } : id);
+}
+
+/* Documents that were asked for by their keys stand nowhere; their numbers are of this head. */
+static int read_documents_place(struct replica__wire_in *whole, const struct envelope *e,
+                                struct replica__wire_page *page)
+{
+    struct replica__wire_in in = replica__wire_part(whole, e->head);
+    struct replica__slice text, id;
+    int r;
+
+    if (e->head.len == 0)
+        return replica__wire_fail(whole, whole->start, "documents without a head");
+    r = replica__wire_checkpoint(&in, &text, &id, &page->page.head);
+    if (r < 0)
+        return r;
+    page->page.incarnation = copy_incarnation(&page->texts, id);
+    page->page.now_ms = e->now_ms;
+    return 0;
+}
+
 /* Where a page stands in our feed. */
 static int read_places(struct replica__wire_in *whole, const struct envelope *e,
-                       struct replica__wire_page *page)
+                       bool documents, struct replica__wire_page *page)
 {
     struct replica__wire_in in = replica__wire_part(whole, e->checkpoint);
     struct replica__slice text, id, other_id;
     int64_t lwt, other;
     int r;
 
+    if (documents)
+        return read_documents_place(whole, e, page);
     if (e->checkpoint.len == 0)
         return replica__wire_fail(whole, whole->start, "a page without a checkpoint");
     r = replica__wire_checkpoint(&in, &text, &id, &lwt);
     if (r < 0)
         return r;
     page->page.checkpoint = copy(&page->texts, text);
-    page->page.incarnation = copy(&page->texts, id);
+    page->page.incarnation = copy_incarnation(&page->texts, id);
     if (e->follows.len > 0) {
         in = replica__wire_part(whole, e->follows);
         r = replica__wire_checkpoint(&in, &text, &other_id, &other);
@@ -253,19 +289,19 @@ int replica__wire_read_page(enum replica__dialect dialect, const replica_pull_re
     };
     struct replica__wire_in in = { body, body, body + len, REPLICA_EHTTP, err };
     struct envelope e = { .remaining = -1 };
-    int r = read_envelope(&in, &e, &page);
+    int r = read_envelope(&in, &e, request->id_count, &page);
 
     if (r < 0)
         return r;
     /* What a string means is not longer than its spelling with its quotes; a NUL for each other. */
     replica__buf_reserve(&page.texts,
-                         e.meta.len + 2 * e.checkpoint.len + e.follows.len + 8);
+                         e.meta.len + 2 * e.checkpoint.len + e.follows.len + e.head.len + 8);
     if (dialect == REPLICA__DIALECT_RXDB) {
         r = read_rxdb(&in, &e, request, &page);
     } else {
         r = read_meta(&in, &e, request, &page);
         if (r == 0)
-            r = read_places(&in, &e, &page);
+            r = read_places(&in, &e, request->id_count > 0, &page);
     }
     if (r < 0)
         return r;

@@ -1,8 +1,8 @@
 /* Digests of documents and of ranges of keys, by which two sides find where they differ.
  *
- * A document's is of its key and its sequence number at the server, or of its key and its text; that
- * of a range is all of its documents' together (replica__digest_add), in any order, and that of an
- * empty one is zero.  docs/protocol.md has the bytes. */
+ * A document's is of its key and its sequence number at the server, or of its key and its text;
+ * that of a range is all of its documents' together (replica__digest_add), in any order, and that
+ * of an empty one is zero.  docs/protocol.md has the bytes. */
 #ifndef REPLICATION_RANGE_H
 #define REPLICATION_RANGE_H
 

@@ -27,8 +27,9 @@ static const char *shown(const char *s)
 
 static void log_doc(struct replica__buf *log, const replica_remote_doc *d)
 {
-    replica__buf_printf(log, " [%s %" PRId64 "%s ", shown(d->collection), d->sequence,
-                        d->deleted ? " deleted" : "");
+    replica__buf_printf(log, " [%s %" PRId64 "%s%s ", shown(d->collection), d->sequence,
+                        d->deleted ? " deleted" : "",
+                        d->gone == REPLICA_GONE_VIEW ? " revoked" : d->gone ? " left" : "");
     replica__buf_add(log, d->json, d->len);
     replica__buf_str(log, "]");
 }
@@ -122,6 +123,12 @@ void replica_call_fail(replica_call *call, const replica_error *error, int64_t r
 void replica_call_lost(replica_call *call, const char *incarnation, int64_t common)
 {
     replica__buf_printf(&call->log, "lost '%s' %" PRId64 "\n", incarnation, common);
+    answered(call, true);
+}
+
+void replica_call_reconcile(replica_call *call, const char *why)
+{
+    replica__buf_printf(&call->log, "reconcile %s\n", why);
     answered(call, true);
 }
 

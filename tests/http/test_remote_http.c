@@ -368,6 +368,26 @@ TEST(retry_after_is_seconds_or_a_date)
     CHECK_INT(failed_pull(503, JSON, "{}", "fail REPLICA_EHTTP 503\n").retry_ms, 0);
 }
 
+TEST(a_checkpoint_that_is_not_enough_asks_to_reconcile)
+{
+    SCRIPTED s = scripted_start();
+    REMOTE remote = our_remote((struct replica__http_options){ 0 }, s, HELLO_BODY);
+    CALL view = { 0 }, other = { 0 };
+
+    scripted_answer(s, "GET", 409, WIRE, "{\"error\":\"reconcile\",\"why\":\"view\"}");
+    pull(&remote, &view);
+    CHECK_STR(recorder_log(&view), "reconcile view\n");
+    scripted_answer(s, "GET", 409, WIRE, "{\"error\":\"reconcile it\",\"why\":\"view\"}");
+    pull(&remote, &other);
+    CHECK_STR(recorder_log(&other), "fail REPLICA_EHTTP 409\n");
+}
+
+TEST(hello_tells_of_ranges_filters_and_purges)
+{
+    check_hello(200, WIRE, "{\"replica\":1,\"uses\":[\"ranges\"],\"purged\":true}", "hello c1f\n");
+    check_hello(200, WIRE, "{\"replica\":1,\"uses\":[\"filter\"],\"purged\":1}", "hello 21f\n");
+}
+
 TEST(a_lost_timeline_is_told_in_our_dialect)
 {
     SCRIPTED s = scripted_start();

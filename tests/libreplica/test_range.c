@@ -12,9 +12,12 @@ static const char *hex(struct replica__digest digest)
 /* Of XXH128 over the bytes that docs/protocol.md names; as xxh128sum prints them. */
 TEST(digests_are_those_of_the_protocol)
 {
-    CHECK_STR(hex(replica__digest_number("a", 1, 1)), "01bc3b6e3327822dd36392f0cfadb142");
-    CHECK_STR(hex(replica__digest_number("caf\xc3\xa9", 5, INT64_C(0x0102030405060708))), "92a6f04980c9dc9f8d7608c771598e51");
-    CHECK_STR(hex(replica__digest_text("a", 1, "{\"id\":\"a\"}", 10)), "c30ed3125a4b8e88009b24067111d412");
+    CHECK_STR(hex(replica__digest_number("a", 1, 1)),
+              "01bc3b6e3327822dd36392f0cfadb142");
+    CHECK_STR(hex(replica__digest_number("caf\xc3\xa9", 5, INT64_C(0x0102030405060708))),
+              "92a6f04980c9dc9f8d7608c771598e51");
+    CHECK_STR(hex(replica__digest_text("a", 1, "{\"id\":\"a\"}", 10)),
+              "c30ed3125a4b8e88009b24067111d412");
 }
 
 TEST(a_range_does_not_mind_the_order_and_loses_what_is_added_twice)

@@ -92,6 +92,33 @@ TEST(a_stream_names_its_client_and_what_it_listens_to)
                     "/_replica/1/pull?c=cities/0&lwt=0&id=&rows=100&bytes=4096");
 }
 
+TEST(who_had_nothing_says_up_to_where_it_wants_no_tombstones)
+{
+    replica_pull_request request = { two, 1, NULL, 100, 4096, .fresh = -1 };
+
+    check_pull_path(OURS, &request, false,
+                    "/_replica/1/pull?c=cities/0&lwt=0&id=&fresh=0&rows=100&bytes=4096");
+    request.fresh = 77;
+    check_pull_path(OURS, &request, true, "/_replica/1/stream?c=cities/0&lwt=0&id=&fresh=77");
+    check_pull_path(RXDB, &request, false, "/cities/0/pull?lwt=0&id=&limit=100");
+}
+
+TEST(documents_are_asked_for_by_their_keys)
+{
+    static const char *const ids[] = { "a", "b\"\n" };
+    replica_pull_request request = { &two[1], 1, NULL, 100, 4096, .ids = ids, .id_count = 2 };
+    REPLICA_BUF body = REPLICA_BUF_INIT;
+
+    replica__wire_documents_body(&request, &body);
+    CHECK_STR(body.data, "{\"collection\":\"notes/2\",\"ids\":[\"a\",\"b\\\"\\n\"]}");
+    replica__buf_clear(&body);
+    request.keys = "/x/**";
+    request.filter = "{\"n\":1}";
+    replica__wire_documents_body(&request, &body);
+    CHECK_STR(body.data, "{\"collection\":\"notes/2\",\"ids\":[\"a\",\"b\\\"\\n\"],"
+                         "\"keys\":\"/x/**\",\"filter\":{\"n\":1}}");
+}
+
 /* ---- pages ----------------------------------------------------------------------- */
 
 static int read_page(enum replica__dialect dialect, const replica_pull_request *request,
@@ -113,6 +140,32 @@ static void check_refused(enum replica__dialect dialect, const char *body)
     CHECK_RC(read_page(dialect, &request, body, &page), REPLICA_EHTTP);
     CHECK(test_err.offset >= 0 && test_err.offset <= (int64_t)strlen(body));
     CHECK(memcmp(&page, &before, sizeof(page)) == 0);
+}
+
+TEST(documents_by_their_keys_stand_nowhere_and_may_be_gone)
+{
+    static const char *const ids[] = { "a", "b", "c", "d" };
+    replica_pull_request request = { &cities, 1, NULL, 2, 1000, .ids = ids, .id_count = 4 };
+    static const char body[] =
+        "{\"now\":5,\"meta\":[[0,3,1,0,\"w.1\",null],[0,0,0,1,\"\",null],[0,4,1,2,\"\",null],"
+        "[0,5,1,4,\"\",null]],\"documents\":[{\"id\":\"a\",\"n\":1},{\"id\":\"b\"},{\"id\":\"c\"},"
+        "{\"id\":\"d\"}],\"head\":{\"id\":\"inc-0123\",\"lwt\":9}}";
+    PAGE page = { .docs = NULL };
+
+    CHECK_RC(read_page(OURS, &request, body, &page), 0);
+    CHECK_INT(page.page.count, 4);
+    CHECK_STR(page.page.checkpoint, NULL);
+    CHECK_STR(page.page.incarnation, "inc");
+    CHECK_INT(page.page.head, 9);
+    CHECK_INT(page.page.now_ms, 5);
+    CHECK_INT(page.docs[0].gone, 0);
+    CHECK(page.docs[1].deleted && page.docs[1].sequence == 0);
+    CHECK(!page.docs[2].deleted && page.docs[2].gone == REPLICA_GONE_VIEW);
+    CHECK_INT(page.docs[3].gone, REPLICA_GONE_FILTER);
+    replica__wire_page_free(&page);
+    request.id_count = 3;
+    CHECK_RC(read_page(OURS, &request, body, &page), REPLICA_EHTTP);
+    check_refused(OURS, body);
 }
 
 TEST(a_page_of_a_stock_server_is_read)
