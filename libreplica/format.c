@@ -114,6 +114,7 @@ static const char *const upgrades[] = {
         "ALTER TABLE replication ADD COLUMN error TEXT;"
         "ALTER TABLE replication ADD COLUMN synced INTEGER;"
         "ALTER TABLE replication ADD COLUMN synced_head INTEGER;"
+        "ALTER TABLE state ADD COLUMN waits TEXT;"
         /* A server's access rules read these fields, and what they were before. */
         "ALTER TABLE collection ADD COLUMN reads TEXT;"
         "CREATE TABLE was("

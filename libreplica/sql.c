@@ -188,6 +188,8 @@ static const char *const texts[] = {
     [REPLICA__SQL_STATE_PUT] = "INSERT OR REPLACE INTO state(" STATE_COLUMNS ")"
                                " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"
                                " ?14)",
+    [REPLICA__SQL_STATE_WAITS] =
+        "UPDATE state SET waits = ?3 WHERE doc = ?1 AND replication = ?2",
     [REPLICA__SQL_STATE_TODO] =
         "SELECT s.doc FROM state s JOIN doc d ON d.number = s.doc"
         " JOIN collection c ON c.id = d.coll"

@@ -29,6 +29,18 @@ int replica__aside_put(replica_db *db, const struct replica__aside *a, replica_e
     return replica__sql_step(db, stmt, rc, err);
 }
 
+int replica__aside_set(replica_db *db, const struct replica__aside *a, struct replica__state *s,
+                       int64_t seq, replica_error *err)
+{
+    int r = replica__aside_put(db, a, err);
+
+    if (r < 0)
+        return r;
+    s->aside_seq = seq;
+    s->todo = 0;
+    return replica__state_put(db, s, err);
+}
+
 int replica__aside_drop(replica_db *db, int64_t replication, int64_t coll, const char *id, int kind,
                         replica_error *err)
 {

@@ -14,6 +14,10 @@ struct replica__aside {
     size_t text_len;
 };
 int replica__aside_put(replica_db *db, const struct replica__aside *a, replica_error *err);
+/* The stored state takes no part in the replication from here on: its entry, and its row of state.
+ */
+int replica__aside_set(replica_db *db, const struct replica__aside *a, struct replica__state *s,
+                       int64_t seq, replica_error *err);
 /* Drop the entry of a document, if it is of this kind (0: of any). */
 int replica__aside_drop(replica_db *db, int64_t replication, int64_t coll, const char *id, int kind,
                         replica_error *err);

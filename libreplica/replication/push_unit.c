@@ -223,22 +223,18 @@ static int refuse_one(struct replica__page *p, int64_t number, replica_error *er
     if (r <= 0)
         return r;
     r = replica__state_get(db, number, p->repl->number, &s, err);
-    if (r >= 0)
-        r = replica__aside_put(db,
-                               &(struct replica__aside){
-                                   .replication = p->repl->number,
-                                   .coll = row.coll,
-                                   .id = row.id,
-                                   .kind = REPLICA_ASIDE_REFUSED,
-                                   .code = 413,
-                                   .reason = "what bundles join is too large for one request",
-                               },
-                               err);
     if (r < 0)
         return r;
-    s.aside_seq = row.seq;
-    s.todo = 0;
-    return replica__state_put(db, &s, err);
+    return replica__aside_set(db,
+                              &(struct replica__aside){
+                                  .replication = p->repl->number,
+                                  .coll = row.coll,
+                                  .id = row.id,
+                                  .kind = REPLICA_ASIDE_REFUSED,
+                                  .code = 413,
+                                  .reason = "what bundles join is too large for one request",
+                              },
+                              &s, row.seq, err);
 }
 
 /* No server would take it, and it is more than there is memory for, perhaps. */

@@ -171,21 +171,21 @@ static int refused(struct replica__pulling *p, struct judged *j, int kind, int c
 
     if (r < 0)
         return r;
-    /* Another state than the refused one may be welcome. */
-    s->todo = j->moved_on ? REPLICA__TODO_NOW : 0;
-    s->aside_seq = j->moved_on ? 0 : j->seq;
-    if (!j->moved_on)
-        r = replica__aside_put(p->repl->db,
-                               &(struct replica__aside){
-                                   .replication = p->repl->number,
-                                   .coll = j->row->coll->number,
-                                   .id = j->row->id,
-                                   .kind = kind,
-                                   .code = code,
-                                   .reason = reason,
-                               },
-                               err);
-    return r < 0 ? r : replica__state_put(p->repl->db, s, err);
+    if (j->moved_on) { /* another state than the refused one may be welcome */
+        s->todo = REPLICA__TODO_NOW;
+        s->aside_seq = 0;
+        return replica__state_put(p->repl->db, s, err);
+    }
+    return replica__aside_set(p->repl->db,
+                              &(struct replica__aside){
+                                  .replication = p->repl->number,
+                                  .coll = j->row->coll->number,
+                                  .id = j->row->id,
+                                  .kind = kind,
+                                  .code = code,
+                                  .reason = reason,
+                              },
+                              s, j->seq, err);
 }
 
 /* The conflict cannot be met here: the document waits for the program. */
@@ -278,7 +278,11 @@ static int judge(struct replica__pulling *p, struct judged *j, replica_error *er
     case REPLICA_VERDICT_LATER:
         r = replica__state_drop_sent(db, &j->state, err);
         j->state.todo = REPLICA__TODO_LATER;
-        return r < 0 ? r : replica__state_put(db, &j->state, err);
+        if (r >= 0)
+            r = replica__state_put(db, &j->state, err);
+        if (r >= 0 && v->verdict == REPLICA_VERDICT_LOCKED)
+            r = replica__state_waits(db, &j->state, v->reason ? v->reason : "", err);
+        return r;
     default: /* no verdict: it is asked about by itself from now on */
         if (!j->state.sent_seq)
             j->state.sent_seq = j->row->sequence;

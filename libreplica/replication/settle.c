@@ -236,23 +236,16 @@ static int use_copy(struct settling *t, replica_error *err)
 
 static int give_up(struct settling *t, int kind, replica_error *err)
 {
-    replica_db *db = t->p->repl->db;
-    int r = replica__aside_put(db,
-                               &(struct replica__aside){
-                                   .replication = t->p->repl->number,
-                                   .coll = t->row->coll,
-                                   .id = t->row->id,
-                                   .kind = kind,
-                                   .code = t->answer->code,
-                                   .reason = t->answer->reason ? t->answer->reason : "",
-                               },
-                               err);
-
-    if (r < 0)
-        return r;
-    t->s.aside_seq = t->row->seq;
-    t->s.todo = 0;
-    return replica__state_put(db, &t->s, err);
+    return replica__aside_set(t->p->repl->db,
+                              &(struct replica__aside){
+                                  .replication = t->p->repl->number,
+                                  .coll = t->row->coll,
+                                  .id = t->row->id,
+                                  .kind = kind,
+                                  .code = t->answer->code,
+                                  .reason = t->answer->reason,
+                              },
+                              &t->s, t->row->seq, err);
 }
 
 static int refuse_one(struct settling *t, int64_t doc, replica_error *err)
@@ -265,21 +258,16 @@ static int refuse_one(struct settling *t, int64_t doc, replica_error *err)
 
     if (r <= 0)
         return r;
-    r = replica__aside_put(repl->db,
-                           &(struct replica__aside){
-                               .replication = repl->number,
-                               .coll = row.coll,
-                               .id = row.id,
-                               .kind = REPLICA_ASIDE_REFUSED,
-                               .code = t->answer->code,
-                               .reason = t->answer->reason ? t->answer->reason : "",
-                           },
-                           err);
-    if (r < 0)
-        return r;
-    s.aside_seq = row.seq;
-    s.todo = 0;
-    return replica__state_put(repl->db, &s, err);
+    return replica__aside_set(repl->db,
+                              &(struct replica__aside){
+                                  .replication = repl->number,
+                                  .coll = row.coll,
+                                  .id = row.id,
+                                  .kind = REPLICA_ASIDE_REFUSED,
+                                  .code = t->answer->code,
+                                  .reason = t->answer->reason,
+                              },
+                              &s, row.seq, err);
 }
 
 /* As the server would refuse it: nothing of it may go out without the rest. */

@@ -56,6 +56,21 @@ int replica__state_put(replica_db *db, const struct replica__state *s, replica_e
     return replica__sql_step(db, stmt, rc, err);
 }
 
+int replica__state_waits(replica_db *db, const struct replica__state *s, const char *waits,
+                         replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(db, REPLICA__SQL_STATE_WAITS, &stmt, err);
+
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, s->doc, &rc);
+    replica__bind_int(stmt, 2, s->replication, &rc);
+    replica__bind_text(stmt, 3, waits, REPLICA_NUL, &rc);
+    return replica__sql_step(db, stmt, rc, err);
+}
+
 static int drop(replica_db *db, int64_t *kept, replica_error *err)
 {
     int64_t id = *kept;

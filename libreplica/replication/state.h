@@ -33,6 +33,9 @@ int replica__state_get(replica_db *db, int64_t doc, int64_t replication,
 /* The row that a statement with the columns of a state stands on. */
 void replica__state_read(sqlite3_stmt *stmt, struct replica__state *ret);
 int replica__state_put(replica_db *db, const struct replica__state *s, replica_error *err);
+/* What it waits for, for people, until the row is put again: see docs/format.md. */
+int replica__state_waits(replica_db *db, const struct replica__state *s, const char *waits,
+                         replica_error *err);
 /* Let go of what the row keeps; the caller then puts it. */
 int replica__state_drop_base(replica_db *db, struct replica__state *s, replica_error *err);
 int replica__state_drop_sent(replica_db *db, struct replica__state *s, replica_error *err);
