@@ -15,7 +15,8 @@ enum { PART_ROWS = 100, PART_BYTES = 256 * 1024 };
 
 struct replica__cursor {
     struct replica__service *service;
-    struct replica__storage_coll *coll;
+    struct replica__target target;
+    struct replica__view view;
     int64_t since;
     size_t left;
     size_t documents;
@@ -26,19 +27,24 @@ struct replica__cursor {
     char id[];     /* as asked */
 };
 
-int replica__pages_open(struct replica__service *service, struct replica__storage_coll *coll,
+int replica__pages_open(struct replica__service *service, const struct replica__target *target,
                         const char *asked_id, const char *asked_lwt, int64_t since, size_t limit,
-                        struct replica__cursor **ret_cursor, replica_error *err)
+                        struct replica__view *view, struct replica__cursor **ret_cursor,
+                        replica_error *err)
 {
     size_t id_len = strlen(asked_id) + 1;
     struct replica__cursor *c = replica__alloc_zero(1, sizeof(*c) + id_len);
 
-    if (!c)
+    if (!c) {
+        replica__view_free(view);
         return replica__enomem(err);
+    }
     c->service = service;
-    c->coll = coll;
+    c->target = *target;
+    c->view = *view;
+    *view = (struct replica__view){ 0 };
     c->since = since;
-    c->left = coll ? limit : 0;
+    c->left = target->coll ? limit : 0;
     snprintf(c->lwt, sizeof(c->lwt), "%s", asked_lwt);
     memcpy(c->id, asked_id, id_len);
     *ret_cursor = c;
@@ -47,8 +53,10 @@ int replica__pages_open(struct replica__service *service, struct replica__storag
 
 void replica__pages_close(struct replica__cursor *cursor)
 {
-    if (cursor)
-        replica__feed_bundles_free(&cursor->bundles);
+    if (!cursor)
+        return;
+    replica__feed_bundles_free(&cursor->bundles);
+    replica__view_free(&cursor->view);
     replica__free(cursor);
 }
 
@@ -56,15 +64,20 @@ struct part {
     struct replica__cursor *cursor;
     struct replica__buf *out;
     size_t start;
+    struct replica__buf cut; /* room for one text */
 };
 
 static int emit(void *ctx, const struct replica__storage_doc *doc)
 {
     struct part *part = ctx;
+    struct replica__storage_doc room;
 
+    doc = replica__page_cut(&part->cursor->view, &part->cursor->target, doc, &room, &part->cut);
+    if (!doc)
+        return REPLICA_ENOMEM;
     if (part->cursor->documents++ > 0)
         replica__buf_char(part->out, ',');
-    replica__page_add_state(doc->json, doc->len, doc->deleted, part->out);
+    replica__page_add_state(doc->json, doc->len, doc->deleted || doc->gone, part->out);
     if (part->out->r < 0)
         return part->out->r;
     if (doc->whole)
@@ -94,11 +107,14 @@ static int read_part(struct replica__cursor *c, size_t rows, struct part *part, 
                      replica_error *err)
 {
     struct replica__storage *s = c->service->storage;
+    struct replica__view_eye eye;
     const struct replica__feed_options options = {
-        .since = c->since, .rows = rows, .bundles = &c->bundles
+        .since = c->since, .rows = rows, .bundles = &c->bundles,
+        .eye = replica__view_eye(&eye, &c->view, &c->target, NULL),
     };
-    int r = s->ops->read(s, &c->coll, 1, &options, emit, part, ret_last, err);
+    int r = s->ops->read(s, &c->target.coll, 1, &options, emit, part, ret_last, err);
 
+    replica__buf_free(&part->cut);
     return r == REPLICA_ENOMEM ? replica__enomem(err) : r;
 }
 
@@ -129,7 +145,9 @@ int replica__pages_more(struct replica__cursor *c, struct replica__buf *out, rep
         r = read_part(c, c->left < PART_ROWS ? c->left : PART_ROWS, &part, &last, err);
         if (r < 0)
             return r;
-        r = r == 0; /* go on: the end was not reached */
+        if (r == 0 && last > c->since)
+            c->since = last; /* what is hidden is passed */
+        r = r == 0;          /* go on: the end was not reached */
     }
     if (r == 0 || c->left == 0) {
         r = make_whole(c, &part, err);

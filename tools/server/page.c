@@ -24,6 +24,26 @@ void replica__page_add_state(const char *json, size_t len, bool deleted, struct 
     replica__buf_add(out, json + end, len - end);
 }
 
+const struct replica__storage_doc *replica__page_cut(const struct replica__view *view,
+                                                     const struct replica__target *target,
+                                                     const struct replica__storage_doc *doc,
+                                                     struct replica__storage_doc *room,
+                                                     struct replica__buf *cut)
+{
+    int r;
+
+    if (doc->gone)
+        return doc;
+    replica__buf_clear(cut);
+    r = replica__view_cut(view, target, doc->json, doc->len, cut);
+    if (r <= 0)
+        return r < 0 ? NULL : doc;
+    *room = *doc;
+    room->json = cut->data;
+    room->len = cut->len;
+    return room;
+}
+
 /* The collections that exist, and their places in the request. */
 struct found {
     struct replica__storage_coll *colls[REPLICA__TARGETS_MAX];
@@ -56,13 +76,19 @@ struct reading {
     void (*add)(struct reading *r, const struct replica__storage_doc *doc);
     struct replica__buf *documents;
     struct replica__buf *meta;
-    size_t start; /* of the page in documents */
+    struct replica__buf cut; /* room for one text */
+    size_t start;            /* of the page in documents */
 };
 
 static int emit(void *ctx, const struct replica__storage_doc *doc)
 {
     struct reading *r = ctx;
+    const struct replica__target *target = &r->page->targets[r->found->place[doc->collection]];
+    struct replica__storage_doc room;
 
+    doc = replica__page_cut(r->page->view, target, doc, &room, &r->cut);
+    if (!doc)
+        return REPLICA_ENOMEM;
     if (r->documents->len > r->start)
         replica__buf_char(r->documents, ',');
     if (!doc->again)
@@ -79,11 +105,13 @@ static int read_page(struct replica__service *service, struct reading *reading, 
     struct replica__storage *s = service->storage;
     struct replica__page *page = reading->page;
     const struct found *found = reading->found;
+    struct replica__view_eye eye;
     const struct replica__feed_options options = {
         .since = page->since,
         .until = found->n < page->n ? head : 0, /* one that is created now begins behind it */
         .rows = page->rows,
-        .keys = page->keys,
+        .keys = page->view->keys,
+        .eye = replica__view_eye(&eye, page->view, page->targets, found->place),
     };
     int r;
 
@@ -94,6 +122,7 @@ static int read_page(struct replica__service *service, struct reading *reading, 
     if (found->n == 0)
         return 0;
     r = s->ops->read(s, found->colls, found->n, &options, emit, reading, &page->last, err);
+    replica__buf_free(&reading->cut);
     if (r < 0)
         return r == REPLICA_ENOMEM ? replica__enomem(err) : r;
     page->at_head = r > 0;
@@ -110,6 +139,11 @@ static void add_text(struct replica__buf *out, const char *text)
         replica__buf_str(out, "null");
 }
 
+static int flag_of_gone(int gone)
+{
+    return gone == REPLICA__GONE_VIEW ? 2 : 4;
+}
+
 static void add_replica(struct reading *r, const struct replica__storage_doc *doc)
 {
     struct replica__buf *meta = r->meta;
@@ -122,7 +156,9 @@ static void add_replica(struct reading *r, const struct replica__storage_doc *do
     replica__buf_int(meta, doc->sequence);
     replica__buf_char(meta, ',');
     replica__buf_int(meta, doc->stamp);
-    replica__buf_str(meta, doc->deleted ? ",1," : ",0,");
+    replica__buf_char(meta, ',');
+    replica__buf_int(meta, doc->gone ? flag_of_gone(doc->gone) : doc->deleted);
+    replica__buf_char(meta, ',');
     replica__buf_json_string(meta, doc->writer, strlen(doc->writer));
     replica__buf_char(meta, ',');
     add_text(meta, doc->bundle);
@@ -213,6 +249,7 @@ int replica__page_replica(struct replica__service *service, struct replica__page
                                .documents = &documents,
                                .meta = &meta };
     int64_t head = 0;
+    struct replica__view_eye eye;
     int64_t remaining = 0;
     int r;
 
@@ -221,7 +258,8 @@ int replica__page_replica(struct replica__service *service, struct replica__page
         r = find_all(service, page, &found, err);
     if (r == 0)
         r = read_page(service, &reading, head, err);
-    if (page->keys) /* to count them is to look at all */
+    if (page->view->keys || replica__view_eye(&eye, page->view, page->targets, found.place))
+        /* to count them is to look at all */
         remaining = page->at_head ? 0 : -1;
     else if (r == 0 && !page->at_head)
         r = count_rest(service, page, &found, head, &remaining, err);
@@ -237,7 +275,7 @@ int replica__page_replica(struct replica__service *service, struct replica__page
 
 static void add_rxdb(struct reading *r, const struct replica__storage_doc *doc)
 {
-    replica__page_add_state(doc->json, doc->len, doc->deleted, r->documents);
+    replica__page_add_state(doc->json, doc->len, doc->deleted || doc->gone, r->documents);
 }
 
 static void end_rxdb(const char *id, const char *lwt, struct replica__buf *out)

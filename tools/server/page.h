@@ -2,7 +2,7 @@
 #ifndef SERVER_PAGE_H
 #define SERVER_PAGE_H
 
-#include "tools/server/state.h"
+#include "tools/server/view.h"
 
 /* Where a page ends, even within a bundle: a bundle is pushed in one request, see http.h, and other
  * documents stand before it. */
@@ -12,7 +12,7 @@
 struct replica__page {
     struct replica__target *targets;
     size_t n;
-    const char *keys;              /* only those that match this pattern; NULL: all */
+    const struct replica__view *view;
     int64_t since;                 /* read on from here ... */
     struct replica__place follows; /* ... which is this for the client */
     size_t rows;
@@ -35,14 +35,22 @@ int replica__page_rxdb(struct replica__service *service, struct replica__page *p
 /* A state as RxDB's dialect has it: the text, with "_deleted" behind its last member. */
 void replica__page_add_state(const char *json, size_t len, bool deleted,
                              struct replica__buf *out);
+/* A document as the view shows it: *doc, or *room with a text in cut.  NULL: failed, cut->r. */
+const struct replica__storage_doc *replica__page_cut(const struct replica__view *view,
+                                                     const struct replica__target *target,
+                                                     const struct replica__storage_doc *doc,
+                                                     struct replica__storage_doc *room,
+                                                     struct replica__buf *cut);
 
 /* ---- a page that is not held whole ----------------------------------------------- */
 
-/* RxDB's dialect only.  coll NULL: there is no such collection.  asked_id and asked_lwt are what
- * the client sent, and are what an empty page answers; since: where that is on this timeline. */
-int replica__pages_open(struct replica__service *service, struct replica__storage_coll *coll,
+/* RxDB's dialect only.  Without a coll in target there is no such collection.  asked_id and asked_lwt are what
+ * the client sent, and are what an empty page answers; since: where that is on this timeline.
+ * view: the cursor's from now on, whatever comes of it. */
+int replica__pages_open(struct replica__service *service, const struct replica__target *target,
                         const char *asked_id, const char *asked_lwt, int64_t since, size_t limit,
-                        struct replica__cursor **ret_cursor, replica_error *err);
+                        struct replica__view *view, struct replica__cursor **ret_cursor,
+                        replica_error *err);
 /* Append the next part: 1 there is more, 0 that was all, < 0 failed. */
 int replica__pages_more(struct replica__cursor *cursor, struct replica__buf *out,
                         replica_error *err);

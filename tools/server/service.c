@@ -157,6 +157,7 @@ static const char *const uses[] = {
     "numbers",
     "bundles",
     "events",
+    "filter",
     "keys",
     "locks",
 #ifdef REPLICA_HAVE_ZSTD
@@ -303,6 +304,7 @@ static void answer_rxdb_pull(struct replica__service *service,
     const char *id = replica__param(request, "id");
     const char *lwt = replica__param(request, "lwt");
     const char *limit = replica__param(request, "limit");
+    REPLICA_VIEW view = { 0 };
     replica_error err = { 0 };
     int64_t rows = 1;
     int64_t since = 0;
@@ -322,12 +324,14 @@ static void answer_rxdb_pull(struct replica__service *service,
                              service->options.stock_rows);
         return;
     }
+    if (!replica__view_make(&view, NULL, NULL, 0, request->who, reply))
+        return;
     id = id ? id : "";
     lwt = lwt && *lwt ? lwt : "0";
     reply->no_store = true;
     r = stock_since(service, id, lwt, &since, &err);
     if (r == 0)
-        r = replica__pages_open(service, target->coll, id, lwt, since, (size_t)rows,
+        r = replica__pages_open(service, target, id, lwt, since, (size_t)rows, &view,
                                 &reply->cursor, &err);
     if (r < 0)
         replica__reply_failure(reply, &err);
@@ -352,7 +356,8 @@ static void answer_pull(struct replica__service *service, const struct replica__
                         struct replica__reply *reply)
 {
     struct replica__target targets[REPLICA__TARGETS_MAX];
-    struct replica__page page = { .targets = targets };
+    REPLICA_VIEW view = { 0 };
+    struct replica__page page = { .targets = targets, .view = &view };
     replica_error err = { 0 };
     int r;
 
@@ -360,7 +365,7 @@ static void answer_pull(struct replica__service *service, const struct replica__
         !read_limit(request, "rows", service->options.rows, &page.rows, reply) ||
         !read_limit(request, "bytes", service->options.bytes, &page.bytes, reply))
         return;
-    if (!replica__asked_keys(request, &page.keys, reply))
+    if (!replica__view_asked(request, &view, reply))
         return;
     page.since = page.follows.lwt;
     page.now_ms = service->world->now_ms(service->world->ctx);

@@ -94,9 +94,6 @@ void replica__message_add(const char *message, struct replica__buf *out);
 bool replica__asked_feed(struct replica__service *service, const struct replica__request *request,
                          struct replica__target *targets, size_t *ret_n,
                          struct replica__place *ret_place, struct replica__reply *reply);
-/* The pattern that keys must match; NULL: none is given.  false: answered. */
-bool replica__asked_keys(const struct replica__request *request, const char **ret_keys,
-                         struct replica__reply *reply);
 /* The version in the path is another, or the look-up failed.  true: answered. */
 bool replica__version_refused(struct replica__service *service, struct replica__target *target,
                               bool create, struct replica__reply *reply);

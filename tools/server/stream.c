@@ -18,7 +18,7 @@ enum { EVENT_ROWS = 1000, EVENT_BYTES = 64 * 1024 };
 
 struct replica__event {
     int refs;
-    char *key;                     /* collections, dialect and pattern */
+    char *key;                     /* collections, dialect and view */
     int64_t since;
     struct replica__place follows; /* our dialect: part of the text */
     int64_t head;                  /* when it was made */
@@ -33,7 +33,7 @@ struct replica__stream {
     bool rxdb;
     char *key;
     char *client; /* who reads it; NULL: not told */
-    char *keys;   /* NULL: all */
+    struct replica__view view;
     struct replica__target *targets;
     size_t n;
     int64_t since;
@@ -139,7 +139,7 @@ static int make_event(struct replica__stream *s, struct replica__event **ret_eve
     struct replica__hub *hub = &s->service->hub;
     struct replica__page page = { .targets = s->targets,
                                   .n = s->n,
-                                  .keys = s->keys,
+                                  .view = &s->view,
                                   .since = s->since,
                                   .follows = s->follows,
                                   .rows = EVENT_ROWS,
@@ -387,45 +387,45 @@ void replica__stream_close(struct replica__stream *s)
     event_unref(s->event);
     replica__free(s->targets);
     replica__free(s->key);
-    replica__free(s->keys);
+    replica__view_free(&s->view);
     replica__free(s->client);
     replica__free(s);
 }
 
 /* What streams must have in common to share events. */
-static char *make_key(bool rxdb, const struct replica__target *targets, size_t n, const char *keys)
+static char *make_key(bool rxdb, const struct replica__target *targets, size_t n,
+                      const struct replica__view *view)
 {
     REPLICA_BUF key = REPLICA_BUF_INIT;
 
     replica__buf_char(&key, rxdb ? 'x' : 'r');
     for (size_t i = 0; i < n; i++)
         replica__buf_printf(&key, " %s/%d", targets[i].name, targets[i].version);
-    if (keys)
-        replica__buf_printf(&key, " = %s", keys);
+    replica__view_add_name(view, &key);
     return replica__buf_take(&key, NULL);
 }
 
 static int open_stream(struct replica__service *service, bool rxdb,
-                       const struct replica__target *targets, size_t n, const char *keys,
-                       const struct replica__place *place, struct replica__stream **ret_stream,
-                       replica_error *err)
+                       const struct replica__target *targets, size_t n,
+                       struct replica__view *view, const struct replica__place *place,
+                       struct replica__stream **ret_stream, replica_error *err)
 {
     struct replica__stream *s = replica__alloc_zero(1, sizeof(*s));
 
     if (!s)
         return replica__enomem(err);
     s->service = service;
-    s->key = make_key(rxdb, targets, n, keys);
-    s->keys = replica__strdup(keys);
+    s->key = make_key(rxdb, targets, n, view);
     s->targets = replica__alloc_zero(n, sizeof(*targets));
-    if (!s->key || !s->targets || (keys && !s->keys)) {
+    if (!s->key || !s->targets) {
         replica__free(s->key);
-        replica__free(s->keys);
         replica__free(s->targets);
         replica__free(s);
         return replica__enomem(err);
     }
     memcpy(s->targets, targets, n * sizeof(*targets));
+    s->view = *view; /* is the stream's now */
+    *view = (struct replica__view){ 0 };
     s->n = n;
     s->rxdb = rxdb;
     s->since = place->lwt;
@@ -470,7 +470,7 @@ void replica__stream_answer(struct replica__service *service,
     struct replica__target targets[REPLICA__TARGETS_MAX];
     struct replica__hub *hub = &service->hub;
     struct replica__place place = { .lwt = 0 };
-    const char *keys = NULL;
+    REPLICA_VIEW view = { 0 };
     replica_error err = { 0 };
     size_t n = 1;
     int r = 0;
@@ -483,12 +483,15 @@ void replica__stream_answer(struct replica__service *service,
     if (target)
         targets[0] = *target;
     else if (!replica__asked_feed(service, request, targets, &n, &place, reply) ||
-             !replica__asked_keys(request, &keys, reply) || !replica__ears_asked(request, reply))
+             !replica__view_asked(request, &view, reply) || !replica__ears_asked(request, reply))
+        return;
+    if (target && !replica__view_make(&view, NULL, NULL, 0, request->who, reply))
         return;
     if (target) /* from now on; the others' head moves with the next tick, which wakes them */
         r = service->storage->ops->head(service->storage, &place.lwt, &err);
     if (r == 0)
-        r = open_stream(service, target != NULL, targets, n, keys, &place, &reply->stream, &err);
+        r = open_stream(service, target != NULL, targets, n, &view, &place, &reply->stream,
+                        &err);
     if (r == 0 && !target)
         r = listen_too(reply->stream, request, &err);
     if (r == 0 && !target)

@@ -229,16 +229,3 @@ bool replica__asked_feed(struct replica__service *service, const struct replica_
     *ret_n = n;
     return r > 0;
 }
-
-bool replica__asked_keys(const struct replica__request *request, const char **ret_keys,
-                         struct replica__reply *reply)
-{
-    const char *keys = replica__param(request, "keys");
-
-    if (keys && !replica_key_matches(keys, keys)) { /* as every pattern matches itself */
-        replica__reply_error(reply, 400, "request", "keys is no pattern");
-        return false;
-    }
-    *ret_keys = keys;
-    return true;
-}
