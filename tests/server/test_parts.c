@@ -1,7 +1,6 @@
-/* The small parts: tokens, compression, the listener, delays. */
+/* The small parts: compression, the listener, delays. */
 #include "tests/support/test.h"
 #include "tests/support/tmp.h"
-#include "tools/server/auth.h"
 #include "tools/server/delay.h"
 #include "tools/server/listener.h"
 #include "tools/server/squeeze.h"
@@ -10,65 +9,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* ---- tokens ---------------------------------------------------------------------- */
-
-static struct replica__auth *tokens(const char *text)
-{
-    struct replica__auth *auth = NULL;
-    bool exposed;
-
-    CHECK_RC(replica__auth_open(tmp_write("tokens", text, REPLICA_NUL), &auth, &exposed,
-                                &test_err), 0);
-    return auth;
-}
-
-TEST(a_token_of_the_file_is_let_in_and_no_other)
-{
-    struct replica__auth *auth = tokens("# ours\n secret \n\nother\r\nlast");
-
-    CHECK(replica__auth_allows(auth, "Bearer secret"));
-    CHECK(replica__auth_allows(auth, "bearer  other"));
-    CHECK(replica__auth_allows(auth, "Bearer last"));
-    CHECK(!replica__auth_allows(auth, NULL));
-    CHECK(!replica__auth_allows(auth, ""));
-    CHECK(!replica__auth_allows(auth, "Bearer "));
-    CHECK(!replica__auth_allows(auth, "Bearer secre"));
-    CHECK(!replica__auth_allows(auth, "Bearer secrets"));
-    CHECK(!replica__auth_allows(auth, "Bearer # ours"));
-    CHECK(!replica__auth_allows(auth, "Basic secret"));
-    replica__auth_close(auth);
-}
-
-TEST(a_file_without_a_token_is_refused)
-{
-    struct replica__auth *auth = NULL;
-    bool exposed;
-
-    CHECK_RC(replica__auth_open(tmp_write("t", "# none\n", REPLICA_NUL), &auth, &exposed,
-                                &test_err), REPLICA_EINVAL);
-    CHECK_RC(replica__auth_open(tmp_write("t", "two words\n", REPLICA_NUL), &auth, &exposed,
-                                &test_err), REPLICA_EINVAL);
-    CHECK(strstr(test_err.message, "line 1"));
-    CHECK(!strstr(test_err.message, "words"));
-    CHECK_RC(replica__auth_open(tmp_path("absent"), &auth, &exposed, &test_err), REPLICA_EIO);
-}
-
-TEST(a_file_that_others_can_read_is_noticed)
-{
-    const char *path = tmp_write("t", "secret\n", REPLICA_NUL);
-    struct replica__auth *auth = NULL;
-    bool exposed = false;
-
-    chmod(path, 0644);
-    CHECK_RC(replica__auth_open(path, &auth, &exposed, &test_err), 0);
-    CHECK(exposed);
-    replica__auth_close(auth);
-    chmod(path, 0600);
-    CHECK_RC(replica__auth_open(path, &auth, &exposed, &test_err), 0);
-    CHECK(!exposed);
-    replica__auth_close(auth);
-}
 
 /* ---- compression ----------------------------------------------------------------- */
 

@@ -206,17 +206,17 @@ static int prepare_all(struct server *server, const struct options *o, const str
     return 0;
 }
 
+static void warn(void *ctx, const char *message)
+{
+    (void)ctx;
+    cli_complain("warning: %s", message);
+}
+
 static int open_auth(struct server *server, const struct options *o, replica_error *err)
 {
-    bool exposed = false;
-    int r;
+    const struct replica__auth_options options = { .token_file = o->token_file, .warn = warn };
 
-    if (!o->token_file)
-        return 0;
-    r = replica__auth_open(o->token_file, &server->auth, &exposed, err);
-    if (r == 0 && exposed)
-        cli_complain("warning: %s can be read by others", o->token_file);
-    return r;
+    return o->token_file ? replica__auth_open(&options, &server->auth, err) : 0;
 }
 
 static int open_storage(struct server *server, const struct options *o,

@@ -1,155 +1,155 @@
+/* The files are read once, when the server starts, and their bytes wiped behind it. */
 #include "tools/server/auth.h"
 
 #include "base/alloc.h"
-#include "base/buf.h"
 #include "base/error.h"
+#include "tools/server/tokens.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FILE_MAX_BYTES = 1 << 20, TOKEN_MAX = 1024 };
+enum { FILE_MAX_BYTES = 1 << 20 };
 
 struct replica__auth {
-    struct replica__buf tokens; /* each with a NUL */
+    const struct replica__world *world;
+    struct replica__tokens *tokens; /* NULL: there is no file of them */
 };
 
 void replica__auth_close(struct replica__auth *auth)
 {
     if (!auth)
         return;
-    if (auth->tokens.data)
-        memset(auth->tokens.data, 0, auth->tokens.len);
-    replica__buf_free(&auth->tokens);
+    replica__tokens_close(auth->tokens);
     replica__free(auth);
 }
 
-static int read_all(const char *path, int fd, struct replica__buf *text, replica_error *err)
+/* ---- files ----------------------------------------------------------------------- */
+
+static void wipe(struct replica__buf *text)
 {
+    if (text->data)
+        explicit_bzero(text->data, text->room);
+    replica__buf_free(text);
+}
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+}
+
+static void warn(const struct replica__auth_options *o, const char *path, const char *what)
+{
+    char message[4200];
+
+    snprintf(message, sizeof(message), "%s %s", path, what);
+    if (o->warn)
+        o->warn(o->ctx, message);
+}
+
+/* Into a buffer whose room is taken at once, so that no copy is left behind where it grew. */
+static int read_file(const char *path, struct replica__buf *text, bool *ret_exposed,
+                     replica_error *err)
+{
+    __attribute__((cleanup(close_fd))) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat st;
     ssize_t n = 1;
+    char *to;
 
-    while (n > 0) {
-        char *to = replica__buf_reserve(text, 4096);
-
-        if (!to)
-            return replica__error_set(err, REPLICA_ELIMIT, 0, "%s is too large", path);
-        n = read(fd, to, 4096);
-        if (n < 0 && errno == EINTR)
-            n = 1;
-        else if (n < 0)
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return replica__error_set(err, REPLICA_EIO, errno, "%s: %s", path, strerror(errno));
+    to = replica__buf_reserve(text, FILE_MAX_BYTES + 1);
+    if (!to)
+        return replica__enomem(err);
+    while (n > 0 && text->len <= FILE_MAX_BYTES) {
+        n = read(fd, to + text->len, FILE_MAX_BYTES + 1 - text->len);
+        if (n < 0 && errno != EINTR)
             return replica__error_set(err, REPLICA_EIO, errno, "%s: %s", path, strerror(errno));
-        else
-            text->len += (size_t)n;
+        text->len += n > 0 ? (size_t)n : 0;
+        n = n < 0 ? 1 : n;
     }
+    if (text->len > FILE_MAX_BYTES)
+        return replica__error_set(err, REPLICA_ELIMIT, 0, "%s is too large", path);
+    *ret_exposed = (st.st_mode & (S_IRGRP | S_IROTH)) != 0;
     return 0;
 }
 
-static int take_line(struct replica__auth *auth, const char *path, int number, const char *line,
-                     size_t len, replica_error *err)
+static int open_tokens(struct replica__auth *auth, const struct replica__auth_options *o,
+                       replica_error *err)
 {
-    while (len > 0 && strchr(" \t\r", line[len - 1]))
-        len--;
-    while (len > 0 && strchr(" \t", *line)) {
-        line++;
-        len--;
-    }
-    if (len == 0 || *line == '#')
+    __attribute__((cleanup(wipe))) struct replica__buf text = REPLICA_BUF_INIT;
+    bool exposed = false;
+    int r;
+
+    if (!o->token_file)
         return 0;
-    for (size_t i = 0; i < len; i++)
-        if (line[i] <= ' ' || line[i] > '~' || len > TOKEN_MAX)
-            return replica__error_set(err, REPLICA_EINVAL, 0, "%s, line %d: not a token", path,
-                                      number);
-    replica__buf_add(&auth->tokens, line, len);
-    replica__buf_add(&auth->tokens, "", 1);
-    return auth->tokens.r < 0 ? replica__enomem(err) : 0;
-}
-
-static int take_tokens(struct replica__auth *auth, const char *path,
-                       const struct replica__buf *text, replica_error *err)
-{
-    const char *at = text->data;
-    const char *end = at + text->len;
-    int r = 0;
-
-    for (int number = 1; r == 0 && at < end; number++) {
-        const char *line_end = memchr(at, '\n', (size_t)(end - at));
-
-        line_end = line_end ? line_end : end;
-        r = take_line(auth, path, number, at, (size_t)(line_end - at), err);
-        at = line_end + 1;
-    }
-    if (r == 0 && auth->tokens.len == 0)
-        r = replica__error_set(err, REPLICA_EINVAL, 0, "%s has no token", path);
+    r = read_file(o->token_file, &text, &exposed, err);
+    if (r == 0)
+        r = replica__tokens_open(o->token_file, &text, &auth->tokens, err);
+    if (r == 0 && exposed)
+        warn(o, o->token_file, "can be read by others");
     return r;
 }
 
-int replica__auth_open(const char *path, struct replica__auth **ret_auth, bool *ret_exposed,
-                       replica_error *err)
+int replica__auth_open(const struct replica__auth_options *options,
+                       struct replica__auth **ret_auth, replica_error *err)
 {
-    REPLICA_BUF text = REPLICA_BUF_INIT;
-    struct replica__auth *auth;
-    struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct replica__auth *auth = replica__alloc_zero(1, sizeof(*auth));
     int r;
 
-    text.max = FILE_MAX_BYTES;
-    if (fd < 0 || fstat(fd, &st) < 0) {
-        r = replica__error_set(err, REPLICA_EIO, errno, "%s: %s", path, strerror(errno));
-        if (fd >= 0)
-            close(fd);
-        return r;
-    }
-    r = read_all(path, fd, &text, err);
-    close(fd);
-    if (r < 0)
-        return r;
-    auth = replica__alloc_zero(1, sizeof(*auth));
     if (!auth)
         return replica__enomem(err);
-    r = take_tokens(auth, path, &text, err);
-    memset(text.data, 0, text.len);
+    auth->world = options->world ? options->world : &replica__real_world;
+    r = open_tokens(auth, options, err);
     if (r < 0) {
         replica__auth_close(auth);
         return r;
     }
-    *ret_exposed = (st.st_mode & (S_IRGRP | S_IROTH)) != 0;
     *ret_auth = auth;
     return 0;
 }
 
-/* Every byte of the longer one is looked at. */
-static bool same(const char *token, size_t token_len, const char *given, size_t given_len)
-{
-    size_t n = token_len > given_len ? token_len : given_len;
-    volatile unsigned char different = token_len != given_len;
+/* ---- asking ---------------------------------------------------------------------- */
 
-    for (size_t i = 0; i < n; i++)
-        different |= (unsigned char)((i < token_len ? token[i] : 0) ^
-                                     (i < given_len ? given[i] : 0));
-    return different == 0;
-}
-
-bool replica__auth_allows(const struct replica__auth *auth, const char *header)
+static const char *bearer(const char *header)
 {
     static const char scheme[] = "Bearer ";
-    const char *token;
-    size_t len;
-    bool found = false;
 
     if (!header || strncasecmp(header, scheme, strlen(scheme)) != 0)
-        return false;
+        return NULL;
     header += strlen(scheme);
     while (*header == ' ')
         header++;
-    len = strlen(header);
-    if (len > TOKEN_MAX)
-        return false;
-    for (size_t at = 0; at < auth->tokens.len; at += strlen(token) + 1) {
-        token = auth->tokens.data + at;
-        found |= same(token, strlen(token), header, len);
+    return header;
+}
+
+int replica__auth_ask(struct replica__auth *auth, const char *header,
+                      const struct replica__who **ret_who, const char **ret_why)
+{
+    int64_t now = auth->world->now_ms(auth->world->ctx);
+    const char *token = bearer(header);
+    struct replica__pass *pass = NULL;
+    const char *why = "there is no token that is known here";
+
+    if (token && auth->tokens)
+        pass = replica__tokens_find(auth->tokens, token, strlen(token));
+    if (pass)
+        why = replica__pass_why(pass, now);
+    if (why) {
+        *ret_why = why;
+        return 0;
     }
-    return found;
+    *ret_who = &replica__pass_ref(pass)->who;
+    return 1;
+}
+
+void replica__auth_leave(const struct replica__who *who)
+{
+    /* A who of ours stands first in its pass, and only its taker sees it as const. */
+    replica__pass_unref((struct replica__pass *)(uintptr_t)who);
 }

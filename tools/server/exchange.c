@@ -122,20 +122,37 @@ static void check_body(struct replica__exchange *ex, int64_t length)
         replica__buf_reserve(&ex->body, length < FIRST_ROOM ? (size_t)length : FIRST_ROOM);
 }
 
+/* false: answered. */
+static bool let_in(struct replica__exchange *ex)
+{
+    struct replica__auth *auth = ex->http->options.auth;
+    const char *why = NULL;
+    int r;
+
+    if (!auth)
+        return true;
+    r = replica__auth_ask(auth, replica__header(ex, "Authorization"), &ex->who, &why);
+    if (r < 0) {
+        refuse(ex, 503, "busy", "no memory");
+        ex->reply.retry_after = 1;
+    } else if (r == 0) {
+        refuse(ex, 401, "token", why);
+    }
+    return r > 0;
+}
+
 /* What can be said from the headers alone. */
 static void look_at_headers(struct replica__exchange *ex, const char *url, int64_t length)
 {
-    const struct replica__request request = {
+    struct replica__request request = {
         .method = ex->method, .path = url, .uses = replica__header(ex, "Replica-Uses")
     };
-    const struct replica__auth *auth = ex->http->options.auth;
 
     if (strcmp(ex->method, "OPTIONS") == 0) { /* a browser asks without credentials */
         ex->reply.status = 200;
         ex->answered = true;
-    } else if (auth && !replica__auth_allows(auth, replica__header(ex, "Authorization"))) {
-        refuse(ex, 401, "token", "there is no token that is known here");
-    } else {
+    } else if (let_in(ex)) {
+        request.who = ex->who;
         ex->answered = replica__service_refuses(ex->http->service, &request, &ex->reply);
         if (!ex->answered)
             check_body(ex, length);
@@ -217,7 +234,8 @@ static enum MHD_Result add_param(void *cls, enum MHD_ValueKind kind, const char 
 
 static void answer(struct replica__exchange *ex, const char *url)
 {
-    struct replica__request request = { .method = ex->method,
+    struct replica__request request = { .who = ex->who,
+                                        .method = ex->method,
                                         .path = url,
                                         .uses = replica__header(ex, "Replica-Uses"),
                                         .last_event_id = replica__header(ex, "Last-Event-ID"),
@@ -379,6 +397,7 @@ void replica__exchange_completed(void *cls, struct MHD_Connection *conn, void **
     replica__buf_free(&ex->body);
     replica__buf_free(&ex->part);
     replica__reply_free(&ex->reply);
+    replica__auth_leave(ex->who);
     replica__squeeze_close(ex->squeeze);
     replica__free(ex->params);
     replica__free(ex->path);

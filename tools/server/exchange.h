@@ -26,6 +26,7 @@ struct replica__exchange {
     bool delayed;            /* it has waited, or waits */
     bool suspended;
     bool watched, gone;      /* of a stream: whether its peer closes, and that it has */
+    const struct replica__who *who; /* NULL: anybody */
     struct replica__reply reply;
     struct replica__squeeze *squeeze;
     struct replica__buf part; /* of an answer that is not held whole */

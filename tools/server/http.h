@@ -11,7 +11,7 @@
 struct replica__http;
 
 struct replica__http_options {
-    const struct replica__auth *auth; /* NULL: everybody may ask */
+    struct replica__auth *auth;       /* NULL: everybody may ask */
     size_t max_body;                  /* bytes of a request, also when decompressed; 0: 64 MiB */
     size_t max_streams;               /* as the service has it; connections are some more */
     bool log;                         /* a line per request on stderr */

@@ -28,7 +28,7 @@ struct replica__param {
     const char *value; /* unescaped; NULL is "" */
 };
 
-/* Who asks. */
+/* Who asks.  It lives as long as the reply to its request, and what that streams. */
 struct replica__who {
     const char *claims;  /* what its token says of it: a JSON object; "{}": nothing */
     size_t claims_len;
