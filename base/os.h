@@ -1,8 +1,8 @@
 /* What is an operating system's own: clocks, dice, waiting and waking.
  *
  * One file per system implements it: os_linux.c (epoll, eventfd, inotify), and os_posix.c (a pipe
- * and poll), which always works and can less.  The build picks one; os_time.c and os_lock.c have
- * what is the same on both.
+ * and poll), which always works and can less; the network's news are in os_network_linux.c and
+ * os_network_posix.c.  The build picks; os_time.c and os_lock.c have what is the same on both.
  *
  * A poller belongs to one thread; only wake may be called from others. */
 #ifndef BASE_OS_H
@@ -44,6 +44,14 @@ REPLICA_INTERNAL int replica__poller_watch_fd(struct replica__poller *p, int fd,
 /* Wait up to timeout_ms (-1: forever, 0: not at all) and say what happened as flags; wakes and
  * file changes are consumed.  0: the time is over, or a signal came. */
 REPLICA_INTERNAL unsigned replica__poller_wait(struct replica__poller *p, int timeout_ms);
+
+/* A descriptor that becomes readable when something happens to the network; -1 where the system
+ * does not tell, or not now. */
+REPLICA_INTERNAL int replica__os_network_open(void);
+/* Take what it has to tell, at most a few dozen messages at a time.  true: a link came up, or an
+ * address or a route was added, so that it is worth trying what failed before. */
+REPLICA_INTERNAL bool replica__os_network_is_back(int network);
+REPLICA_INTERNAL void replica__os_network_close(int network); /* -1 is fine */
 
 /* Locks on single bytes of a file, which may lie behind its end.  The file is made if it is not
  * there, with the permissions of the one beside it, and stays.  The system gives them back when

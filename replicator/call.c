@@ -2,6 +2,7 @@
  *
  * A remote may answer a call that was cancelled meanwhile; such an answer is dropped. */
 #include "base/json.h"
+#include "replicator/retry.h"
 #include "replicator/session_state.h"
 
 static bool take(replica_call *call)
@@ -87,6 +88,8 @@ void replica_call_fail(replica_call *call, const replica_error *error, int64_t r
 
     if (!take(call))
         return;
+    if (retry_ms > REPLICA__RETRY_CAP_MS) /* no server makes us wait for days */
+        retry_ms = REPLICA__RETRY_CAP_MS;
     switch (call->kind) {
     case CALL_HELLO: replica__session_failed(s, error, retry_ms); break;
     case CALL_PULL: replica__pull_side_failed(s, error, retry_ms); break;

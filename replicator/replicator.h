@@ -145,7 +145,8 @@ REPLICA_API const char *replica_sync_identifier(replica_sync *sync);
 REPLICA_API int replica_sync_pause(replica_sync *sync, replica_error *err);
 REPLICA_API int replica_sync_resume(replica_sync *sync, replica_error *err); /* and ends a wait */
 /* Try now: ends a wait after an error, and asks the server for changes (in STANDBY the process that
- * replicates does). */
+ * replicates does).  On Linux a replication by URL notices by itself that the network is back; on
+ * other systems a program that is told so calls this. */
 REPLICA_API int replica_sync_now(replica_sync *sync, replica_error *err);
 /* Pull everything again from the beginning; what is here and unchanged stays as it is. */
 REPLICA_API int replica_sync_resync(replica_sync *sync, replica_error *err);

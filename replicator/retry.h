@@ -12,7 +12,8 @@
 #define REPLICA__RETRY_CAP_MS (5 * 60 * 1000)
 
 /* attempt: failures in a row, from 1.  after_ms: what the server asked for (0: nothing); it is
- * obeyed up to the cap, with the jitter on top. */
+ * obeyed up to the cap, with jitter on top: the attempt's, but at least a quarter of what was asked
+ * for, as a server asks all of them for the same, and at most a quarter of the cap. */
 int64_t replica__retry_delay(int attempt, uint64_t dice, int64_t after_ms);
 
 #endif

@@ -108,6 +108,35 @@ static int next_timeout(replica_sync *sync)
     return remote >= 0 && (timeout < 0 || remote < timeout) ? remote : timeout;
 }
 
+/* ---- the network ----------------------------------------------------------------- */
+
+static void watch_network(replica_sync *sync)
+{
+    struct replica__poller *poller = replica__db_poller(sync->run_db);
+
+    sync->network = sync->http ? replica__os_network_open() : -1;
+    if (sync->network >= 0 &&
+        replica__poller_watch_fd(poller, sync->network, REPLICA_POLL_IN) < 0) {
+        replica__os_network_close(sync->network);
+        sync->network = -1;
+    }
+}
+
+static void look_at_network(replica_sync *sync)
+{
+    if (sync->network >= 0 && replica__os_network_is_back(sync->network))
+        replica__session_network(sync->session);
+}
+
+static void forget_network(replica_sync *sync)
+{
+    if (sync->network < 0)
+        return;
+    replica__poller_watch_fd(replica__db_poller(sync->run_db), sync->network, 0);
+    replica__os_network_close(sync->network);
+    sync->network = -1;
+}
+
 /* ---- the thread ------------------------------------------------------------------ */
 
 /* When to look whether others have committed. A commit shows a moment after the write to the WAL
@@ -139,14 +168,20 @@ static void *run(void *arg)
     replica_sync *sync = arg;
     struct looking looking = { .watched = replica__db_watch(sync->run_db), .delay_ms = LOOK_MS };
     struct replica__poller *poller = replica__db_poller(sync->run_db);
+    unsigned happened;
 
+    watch_network(sync);
     if (sync->remote.fd && sync->remote.fd(sync->remote.ctx) >= 0)
         replica__poller_watch_fd(poller, sync->remote.fd(sync->remote.ctx), REPLICA_POLL_IN);
     while (obey(sync)) {
         int timeout = turn(sync) ? 0 : look_timeout(&looking, next_timeout(sync));
 
-        look(sync, &looking, replica__poller_wait(poller, timeout) & REPLICA_FILE_CHANGED);
+        happened = replica__poller_wait(poller, timeout);
+        look(sync, &looking, happened & REPLICA_FILE_CHANGED);
+        if (happened & REPLICA_FD_READY)
+            look_at_network(sync);
     }
+    forget_network(sync);
     if (sync->remote.fd && sync->remote.fd(sync->remote.ctx) >= 0)
         replica__poller_watch_fd(poller, sync->remote.fd(sync->remote.ctx), 0);
     replica__session_free(sync->session);
@@ -195,6 +230,7 @@ static void loop_work(void *ctx)
 
     if (replica__db_changed(sync->run_db, NULL) > 0)
         replica__runner_command(sync, COMMAND_CHANGED);
+    look_at_network(sync);
     if (!obey(sync))
         return;
     do
@@ -252,6 +288,7 @@ int replica__runner_start(replica_sync *sync, const struct replica__session_opti
     int r = 0;
 
     sync->run_db = sync->db;
+    sync->network = -1;
     if (!in_loop) {
         r = replica__db_open_sibling(sync->db, &sync->run_db, err);
         if (r < 0)
@@ -273,6 +310,7 @@ int replica__runner_start(replica_sync *sync, const struct replica__session_opti
         if (sync->remote.fd && sync->remote.fd(sync->remote.ctx) >= 0)
             replica__poller_watch_fd(replica__db_poller(sync->db),
                                      sync->remote.fd(sync->remote.ctx), REPLICA_POLL_IN);
+        watch_network(sync);
         replica__db_watch(sync->db);
         replica__runner_wake(sync);
     }
@@ -287,6 +325,7 @@ void replica__runner_stop(replica_sync *sync)
         pthread_join(sync->thread, NULL);
         sync->has_thread = false;
     } else if (sync->session) {
+        forget_network(sync);
         if (sync->remote.fd && sync->remote.fd(sync->remote.ctx) >= 0)
             replica__poller_watch_fd(replica__db_poller(sync->db),
                                      sync->remote.fd(sync->remote.ctx), 0);

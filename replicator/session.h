@@ -68,6 +68,9 @@ int64_t replica__session_lease_at(const struct replica__session *s);
 void replica__session_changed(struct replica__session *s);
 void replica__session_pause(struct replica__session *s, bool paused);
 void replica__session_now(struct replica__session *s);    /* end a wait, ask the server */
+/* A link, an address or a route was added: what waits after a network error tries at once, but no
+ * oftener than every ten seconds. */
+void replica__session_network(struct replica__session *s);
 void replica__session_resync(struct replica__session *s); /* from the beginning */
 
 /* Within a step: what is committed now is the session's own. */

@@ -59,6 +59,36 @@ void replica__session_now(struct replica__session *s)
     s->dirty = true;
 }
 
+/* An interface that comes and goes must not make a storm of attempts. */
+#define NETWORK_GAP_MS 10000
+
+/* A server that answered is not helped by an address of ours; one that was not reached may be. */
+void replica__session_network(struct replica__session *s)
+{
+    int code = s->status.error.code;
+    bool unreached = code == REPLICA_ENET || code == REPLICA_ETIMEOUT;
+    int64_t now = replica__session_clock(s);
+    int64_t at = now > s->network_at ? now : s->network_at;
+    bool sooner = false;
+
+    if (s->state == WAITING && unreached && s->wait_until > at) {
+        s->wait_until = s->status.retry_ms = at;
+        sooner = true;
+        replica__session_touch(s);
+    }
+    for (size_t i = 0; i < s->feed_count; i++) {
+        if (s->feeds[i].stream.open || s->feeds[i].stream_at <= at)
+            continue;
+        s->feeds[i].stream_at = at;
+        sooner = true;
+    }
+    if (!sooner)
+        return;
+    s->network_at = at + NETWORK_GAP_MS;
+    replica__session_log(s, REPLICA_LOG_INFO, "the network has changed, an attempt in %lld ms",
+                         (long long)(at - now));
+}
+
 void replica__session_resync(struct replica__session *s)
 {
     for (size_t i = 0; i < s->feed_count; i++) {

@@ -173,6 +173,7 @@ struct replica__session {
     const char *patterns[REPLICA__LISTEN_MOST + 1]; /* and as the remote was told */
     struct replica__asking *asking;
     int failures;           /* in a row */
+    int64_t network_at;     /* the network's return is not heeded before */
     int64_t wait_until;     /* WAITING; PAUSED by a refusal: 0 */
     int64_t stuck_at;       /* when work that does not move is looked for; 0: there is none */
     int64_t poll_at;        /* ask the server without being told */

@@ -39,6 +39,7 @@ struct replica_sync {
     struct replica__session *session;
     replica_remote remote;
     bool http;
+    int network;           /* tells when it comes back; -1 */
     struct replica__session_hooks hooks;
     pthread_t thread;
     bool has_thread;

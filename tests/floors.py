@@ -47,7 +47,8 @@ LIBC = re.compile(r'''((assert|ctype|dirent|errno|fcntl|float|ftw|getopt|inttype
 EXEMPT = {'libreplica/cjson.h'}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 COLUMNS = 100
-BUILT_BY_OPTION = {'base/os_linux.c', 'base/os_posix.c'}
+BUILT_BY_OPTION = {'base/os_linux.c', 'base/os_posix.c', 'base/os_network_linux.c',
+                   'base/os_network_posix.c'}
 
 
 def covers(allowed, name):

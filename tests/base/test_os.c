@@ -268,3 +268,13 @@ TEST(a_file_for_locks_that_cannot_be_made_is_an_error_with_its_name)
     CHECK_INT(locks, 5);
     CHECK(strstr(test_err.message, "/nowhere/at/all"));
 }
+
+TEST(the_network_may_be_watched_or_not_and_is_let_go_of)
+{
+    int network = replica__os_network_open();
+
+    CHECK(network >= -1);
+    CHECK(network < 0 || !replica__os_network_is_back(network));
+    replica__os_network_close(network);
+    replica__os_network_close(-1);
+}

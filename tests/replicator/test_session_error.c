@@ -68,10 +68,10 @@ TEST(retry_after_is_obeyed)
     talk_run(t);
     talk_fail(t, &t->pull, REPLICA_EHTTP, 503, 20000);
     CHECK(t->status.retry_ms - t->clock.monotonic_ms >= 20000);
-    CHECK(t->status.retry_ms - t->clock.monotonic_ms <= 20000 + REPLICA__RETRY_BASE_MS);
+    CHECK(t->status.retry_ms - t->clock.monotonic_ms <= 20000 + 20000 / 4);
     talk_pass(t, 19999);
     CHECK(!t->pull);
-    talk_pass(t, 1 + REPLICA__RETRY_BASE_MS);
+    talk_pass(t, 1 + 20000 / 4);
     CHECK(t->pull);
 }
 
@@ -84,6 +84,61 @@ TEST(the_program_ends_a_wait_when_it_asks)
     CHECK(!t->pull);
     replica__session_now(t->session);
     talk_run(t);
+    CHECK(t->pull);
+}
+
+/* As long a wait as there is after a failure to reach the server. */
+static void wait_long(struct talk *t)
+{
+    talk_run(t);
+    while (t->status.retry_ms - t->clock.monotonic_ms < 60000) {
+        if (!t->pull)
+            talk_next(t);
+        else
+            talk_fail(t, &t->pull, REPLICA_ENET, 7, 0);
+    }
+    CHECK(!t->pull);
+}
+
+TEST(the_network_that_is_back_ends_the_wait_after_a_network_error)
+{
+    TALK t = talk_begin(&(struct talk_options){ .features = NO_STREAM });
+
+    wait_long(t);
+    replica__session_network(t->session);
+    talk_run(t);
+    CHECK(t->pull);
+}
+
+TEST(the_network_does_not_end_a_wait_that_the_server_asked_for)
+{
+    TALK t = talk_begin(&(struct talk_options){ .features = NO_STREAM });
+
+    talk_run(t);
+    talk_fail(t, &t->pull, REPLICA_EHTTP, 503, 60000);
+    replica__session_network(t->session);
+    talk_run(t);
+    CHECK(!t->pull);
+}
+
+TEST(a_network_that_comes_and_goes_makes_no_storm_and_no_news_is_lost)
+{
+    TALK t = talk_begin(&(struct talk_options){ .features = NO_STREAM });
+    int before, attempts = 0;
+
+    wait_long(t);
+    before = t->pulls;
+    for (int i = 0; i < 600; i++) { /* a minute */
+        replica__session_network(t->session);
+        talk_pass(t, 100);
+        if (t->pull)
+            talk_fail(t, &t->pull, REPLICA_ENET, 7, 0);
+    }
+    attempts = t->pulls - before;
+    CHECK(attempts >= 5);
+    CHECK(attempts <= 12);
+    replica__session_network(t->session); /* too early: it is remembered */
+    talk_pass(t, 10000);
     CHECK(t->pull);
 }
 
