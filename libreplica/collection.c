@@ -4,6 +4,7 @@
 #include "libreplica/history.h"
 #include "libreplica/index/index.h"
 #include "libreplica/migrate/migrate.h"
+#include "libreplica/replication/master_was.h"
 #include "libreplica/rules.h"
 #include "libreplica/shape.h"
 #include "libreplica/ttl.h"
@@ -119,6 +120,7 @@ static void coll_free(replica_collection *coll)
     replica__rules_close(coll);
     replica__shape_free(coll);
     replica__indexes_free(coll->indexes);
+    replica__free(coll->reads);
     replica__free(coll->name);
     replica__free(coll->key);
     replica__free(coll);
@@ -181,6 +183,8 @@ static int open_new(replica_db *db, const char *name, const replica_collection_o
     r = fill(coll, name, o, schema, like, err);
     if (r >= 0 && !like)
         r = replica__history_open(coll, o->history, err);
+    if (r >= 0)
+        r = replica__was_open(coll, err);
     if (r < 0) {
         coll_free(coll);
         return r;

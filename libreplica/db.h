@@ -41,6 +41,7 @@ struct replica_collection {
     struct replica__rules *rules; /* for its conflicts, of the options or the schema; NULL: none */
     struct replica__rules *told;  /* the server's, for want of all others */
     int history;  /* so many earlier states of each document are kept */
+    char *reads;  /* fields whose old values are kept: replication/master_was.h; NULL: none */
     bool asked; /* the program has this handle; else a call of ours opened it */
     int borrowed;
     struct replica__observers *observers; /* NULL until the first */

@@ -461,6 +461,38 @@ REPLICA_API int replica_replications(replica_db *db,
                                      int (*fn)(void *ctx, const replica_replication_entry *entry),
                                      void *ctx, replica_error *err);
 
+/* What keeps a document from being in step. */
+enum {
+    REPLICA_PENDING_TO_SEND = 1,
+    REPLICA_PENDING_UNDER_WAY = 2, /* sent, and no verdict has come */
+    REPLICA_PENDING_LATER = 3,     /* the server asked for that */
+    REPLICA_PENDING_LOCKED = 4,    /* another one holds a lock on it */
+    REPLICA_PENDING_CONFLICT = 5,  /* waits for rules or a handler */
+    REPLICA_PENDING_PERSON = 6,    /* waits for replica_conflict_answer(), or a handler */
+    REPLICA_PENDING_BUNDLE = 7,    /* in conflict, and its bundle's others are yet to be pulled */
+    REPLICA_PENDING_HELD = 8,      /* a document of its bundle is set aside */
+    REPLICA_PENDING_MIGRATION = 9, /* it rises to its collection's version first */
+    REPLICA_PENDING_UNCONFIRMED = 10, /* the server's new version has not shown it yet */
+    REPLICA_PENDING_REJECTED = 11  /* set aside; see replica_rejected() */
+};
+typedef struct replica_pending_entry {
+    const char *replication; /* identifier */
+    const char *collection;
+    const char *id;
+    int state;               /* REPLICA_DOC_... */
+    int why;                 /* REPLICA_PENDING_... */
+    const char *reason;      /* the same in words */
+    int code;                /* REJECTED: as the entry has it */
+    int64_t time_ms;         /* of the local state, as replica_doc_time() has it; REJECTED: of the
+                              * entry */
+} replica_pending_entry;
+/* fn for each document that is not in step with the server of a replication, in the order of
+ * replications, collections and keys, coll NULL for all; stops when fn returns other than 0, and
+ * returns that.  All are of one moment, whoever writes meanwhile; the entry lives for the call. */
+REPLICA_API int replica_pending(replica_db *db, replica_collection *coll,
+                                int (*fn)(void *ctx, const replica_pending_entry *entry),
+                                void *ctx, replica_error *err);
+
 /* ---- words of replication, for both libraries ------------------------------------ */
 
 /* Where a document is on its way to the server. */

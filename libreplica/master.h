@@ -27,6 +27,12 @@ REPLICA_INTERNAL int replica__master_checkpoint(replica_db *db, const char *inca
                                                 int64_t sequence, int64_t *ret_common,
                                                 replica_error *err);
 
+/* Access rules read these fields (a JSON array of top-level names) of the collection's documents:
+ * from now on what they were is kept when a write changes one of them, see
+ * replication/master_was.h.  Fields that were named before stay. */
+REPLICA_INTERNAL int replica__master_reads(replica_collection *coll, const char *fields,
+                                           replica_error *err);
+
 /* ---- reading the feed ------------------------------------------------------------ */
 
 struct replica__feed_doc { /* borrowed for the call of emit */

@@ -96,12 +96,15 @@ static const char *const texts[] = {
         "  AND replication = 0) THEN version ELSE min(ifnull(oldest, version), version) END,"
         " unmigrated = CASE WHEN EXISTS(SELECT 1 FROM doc WHERE coll = ?1) THEN 0 END"
         " WHERE id = ?1",
-    [REPLICA__SQL_COLL_VERSIONS] = "SELECT id, version, ifnull(unmigrated, -1) FROM collection",
+    [REPLICA__SQL_COLL_VERSIONS] =
+        "SELECT id, version, ifnull(unmigrated, -1), reads FROM collection",
     [REPLICA__SQL_COLL_SCHEMA] = "SELECT schema FROM collection WHERE id = ?1",
     [REPLICA__SQL_COLL_SET_SCHEMA] = "UPDATE collection SET schema = ?2 WHERE id = ?1",
     [REPLICA__SQL_COLL_LIST] = "SELECT name FROM collection ORDER BY name",
     [REPLICA__SQL_COLL_COUNT] = "SELECT count(*) FROM doc WHERE coll = ?1 AND flags & 1 = 0",
     [REPLICA__SQL_COLL_NAME] = "SELECT name FROM collection WHERE id = ?1",
+    [REPLICA__SQL_COLL_READS] = "SELECT reads FROM collection WHERE id = ?1",
+    [REPLICA__SQL_COLL_SET_READS] = "UPDATE collection SET reads = ?2 WHERE id = ?1",
 
     [REPLICA__SQL_DOC_GET] = "SELECT " DOC_COLUMNS " FROM doc WHERE coll = ?1 AND id = ?2",
     [REPLICA__SQL_DOC_BY_NUMBER] = "SELECT " DOC_COLUMNS " FROM doc WHERE number = ?1",
@@ -350,6 +353,62 @@ static const char *const texts[] = {
         "  AND s.unsettled IS NOT NULL AND (s.aside_seq IS NULL OR s.aside_seq <> d.seq)),"
         " (SELECT count(*) FROM aside WHERE replication = r.id)"
         " FROM replication r WHERE r.name > ?1 ORDER BY r.name LIMIT 1",
+    /* Of a document that several arms find, the first one speaks.  Its place in the last column but
+     * one tells why; the last one who, or why it is set aside. */
+    [REPLICA__SQL_PENDING] =
+        "WITH f AS NOT MATERIALIZED (SELECT r.id AS repl, r.name, r.keys, c.id AS coll,"
+        "  c.name AS collection, c.version, rc.version AS at, rc.confirmed,"
+        "  ifnull(f.mark, 0) AS mark, ifnull(f.sent_from, 0) AS sent_from,"
+        "  ifnull(f.sent_to, 0) AS sent_to FROM replication r"
+        "  CROSS JOIN replication_collection rc ON rc.replication = r.id"
+        "  CROSS JOIN collection c ON c.id = rc.coll"
+        "  LEFT JOIN feed f ON f.replication = r.id AND f.coll IN (0, c.id)"
+        "  WHERE ?1 IS NULL OR c.id = ?1)"
+        " SELECT name, collection, id, min(why), state, code, time, words FROM ("
+        /* behind the mark, or in the range that is under way */
+        "SELECT f.name, f.collection, d.id, CASE WHEN d.seq > f.sent_from AND d.seq <= f.sent_to"
+        "  THEN 2 WHEN NOT " RISEN("f.version") " THEN 9 ELSE 1 END AS why,"
+        "  CASE WHEN d.seq > f.sent_from AND d.seq <= f.sent_to THEN 3 ELSE 2 END AS state,"
+        "  0 AS code, d.stamp >> 16 AS time, NULL AS words"
+        " FROM f CROSS JOIN doc d ON d.coll = f.coll AND d.seq > CASE"
+        "  WHEN f.sent_from < f.sent_to THEN min(f.sent_from, f.mark) ELSE f.mark END"
+        " LEFT JOIN state s ON s.doc = d.number AND s.replication = f.repl"
+        " WHERE CASE WHEN " PUSHABLE " THEN " OF_KEYS("f.keys") " END"
+        /* before the mark, and yet to rise */
+        " UNION ALL SELECT f.name, f.collection, d.id, 9, 2, 0, d.stamp >> 16, NULL"
+        " FROM f CROSS JOIN collection c ON c.id = f.coll AND c.unmigrated IS NOT NULL"
+        " CROSS JOIN doc d ON d.coll = f.coll AND d.seq <= f.mark"
+        " LEFT JOIN state s ON s.doc = d.number AND s.replication = f.repl"
+        " WHERE NOT " RISEN("f.version") " AND CASE WHEN " PUSHABLE
+        "  THEN " OF_KEYS("f.keys") " END"
+        /* passed by the mark */
+        " UNION ALL SELECT f.name, f.collection, d.id, CASE WHEN s.sent_seq = d.seq THEN 2"
+        "  WHEN NOT " RISEN("f.version") " THEN 9 WHEN s.todo = 3 THEN 8"
+        "  WHEN s.todo = 2 AND s.waits IS NULL THEN 3 WHEN s.todo = 2 THEN 4 ELSE 1 END,"
+        "  CASE WHEN s.sent_seq = d.seq THEN 3 ELSE 2 END, 0, d.stamp >> 16, s.waits"
+        " FROM replication r CROSS JOIN state s ON s.replication = r.id AND s.todo IS NOT NULL"
+        " CROSS JOIN doc d ON d.number = s.doc"
+        " CROSS JOIN f ON f.repl = r.id AND f.coll = d.coll WHERE " OF_KEYS("f.keys")
+        /* in conflict */
+        " UNION ALL SELECT f.name, f.collection, d.id,"
+        "  CASE WHEN k.flags & 8 THEN 7 WHEN s.waits IS NULL THEN 5 ELSE 6 END, 4, 0,"
+        "  d.stamp >> 16, NULL"
+        " FROM replication r CROSS JOIN state s ON s.replication = r.id"
+        "  AND s.unsettled IS NOT NULL"
+        " CROSS JOIN doc d ON d.number = s.doc JOIN kept k ON k.id = s.unsettled"
+        " CROSS JOIN f ON f.repl = r.id AND f.coll = d.coll"
+        " WHERE s.todo IS NULL AND (s.aside_seq IS NULL OR s.aside_seq <> d.seq)"
+        /* in step with the endpoint of another version */
+        " UNION ALL SELECT f.name, f.collection, d.id, 10, 2, 0, d.stamp >> 16, NULL"
+        " FROM f CROSS JOIN doc d ON d.coll = f.coll"
+        " CROSS JOIN state s ON s.doc = d.number AND s.replication = f.repl"
+        " WHERE f.at IS NOT f.confirmed AND s.clean_seq = d.seq AND ifnull(s.version, 0) <> f.at"
+        "  AND s.todo IS NULL AND s.unsettled IS NULL"
+        /* set aside */
+        " UNION ALL SELECT f.name, f.collection, a.doc, 11, 5, a.code, a.time, a.reason"
+        " FROM aside a CROSS JOIN f ON f.coll = a.coll"
+        "  AND (a.replication = f.repl OR a.replication = 0)"
+        ") GROUP BY name, collection, id ORDER BY name, collection, id",
     [REPLICA__SQL_BACKLOG] =
         "SELECT (SELECT count(*) FROM state s JOIN doc d ON d.number = s.doc"
         "  WHERE s.replication = ?1 AND s.todo IS NOT NULL AND " OF_REPLICATION("?1") "),"
@@ -388,6 +447,16 @@ static const char *const texts[] = {
     [REPLICA__SQL_LOG_SIZE] = "SELECT value FROM number WHERE name = 'log_bytes'",
     [REPLICA__SQL_LOG_GROW] =
         "UPDATE number SET value = value + ?1 WHERE name = 'log_bytes' RETURNING value",
+    [REPLICA__SQL_WAS_PUT] =
+        "INSERT OR REPLACE INTO was(doc, until, fields) VALUES(?1, ?2, ?3)",
+    [REPLICA__SQL_WAS_LIST] =
+        "SELECT fields FROM was WHERE doc = ?1 AND until > ?2 ORDER BY until DESC",
+    [REPLICA__SQL_WAS_NEXT] =
+        "SELECT max(doc) FROM (SELECT DISTINCT doc FROM was WHERE doc > ?1 ORDER BY doc LIMIT ?2)",
+    [REPLICA__SQL_WAS_TRIM] =
+        "DELETE FROM was WHERE doc > ?3 AND doc <= ?4 AND until <= ?2"
+        " AND (SELECT coll FROM doc WHERE number = was.doc) = ?1",
+    [REPLICA__SQL_WAS_DROP] = "DELETE FROM was WHERE doc = ?1",
     [REPLICA__SQL_HISTORY_GET] = "SELECT value FROM number WHERE name = 'history ' || ?1",
     [REPLICA__SQL_HISTORY_SET] =
         "INSERT INTO number(name, value) VALUES('history ' || ?1, ?2)"
@@ -602,6 +671,14 @@ int replica__sql_get(replica_db *db, enum replica__sql which, sqlite3_stmt **ret
     assert(!sqlite3_stmt_busy(*slot)); /* nobody above us is using it */
     *ret_stmt = *slot;
     return 0;
+}
+
+int replica__sql_own(replica_db *db, enum replica__sql which, sqlite3_stmt **ret_stmt,
+                     replica_error *err)
+{
+    int rc = sqlite3_prepare_v2(db->sqlite, texts[which], -1, ret_stmt, NULL);
+
+    return rc == SQLITE_OK ? 0 : replica__sql_error(db, rc, err);
 }
 
 int replica__sql_step_of(sqlite3 *sqlite, sqlite3_stmt *stmt, int rc, replica_error *err)

@@ -40,6 +40,8 @@ enum replica__sql {
     REPLICA__SQL_COLL_LIST,
     REPLICA__SQL_COLL_COUNT,
     REPLICA__SQL_COLL_NAME,
+    REPLICA__SQL_COLL_READS,
+    REPLICA__SQL_COLL_SET_READS,
     /* documents */
     REPLICA__SQL_DOC_GET,
     REPLICA__SQL_DOC_BY_NUMBER,
@@ -135,6 +137,7 @@ enum replica__sql {
     REPLICA__SQL_FEED_DIRTY_COUNT,
     REPLICA__SQL_BACKLOG,
     REPLICA__SQL_REPL_NEXT,
+    REPLICA__SQL_PENDING,
     REPLICA__SQL_LEASE_GET,
     REPLICA__SQL_LEASE_TAKE,
     REPLICA__SQL_LEASE_ASK,
@@ -151,6 +154,11 @@ enum replica__sql {
     REPLICA__SQL_LOG_WEIGHT,
     REPLICA__SQL_LOG_SIZE,
     REPLICA__SQL_LOG_GROW,
+    REPLICA__SQL_WAS_PUT,
+    REPLICA__SQL_WAS_LIST,
+    REPLICA__SQL_WAS_NEXT,
+    REPLICA__SQL_WAS_TRIM,
+    REPLICA__SQL_WAS_DROP,
     REPLICA__SQL_HISTORY_GET,
     REPLICA__SQL_HISTORY_SET,
     REPLICA__SQL_HISTORY_ADD,
@@ -218,6 +226,10 @@ enum replica__sql {
 
 /* Take a statement out of the cache, preparing it at first use.  *ret_stmt must be NULL. */
 int replica__sql_get(replica_db *db, enum replica__sql which, sqlite3_stmt **ret_stmt,
+                     replica_error *err);
+/* The same as a statement of the caller's own, for who may be called again while he uses it.  It is
+ * finalized, and not reset. */
+int replica__sql_own(replica_db *db, enum replica__sql which, sqlite3_stmt **ret_stmt,
                      replica_error *err);
 /* 1: a row; 0: done.  rc: what binding gave. */
 int replica__sql_step(replica_db *db, sqlite3_stmt *stmt, int rc, replica_error *err);

@@ -6,6 +6,7 @@
 #include "libreplica/index/index.h"
 #include "libreplica/locks/check.h"
 #include "libreplica/migrate/migrate.h"
+#include "libreplica/replication/master_was.h"
 #include "libreplica/replication/member.h"
 #include "libreplica/revision.h"
 #include "libreplica/shape.h"
@@ -219,6 +220,8 @@ int replica__write(replica_db *db, const struct replica__write *w, const struct 
         r = check_unique(db, w, err);
     if (r >= 0)
         r = keep_old(db, w, old, err);
+    if (r >= 0 && w->coll->reads)
+        r = replica__was_keep(db, w->coll, old, w->json, w->len, db->head + 1, err);
     /* A server remembers what it took of each opening, also when another writer comes. */
     if (r >= 0 && old->writer && !(old->flags & REPLICA__FLAG_PULLED) && old->writer != w->writer)
         r = replica__sql_run(db, REPLICA__SQL_TAKEN_PUT, err, 3, old->number, old->writer,

@@ -7,6 +7,7 @@
 #include "libreplica/document.h"
 #include "libreplica/master.h"
 #include "libreplica/migrate/job.h"
+#include "libreplica/replication/master_was.h"
 #include "libreplica/shape.h"
 #include "libreplica/text.h"
 #include "libreplica/txn.h"
@@ -59,6 +60,9 @@ int replica__migrate_know(replica_db *db, replica_error *err)
         coll->stored_version = sqlite3_column_int(stmt, 1);
         coll->unmigrated =
             coll->stored_version < coll->version ? 0 : sqlite3_column_int64(stmt, 2);
+        r = replica__was_know(coll, (const char *)sqlite3_column_text(stmt, 3), err);
+        if (r < 0)
+            return r;
     }
     return r;
 }
