@@ -52,6 +52,7 @@ static void make_version_3(struct store *s)
                  "ALTER TABLE replication DROP COLUMN error;"
                  "ALTER TABLE replication DROP COLUMN synced;"
                  "ALTER TABLE replication DROP COLUMN synced_head;"
+                 "ALTER TABLE state DROP COLUMN waits;"
                  "PRAGMA user_version = 3");
 }
 
