@@ -53,17 +53,19 @@ struct replica__guarded {
     size_t row;      /* of the push */
     const char *old; /* the stored live state; NULL: there is none, or it is deleted */
     size_t old_len;
-    const char *json; /* the new one; NULL: it is deleted */
+    const char *json; /* the new one */
     size_t len;
+    bool deleted;     /* it is: then json is what its tombstone would say, were there no old one */
 };
 /* Who says whether it may be made, inside the push's transaction. */
 struct replica__guard {
-    /* 1: it may; with a text in out that is what is written.  0: it may not, with an HTTP status
+    /* 1: it may; a text in out is what is written instead.  0: it may not, with an HTTP status
      * and a reason that tells nothing of the old state.  < 0: failed. */
     int (*judge)(void *ctx, const struct replica__guarded *write, struct replica__buf *out,
                  int *ret_code, const char **ret_reason);
-    /* May the pusher see this state, which its row is in conflict with?  1, 0, < 0. */
-    int (*shows)(void *ctx, size_t row, const char *json, size_t len);
+    /* May the pusher see this stored state?  1, with a text in out if that is all that it may see;
+     * 0, < 0. */
+    int (*shows)(void *ctx, size_t row, const char *json, size_t len, struct replica__buf *out);
     void *ctx;
 };
 

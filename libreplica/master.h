@@ -86,6 +86,8 @@ struct replica__master_row {
     const char *assumed_incarnation; /* NUMBER */
     int64_t assumed_sequence;
 
+    size_t place;           /* among the rows; set by the push */
+
     /* out */
     int verdict;            /* REPLICA_VERDICT_... of remote.h */
     int64_t sequence;       /* TAKEN: its number; ALREADY: the same, or 0 if overwritten since */

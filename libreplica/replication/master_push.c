@@ -237,11 +237,96 @@ static int take_over(replica_db *db, struct replica__master_row *row,
     return r < 0 ? r : take(db, row, w, old, err);
 }
 
+/* ---- guards ---------------------------------------------------------------------- */
+
+/* The stored state as the pusher sees it: 1; 0: it may not, and the row is told so.  Of a deletion
+ * that it may not see it learns no more than that the key is taken. */
+static int see(struct replica__master_row *row, const struct replica__row *old,
+               const struct replica__pusher *by, struct replica__row *ret,
+               struct replica__buf *room, replica_error *err)
+{
+    int r = 1;
+
+    *ret = *old;
+    if (by->guard)
+        r = by->guard->shows(by->guard->ctx, row->place, old->body, old->len, room);
+    if (r == 0 && !(old->flags & REPLICA__FLAG_DELETED))
+        return refuse(row, 403, "not allowed");
+    if (r == 0)
+        replica__row_key_text(row->coll->key, old, room);
+    if (r < 0 || room->r < 0)
+        return replica__error_set(err, r < 0 ? r : room->r, 0, "seeing '%s'", old->id);
+    if (room->len > 0) {
+        ret->body = room->data;
+        ret->len = room->len;
+    }
+    return 1;
+}
+
+/* May it be written?  1, and w is what the guard made of it; 0: the row is refused.  What a client
+ * says in a tombstone nobody has judged: the stored state stays in it. */
+static int allow(struct replica__master_row *row, struct replica__write *w,
+                 const struct replica__row *old, const struct replica__pusher *by,
+                 struct replica__buf *room, replica_error *err)
+{
+    bool is_live = old && !(old->flags & REPLICA__FLAG_DELETED);
+    const struct replica__guarded guarded = { .row = row->place,
+                                              .old = is_live ? old->body : NULL,
+                                              .old_len = is_live ? old->len : 0,
+                                              .json = w->json,
+                                              .len = w->len,
+                                              .deleted = w->deleted };
+    const char *reason = "";
+    int code = 403;
+    int r = by->guard ? by->guard->judge(by->guard->ctx, &guarded, room, &code, &reason) : 1;
+
+    if (r == 0)
+        return refuse(row, code, reason);
+    if (r < 0 || room->r < 0)
+        return replica__error_set(err, r < 0 ? r : room->r, 0, "judging '%s'", w->id);
+    if (room->len > 0) {
+        w->json = room->data;
+        w->len = room->len;
+    } else if (by->guard && is_live && w->deleted) {
+        w->json = old->body;
+        w->len = old->len;
+        w->versioned = true;
+        w->version = old->version;
+    }
+    return 1;
+}
+
+/* ---- rows ------------------------------------------------------------------------ */
+
+/* Over the state that it was made from. */
+static int judge_next(replica_db *db, struct replica__master_row *row, struct replica__write *w,
+                      const struct replica__row *old, const struct replica__row *seen,
+                      const struct replica__pusher *by, replica_error *err)
+{
+    REPLICA_BUF spelled = REPLICA_BUF_INIT;
+    REPLICA_BUF room = REPLICA_BUF_INIT;
+    bool over = by->stock && is_older(row->coll, old);
+    int r;
+
+    if (by->stock && !w->deleted && !over) {
+        replica__json_keep_spelling(seen->body, seen->len, w->json, w->len, &spelled);
+        if (spelled.r < 0)
+            return replica__error_set(err, spelled.r, 0, "keeping the spelling");
+        w->json = spelled.data;
+        w->len = spelled.len;
+    }
+    r = allow(row, w, old, by, &room, err);
+    if (r <= 0)
+        return r;
+    return over ? take_over(db, row, w, old, err) : take(db, row, w, old, err);
+}
+
 static int judge_known(replica_db *db, struct replica__master_row *row, struct replica__write *w,
                        const struct replica__row *old, const struct operation *op,
                        const struct replica__pusher *by, replica_error *err)
 {
-    REPLICA_BUF spelled = REPLICA_BUF_INIT;
+    REPLICA_BUF room = REPLICA_BUF_INIT;
+    struct replica__row seen;
     int r = already_taken(db, op, old, row, err);
 
     if (r < 0)
@@ -250,29 +335,34 @@ static int judge_known(replica_db *db, struct replica__master_row *row, struct r
         row->verdict = REPLICA_VERDICT_ALREADY;
         return 0;
     }
-    r = is_free(db, row, w, by, err);
+    r = see(row, old, by, &seen, &room, err);
+    if (r > 0)
+        r = is_free(db, row, w, by, err);
     if (r <= 0)
         return r;
     if (by->stock && is_older(row->coll, old))
-        return take_over(db, row, w, old, err);
-    if (by->stock && is_same_state(w, old)) {
+        return judge_next(db, row, w, old, &seen, by, err);
+    if (by->stock && is_same_state(w, &seen)) {
         row->verdict = REPLICA_VERDICT_TAKEN;
         row->sequence = old->seq;
         return 0;
     }
-    r = assumed_is_real(db, row, old, err);
+    r = assumed_is_real(db, row, &seen, err);
     if (r < 0)
         return r;
-    if (r == 0)
-        return conflict(db, row, old, err);
-    if (by->stock && !w->deleted) {
-        replica__json_keep_spelling(old->body, old->len, w->json, w->len, &spelled);
-        if (spelled.r < 0)
-            return replica__error_set(err, spelled.r, 0, "keeping the spelling");
-        w->json = spelled.data;
-        w->len = spelled.len;
-    }
-    return take(db, row, w, old, err);
+    return r > 0 ? judge_next(db, row, w, old, &seen, by, err) : conflict(db, row, &seen, err);
+}
+
+/* With an assumed state for what is not here: it was lost here, and comes back. */
+static int judge_absent(replica_db *db, struct replica__master_row *row, struct replica__write *w,
+                        const struct replica__pusher *by, replica_error *err)
+{
+    REPLICA_BUF room = REPLICA_BUF_INIT;
+    int r = allow(row, w, NULL, by, &room, err);
+
+    if (r > 0)
+        r = is_free(db, row, w, by, err);
+    return r > 0 ? take(db, row, w, NULL, err) : r;
 }
 
 static int judge_row(replica_db *db, struct replica__master_row *row,
@@ -305,19 +395,14 @@ static int judge_row(replica_db *db, struct replica__master_row *row,
         .writer = op.token,
         .wseq = op.number,
     };
-    r = row->assumed == REPLICA__ASSUMED_NONE ? take_new(db, row, &w, by, err) : 0;
+    r = row->assumed == REPLICA__ASSUMED_NONE && !by->guard ? take_new(db, row, &w, by, err) : 0;
     if (r != 0)
         return r < 0 ? r : 0;
     r = replica__row_find(row->coll, a.id, a.id_len, &stmt, &old, err);
     if (r < 0)
         return r;
-    if (r > 0)
-        return judge_known(db, row, &w, &old, &op, by, err);
-    r = is_free(db, row, &w, by, err);
-    if (r <= 0)
-        return r;
-    /* With an assumed state for what is not here: it was lost here, and comes back. */
-    return take(db, row, &w, NULL, err);
+    return r > 0 ? judge_known(db, row, &w, &old, &op, by, err)
+                 : judge_absent(db, row, &w, by, err);
 }
 
 /* ---- bundles --------------------------------------------------------------------- */
@@ -449,6 +534,7 @@ int replica__master_push(replica_db *db, struct replica__master_row *rows, size_
         return r;
     before = db->head;
     for (size_t i = 0; i < n; i++) {
+        rows[i].place = i;
         rows[i].real = NULL;
         rows[i].verdict = REPLICA_VERDICT_NONE;
     }
