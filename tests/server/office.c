@@ -61,6 +61,7 @@ static const char *ask(struct office *o, struct replica__request *request,
     struct replica__param params[80];
     char room[4000];
 
+    request->who = o->who;
     split(path_and_query, room, params, request);
     replica__reply_free(&o->reply);
     replica__service_answer(o->service, request, &o->reply);
@@ -110,7 +111,9 @@ const char *at(const struct office *o, const char *text)
 void office_stream(struct office *o, const char *path_and_query, const char *last_event_id,
                    struct replica__reply *ret_reply)
 {
-    struct replica__request request = { .method = "GET", .last_event_id = last_event_id };
+    struct replica__request request = { .who = o->who,
+                                        .method = "GET",
+                                        .last_event_id = last_event_id };
     struct replica__param params[80];
     char room[4000];
 

@@ -16,6 +16,7 @@ struct office {
     struct replica__storage *storage;
     struct replica__service *service;
     char incarnation[65];
+    const struct replica__who *who; /* asks from now on; NULL: anybody */
     struct replica__reply reply; /* to the last question */
 };
 

@@ -261,6 +261,62 @@ TEST(one_stream_too_many_is_told_to_come_back)
     CHECK_INT(third.reply.status, 200);
 }
 
+/* As long as it holds, it is as any other. */
+TEST(a_stream_ends_when_the_token_of_its_reader_expires)
+{
+    OFFICE o = office_open(NULL, NULL);
+    const struct replica__who soon = { "{}", 2, o->clock.now_ms + 7000 };
+    const struct replica__who later = { "{}", 2, o->clock.now_ms + 9000 };
+    LISTENER a, b, anybody;
+
+    o->who = &later;
+    listen_to(o, "/_replica/1/stream?c=notes/0", NULL, &b);
+    o->who = &soon;
+    listen_to(o, "/notes/0/pullStream", NULL, &a);
+    o->who = NULL;
+    listen_to(o, "/notes/0/pullStream", NULL, &anybody);
+    CHECK_STR(stream_text(&a.reply), "");
+    CHECK_STR(stream_text(&b.reply), ":\n\n");
+    CHECK_STR(stream_text(&anybody.reply), "");
+    CHECK_INT(replica__service_tick(o->service), 7000);
+    clock_pass(&o->clock, 6999);
+    put(o, "notes", "{\"id\":\"a\"}");
+    CHECK_INT(replica__service_tick(o->service), 1);
+    CHECK_INT(a.woken, 1);
+    CHECK(strstr(stream_text(&a.reply), "\"id\":\"a\""));
+    CHECK(strstr(stream_text(&b.reply), "\"id\":\"a\""));
+    CHECK(strstr(stream_text(&anybody.reply), "\"id\":\"a\""));
+    clock_pass(&o->clock, 1);
+    CHECK_INT(replica__service_tick(o->service), 2000);
+    CHECK_INT(a.woken, 2);
+    CHECK(!stream_text(&a.reply));
+    CHECK_STR(stream_text(&b.reply), "");
+    CHECK_INT(b.woken, 1);
+    listener_close(&a);
+    listener_close(&b);
+    CHECK(replica__service_tick(o->service) > 0);
+    clock_pass(&o->clock, 15000);
+    CHECK_INT(replica__service_tick(o->service), 15000);
+    CHECK_STR(stream_text(&anybody.reply), ":\n\n");
+}
+
+TEST(nothing_is_given_to_a_reader_whose_token_has_expired)
+{
+    OFFICE o = office_open(NULL, NULL);
+    const struct replica__who who = { "{}", 2, o->clock.now_ms + 1000 };
+    LISTENER l;
+    char c;
+
+    put(o, "notes", "{\"id\":\"a\"}");
+    o->who = &who;
+    listen_to(o, "/_replica/1/stream?c=notes/0", NULL, &l);
+    CHECK_STR(stream_text(&l.reply), ":\n\n");
+    replica__service_tick(o->service);
+    CHECK_INT(replica__stream_read(l.reply.stream, &c, 1), 1); /* of an event */
+    o->clock.now_ms += 1000; /* and no tick has come yet */
+    CHECK_INT(replica__stream_read(l.reply.stream, &c, 1), -1);
+}
+
 TEST(stopping_ends_all_streams)
 {
     OFFICE o = office_open(NULL, NULL);

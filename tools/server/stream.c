@@ -43,6 +43,7 @@ struct replica__stream {
     struct replica__event *event; /* under way */
     size_t sent;                  /* of it */
     int64_t last_ms;              /* when it was last heard */
+    int64_t expires_ms;           /* as its reader's token does; 0: never */
     bool waiting;
     bool beat;                    /* a heartbeat is due */
     bool ended;
@@ -270,6 +271,44 @@ static void wake(struct replica__stream *s)
         s->wake(s->wake_ctx);
 }
 
+/* ---- tokens that expire ---------------------------------------------------------- */
+
+static bool is_over(const struct replica__stream *s)
+{
+    const struct replica__world *world = s->service->world;
+
+    return s->expires_ms && world->now_ms(world->ctx) >= s->expires_ms;
+}
+
+/* Sooner than all others? */
+static void note_expiry(struct replica__hub *hub, int64_t expires_ms)
+{
+    if (expires_ms && (!hub->expires_ms || expires_ms < hub->expires_ms))
+        hub->expires_ms = expires_ms;
+}
+
+/* End the streams whose time is over.  Ms until that of the next is; -1: that never happens.  They
+ * are looked at only when the first of them is due. */
+static int64_t end_expired(struct replica__service *service)
+{
+    struct replica__hub *hub = &service->hub;
+    int64_t now = hub->expires_ms ? service->world->now_ms(service->world->ctx) : 0;
+
+    if (hub->expires_ms && now >= hub->expires_ms) {
+        hub->expires_ms = 0;
+        for (struct replica__stream *s = hub->first; s; s = s->next) {
+            if (s->ended || !is_over(s)) {
+                note_expiry(hub, s->ended ? 0 : s->expires_ms);
+                continue;
+            }
+            s->ended = true;
+            if (s->waiting)
+                wake(s);
+        }
+    }
+    return hub->expires_ms ? hub->expires_ms - now : -1;
+}
+
 /* ---- reading --------------------------------------------------------------------- */
 
 void replica__stream_on_wake(struct replica__stream *stream, void (*fn)(void *ctx), void *ctx)
@@ -292,7 +331,7 @@ long replica__stream_read(struct replica__stream *s, char *to, size_t room)
     long n;
     int r;
 
-    if (s->ended || s->service->hub.stopped)
+    if (s->ended || s->service->hub.stopped || is_over(s))
         return -1;
     if (!s->event && s->beat && room >= strlen(HEARTBEAT)) {
         s->beat = false;
@@ -318,7 +357,7 @@ long replica__stream_read(struct replica__stream *s, char *to, size_t room)
 static void wake_readers(struct replica__hub *hub)
 {
     for (struct replica__stream *s = hub->first; s; s = s->next) {
-        int r = s->waiting ? next_event(s) : 0;
+        int r = s->waiting && !s->ended ? next_event(s) : 0;
 
         s->ended = s->ended || r < 0;
         if (r != 0)
@@ -331,9 +370,11 @@ int64_t replica__service_tick(struct replica__service *service)
     struct replica__hub *hub = &service->hub;
     int64_t now = service->world->monotonic_ms(service->world->ctx);
     int64_t head = hub->head, emitted = hub->events_head;
+    int64_t beat_ms, expiry_ms;
 
     if (!hub->first)
         return -1;
+    expiry_ms = end_expired(service);
     if (hub->ears > 0)
         service->storage->ops->last_event(service->storage, &emitted, NULL);
     if ((service->storage->ops->head(service->storage, &head, NULL) == 0 && head != hub->head) ||
@@ -351,7 +392,8 @@ int64_t replica__service_tick(struct replica__service *service)
         s->beat = true;
         wake(s);
     }
-    return hub->first->last_ms + REPLICA__HEARTBEAT_MS - now;
+    beat_ms = hub->first->last_ms + REPLICA__HEARTBEAT_MS - now;
+    return expiry_ms >= 0 && expiry_ms < beat_ms ? expiry_ms : beat_ms;
 }
 
 void replica__service_stop(struct replica__service *service)
@@ -500,5 +542,7 @@ void replica__stream_answer(struct replica__service *service,
         replica__reply_failure(reply, &err);
         return;
     }
+    reply->stream->expires_ms = request->who ? request->who->expires_ms : 0;
+    note_expiry(hub, reply->stream->expires_ms);
     reply->type = REPLICA__REPLY_EVENTS;
 }
