@@ -34,10 +34,19 @@
     "(s.doc IS NULL OR ((s.clean_seq IS NULL OR s.clean_seq <> d.seq) AND s.unsettled IS NULL" \
     " AND s.sent_seq IS NULL AND s.todo IS NULL AND (s.aside_seq IS NULL OR s.aside_seq <> d.seq)))"
 
-/* The document's key is one that the replication is about. */
-#define OF_KEYS(keys) \
-    "CASE WHEN " keys " IS NULL THEN 1 ELSE replica_in_keys(" keys ", d.id) END"
-#define OF_REPLICATION(id) OF_KEYS("(SELECT keys FROM replication WHERE id = " id ")")
+/* The server has, or may have, a live state of the document that is stored here as another one. */
+#define KNOWN \
+    "(s.sent_seq IS NOT NULL OR s.lost_seq IS NOT NULL OR EXISTS(SELECT 1 FROM kept b" \
+    "  WHERE b.id = s.base AND b.flags & 1 = 0))"
+
+/* The replication is about the document: its key is of the pattern, and it matches the filter, or
+ * the server is to be told that it does so no more. */
+#define OF(keys, filter) \
+    "(CASE WHEN " keys " IS NULL THEN 1 ELSE replica_in_keys(" keys ", d.id) END AND CASE" \
+    " WHEN " filter " IS NULL OR " KNOWN " THEN 1 ELSE replica_match(" filter ", d.body) END)"
+#define OF_REPLICATION(id) \
+    OF("(SELECT keys FROM replication WHERE id = " id ")", \
+       "(SELECT filter FROM replication WHERE id = " id ")")
 
 /* The document is of this version; a deletion has no need to. */
 #define RISEN(version) "(d.version >= " version " OR d.flags & 1)"
@@ -46,7 +55,7 @@
 #define PASSED(since) \
     "NOT EXISTS (SELECT 1 FROM replication_collection rc JOIN replication r" \
     "  ON r.id = rc.replication LEFT JOIN state s ON s.doc = d.number AND s.replication = r.id" \
-    "  WHERE rc.coll = d.coll AND r.seen >= " since " AND " OF_KEYS("r.keys") \
+    "  WHERE rc.coll = d.coll AND r.seen >= " since " AND " OF("r.keys", "r.filter") \
     "  AND (s.doc IS NULL OR s.clean_seq IS NULL OR s.clean_seq <> d.seq" \
     "  OR s.sent_seq IS NOT NULL OR s.unsettled IS NOT NULL" \
     "  OR s.todo IS NOT NULL OR s.aside_seq = d.seq))" \
@@ -152,7 +161,7 @@ static const char *const texts[] = {
         " AND (d.bundle = ?1 OR EXISTS(SELECT 1 FROM replication_collection rc"
         "  JOIN replication r ON r.id = rc.replication LEFT JOIN state s"
         "  ON s.doc = m.doc AND s.replication = rc.replication WHERE rc.coll = d.coll"
-        "  AND m.seq > ifnull(s.clean_seq, 0) AND " OF_KEYS("r.keys") ") OR m.seq > ?2) LIMIT 1",
+        "  AND m.seq > ifnull(s.clean_seq, 0) AND " OF("r.keys", "r.filter") ") OR m.seq > ?2) LIMIT 1",
     [REPLICA__SQL_MEMBER_DROP] = "DELETE FROM member WHERE bundle = ?1",
     [REPLICA__SQL_MEMBER_GROUP] =
         "WITH RECURSIVE g(doc, seq, bundle) AS ("
@@ -257,8 +266,12 @@ static const char *const texts[] = {
         "SELECT key FROM entry WHERE idx = ?1 ORDER BY key LIMIT 1 OFFSET ?2",
     [REPLICA__SQL_ENTRY_CUT] = "DELETE FROM entry WHERE idx = ?1 AND key < ?2",
 
-    [REPLICA__SQL_REPL_KEYS] = "SELECT keys FROM replication WHERE id = ?1",
-    [REPLICA__SQL_REPL_SET_KEYS] = "UPDATE replication SET keys = ?2 WHERE id = ?1",
+    [REPLICA__SQL_REPL_ABOUT] = "SELECT keys, filter FROM replication WHERE id = ?1",
+    [REPLICA__SQL_REPL_SET_ABOUT] =
+        "UPDATE replication SET keys = ?2, filter = ?3 WHERE id = ?1",
+    [REPLICA__SQL_REPL_HAS] =
+        "SELECT ifnull(s.clean_seq, 0) = d.seq OR " OF_REPLICATION("?2") " FROM doc d"
+        " LEFT JOIN state s ON s.doc = d.number AND s.replication = ?2 WHERE d.number = ?1",
     [REPLICA__SQL_REPL_FIND] = "SELECT id, one_feed FROM replication WHERE name = ?1",
     [REPLICA__SQL_REPL_ADD] = "INSERT INTO replication(name, seen) VALUES(?1, ?2)",
     [REPLICA__SQL_REPL_SEEN] = "UPDATE replication SET seen = ?2 WHERE id = ?1",
@@ -346,9 +359,9 @@ static const char *const texts[] = {
         "    CASE WHEN f.sent_from < f.sent_to THEN min(f.sent_from, f.mark) ELSE f.mark END) FROM "
         "feed f"
         "   WHERE f.replication = r.id AND f.coll IN (0, rc.coll)), 0) AND CASE WHEN " PUSHABLE
-        "   THEN " OF_KEYS("r.keys") " END)"
+        "   THEN " OF("r.keys", "r.filter") " END)"
         "  + (SELECT count(*) FROM state s JOIN doc d ON d.number = s.doc"
-        "     WHERE s.replication = r.id AND s.todo IS NOT NULL AND " OF_KEYS("r.keys") "),"
+        "     WHERE s.replication = r.id AND s.todo IS NOT NULL AND " OF("r.keys", "r.filter") "),"
         " (SELECT count(*) FROM state s JOIN doc d ON d.number = s.doc WHERE s.replication = r.id"
         "  AND s.unsettled IS NOT NULL AND (s.aside_seq IS NULL OR s.aside_seq <> d.seq)),"
         " (SELECT count(*) FROM aside WHERE replication = r.id)"
@@ -356,7 +369,8 @@ static const char *const texts[] = {
     /* Of a document that several arms find, the first one speaks.  Its place in the last column but
      * one tells why; the last one who, or why it is set aside. */
     [REPLICA__SQL_PENDING] =
-        "WITH f AS NOT MATERIALIZED (SELECT r.id AS repl, r.name, r.keys, c.id AS coll,"
+        "WITH f AS NOT MATERIALIZED (SELECT r.id AS repl, r.name, r.keys, r.filter,"
+        "  c.id AS coll,"
         "  c.name AS collection, c.version, rc.version AS at, rc.confirmed,"
         "  ifnull(f.mark, 0) AS mark, ifnull(f.sent_from, 0) AS sent_from,"
         "  ifnull(f.sent_to, 0) AS sent_to FROM replication r"
@@ -373,14 +387,14 @@ static const char *const texts[] = {
         " FROM f CROSS JOIN doc d ON d.coll = f.coll AND d.seq > CASE"
         "  WHEN f.sent_from < f.sent_to THEN min(f.sent_from, f.mark) ELSE f.mark END"
         " LEFT JOIN state s ON s.doc = d.number AND s.replication = f.repl"
-        " WHERE CASE WHEN " PUSHABLE " THEN " OF_KEYS("f.keys") " END"
+        " WHERE CASE WHEN " PUSHABLE " THEN " OF("f.keys", "f.filter") " END"
         /* before the mark, and yet to rise */
         " UNION ALL SELECT f.name, f.collection, d.id, 9, 2, 0, d.stamp >> 16, NULL"
         " FROM f CROSS JOIN collection c ON c.id = f.coll AND c.unmigrated IS NOT NULL"
         " CROSS JOIN doc d ON d.coll = f.coll AND d.seq <= f.mark"
         " LEFT JOIN state s ON s.doc = d.number AND s.replication = f.repl"
         " WHERE NOT " RISEN("f.version") " AND CASE WHEN " PUSHABLE
-        "  THEN " OF_KEYS("f.keys") " END"
+        "  THEN " OF("f.keys", "f.filter") " END"
         /* passed by the mark */
         " UNION ALL SELECT f.name, f.collection, d.id, CASE WHEN s.sent_seq = d.seq THEN 2"
         "  WHEN NOT " RISEN("f.version") " THEN 9 WHEN s.todo = 3 THEN 8"
@@ -388,7 +402,7 @@ static const char *const texts[] = {
         "  CASE WHEN s.sent_seq = d.seq THEN 3 ELSE 2 END, 0, d.stamp >> 16, s.waits"
         " FROM replication r CROSS JOIN state s ON s.replication = r.id AND s.todo IS NOT NULL"
         " CROSS JOIN doc d ON d.number = s.doc"
-        " CROSS JOIN f ON f.repl = r.id AND f.coll = d.coll WHERE " OF_KEYS("f.keys")
+        " CROSS JOIN f ON f.repl = r.id AND f.coll = d.coll WHERE " OF("f.keys", "f.filter")
         /* in conflict */
         " UNION ALL SELECT f.name, f.collection, d.id,"
         "  CASE WHEN k.flags & 8 THEN 7 WHEN s.waits IS NULL THEN 5 ELSE 6 END, 4, 0,"

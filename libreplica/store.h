@@ -142,11 +142,13 @@ REPLICA_INTERNAL int replica__replication_open(replica_db *db, const char *name,
                                                replica_collection *const *colls, size_t n,
                                                struct replica__replication **ret_repl,
                                                replica_error *err);
-/* Before its feeds: it is about the documents whose keys match this pattern (NULL: all), both ways;
- * the others are not pushed, and are passed over when they come.  Another pattern than the last
- * time begins anew.  REPLICA_EINVAL: no pattern. */
-REPLICA_INTERNAL int replica__replication_keys(struct replica__replication *repl,
-                                               const char *keys, replica_error *err);
+/* Before its feeds: it is about the documents whose keys match this pattern, and that match this
+ * selector (each NULL: all), both ways; the others are not pushed, and are passed over when they
+ * come.  But what the server has is pushed when it is edited so that it matches no more.  Others
+ * than the last time begin anew.  REPLICA_EINVAL, REPLICA_EJSON: no pattern, no selector. */
+REPLICA_INTERNAL int replica__replication_about(struct replica__replication *repl,
+                                                const char *keys, const char *filter,
+                                                replica_error *err);
 REPLICA_INTERNAL void replica__replication_close(struct replica__replication *repl);
 REPLICA_INTERNAL int replica__replication_remove(replica_db *db, const char *name,
                                                  replica_error *err); /* 1, 0 */

@@ -201,6 +201,8 @@ static int start_call(struct replica__session *s, replica_call *call)
     request.client = replica__replication_client(s->repl);
     if (s->features & REPLICA_REMOTE_KEYS)
         request.keys = s->keys;
+    if (s->features & REPLICA_REMOTE_FILTER)
+        request.filter = s->filter;
     if (call->kind == CALL_STREAM && call->feed == 0)
         request.listen = replica__event_side_listen(s);
     return call->kind == CALL_PULL ? remote->pull(remote->ctx, call, &request)

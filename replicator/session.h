@@ -43,6 +43,7 @@ struct replica__session_options {
     replica_collection *const *collections; /* of db */
     size_t count;
     const char *keys;    /* a pattern; NULL: all */
+    const char *filter;  /* a selector; NULL: all */
     bool push, pull, live;
     bool may_downgrade;  /* speak RxDB's dialect to a server that knew ours before */
     size_t rows;         /* of a page */

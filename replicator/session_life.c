@@ -256,11 +256,13 @@ int replica__session_new(replica_db *db, const struct replica__session_options *
                                        .error = { .offset = -1 } };
     s->pull_rows = s->push_rows = s->push_most = o->rows;
     s->keys = replica__strdup(o->keys);
-    r = o->keys && !s->keys ? replica__enomem(err) : name_collections(s, err);
+    s->filter = replica__strdup(o->filter);
+    r = (o->keys && !s->keys) || (o->filter && !s->filter) ? replica__enomem(err)
+                                                           : name_collections(s, err);
     if (r >= 0)
         r = replica__replication_open(db, o->identifier, s->colls, o->count, &s->repl, err);
     if (r >= 0)
-        r = replica__replication_keys(s->repl, s->keys, err);
+        r = replica__replication_about(s->repl, s->keys, s->filter, err);
     if (r >= 0) {
         s->asking = replica__asking_new(hooks);
         r = s->asking ? 0 : replica__enomem(err);
@@ -288,6 +290,7 @@ void replica__session_free(struct replica__session *s)
     free_feeds(s);
     replica__free(s->listened);
     replica__free(s->keys);
+    replica__free(s->filter);
     replica__free(s->named);
     replica__free(s->colls);
     replica__free(s);

@@ -107,6 +107,7 @@ struct replica__session {
     replica_remote_collection *named; /* the collections, as the remote is told */
     replica_collection **colls;
     char *keys;             /* only documents of this pattern; NULL: all */
+    char *filter;           /* only those that this selector matches; NULL: all */
     enum session_state state;
     unsigned features;
     bool greeted;

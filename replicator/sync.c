@@ -3,6 +3,7 @@
 #include "replicator/remote_http.h"
 #include "replicator/sync_state.h"
 
+#include <ctype.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -78,6 +79,22 @@ static int check_collections(replica_db *db, const replica_sync_options *o, repl
     return 0;
 }
 
+/* It goes along in URLs. */
+#define FILTER_MOST 4096
+
+static int check_filter(const char *filter, replica_error *err)
+{
+    size_t escaped = 0;
+
+    for (const char *at = filter; *at; at++)
+        escaped += isalnum((unsigned char)*at) || strchr("-._~", *at) ? 1 : 3;
+    if (escaped <= FILTER_MOST)
+        return 0;
+    return replica__error_set(err, REPLICA_ELIMIT, 0,
+                              "the filter takes %zu bytes of a URL, more than %d", escaped,
+                              FILTER_MOST);
+}
+
 static int check_options(replica_db *db, const replica_sync_options *o, replica_error *err)
 {
     const unsigned both = REPLICA_SYNC_PUSH_ONLY | REPLICA_SYNC_PULL_ONLY;
@@ -99,7 +116,7 @@ static int check_options(replica_db *db, const replica_sync_options *o, replica_
     if (replica__db_in_memory(db) && !(o->flags & REPLICA_SYNC_IN_LOOP))
         return replica__error_set(err, REPLICA_ENOTSUP, 0,
                                   "a database in memory replicates in the program's loop only");
-    return 0;
+    return o->filter ? check_filter(o->filter, err) : 0;
 }
 
 /* The end of a URL is the endpoint's version: "/12".  Where it begins, behind the slash. */
@@ -171,6 +188,7 @@ static int start(replica_sync *sync, replica_db *db, const replica_sync_options 
         .collections = o->collections,
         .count = o->collection_count,
         .keys = o->keys,
+        .filter = o->filter,
         .push = !(o->flags & REPLICA_SYNC_PULL_ONLY),
         .pull = !(o->flags & REPLICA_SYNC_PUSH_ONLY),
         .live = !(o->flags & REPLICA_SYNC_ONCE),

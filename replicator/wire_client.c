@@ -140,6 +140,10 @@ void replica__wire_pull_path(enum replica__dialect dialect, const replica_pull_r
         replica__buf_str(out, "&keys=");
         add_percent(out, request->keys, strlen(request->keys));
     }
+    if (request->filter) {
+        replica__buf_str(out, "&filter=");
+        add_percent(out, request->filter, strlen(request->filter));
+    }
     if (request->fresh) {
         replica__buf_str(out, "&fresh=");
         replica__buf_int(out, request->fresh < 0 ? 0 : request->fresh);

@@ -241,22 +241,19 @@ static int takes_part(replica_collection *coll, int64_t replication, bool *ret_c
     return r;
 }
 
-/* Does the replication's pattern match the key?  1, 0. */
-static int is_about(replica_db *db, int64_t replication, const char *id, replica_error *err)
+/* Is the replication about the document?  1, 0. */
+static int is_about(replica_db *db, int64_t replication, int64_t number, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
-    const char *keys;
     int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_REPL_KEYS, &stmt, err);
+    int r = replica__sql_get(db, REPLICA__SQL_REPL_HAS, &stmt, err);
 
     if (r < 0)
         return r;
-    replica__bind_int(stmt, 1, replication, &rc);
+    replica__bind_int(stmt, 1, number, &rc);
+    replica__bind_int(stmt, 2, replication, &rc);
     r = replica__sql_step(db, stmt, rc, err);
-    if (r <= 0)
-        return r;
-    keys = (const char *)sqlite3_column_text(stmt, 0);
-    return !keys || replica_key_matches(keys, id);
+    return r > 0 ? sqlite3_column_int(stmt, 0) : r;
 }
 
 /* A newer state of the server could not be applied. */
@@ -308,11 +305,11 @@ int replica__doc_state(replica_collection *coll, const char *id, const char *rep
     if (r >= 0)
         r = replica__replication_find(db, replication, &number, &one_feed, err);
     if (r > 0)
-        r = is_about(db, number, id, err);
-    if (r > 0)
         r = takes_part(coll, number, &confirmed, &version, err);
     if (r > 0)
         r = replica__row_find(coll, id, strlen(id), &stmt, &row, err);
+    if (r > 0)
+        r = is_about(db, number, row.number, err);
     if (r < 0)
         return r;
     if (r == 0) {

@@ -39,6 +39,8 @@ void replica__replication_close(struct replica__replication *repl)
     replica__free(repl->colls);
     replica__free(repl->endpoints);
     replica__free(repl->keys);
+    replica__free(repl->filter);
+    replica__selector_free(repl->wanted);
     replica__free(repl->name);
     replica__free(repl);
 }
@@ -105,16 +107,20 @@ int replica__replication_seen(struct replica__replication *repl, replica_error *
     return replica__sql_run(repl->db, REPLICA__SQL_REPL_SEEN, err, 2, repl->number, now);
 }
 
-/* What is stored beside the pattern belongs to it: with another one the feeds begin at the
+static bool is_same(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : !a && !b;
+}
+
+/* What is stored beside pattern and filter belongs to them: with others the feeds begin at the
  * beginning, where what is in step is passed over. */
-static int put_keys(struct replica__replication *repl, replica_error *err)
+static int put_about(struct replica__replication *repl, replica_error *err)
 {
     replica_db *db = repl->db;
     REPLICA_STMT stmt = NULL;
-    const char *stored;
     bool same;
     int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_REPL_KEYS, &stmt, err);
+    int r = replica__sql_get(db, REPLICA__SQL_REPL_ABOUT, &stmt, err);
 
     if (r < 0)
         return r;
@@ -122,16 +128,17 @@ static int put_keys(struct replica__replication *repl, replica_error *err)
     r = replica__sql_step(db, stmt, rc, err);
     if (r < 0)
         return r;
-    stored = (const char *)sqlite3_column_text(stmt, 0);
-    same = stored && repl->keys ? strcmp(stored, repl->keys) == 0 : !stored && !repl->keys;
+    same = is_same((const char *)sqlite3_column_text(stmt, 0), repl->keys) &&
+           is_same((const char *)sqlite3_column_text(stmt, 1), repl->filter);
     replica__sql_reset(&stmt);
     if (same)
         return 0;
-    r = replica__sql_get(db, REPLICA__SQL_REPL_SET_KEYS, &stmt, err);
+    r = replica__sql_get(db, REPLICA__SQL_REPL_SET_ABOUT, &stmt, err);
     if (r < 0)
         return r;
     replica__bind_int(stmt, 1, repl->number, &rc);
     replica__bind_text(stmt, 2, repl->keys, REPLICA_NUL, &rc);
+    replica__bind_text(stmt, 3, repl->filter, REPLICA_NUL, &rc);
     r = replica__sql_step(db, stmt, rc, err);
     if (r >= 0)
         r = replica__sql_run(db, REPLICA__SQL_FEED_BEGIN_ALL, err, 1, repl->number);
@@ -150,7 +157,7 @@ int replica__replication_taken(struct replica__replication *repl, replica_error 
                                repl->name);
     if (r >= 0)
         r = put_collections(repl->db, repl, err);
-    return r < 0 ? r : put_keys(repl, err);
+    return r < 0 ? r : put_about(repl, err);
 }
 
 /* What another process replicates stays as that one has it, until the lease is taken. */
@@ -210,13 +217,10 @@ int replica__replication_open(replica_db *db, const char *name, replica_collecti
     return 0;
 }
 
-int replica__replication_keys(struct replica__replication *repl, const char *keys,
-                              replica_error *err)
+static int take_keys(struct replica__replication *repl, const char *keys, replica_error *err)
 {
     REPLICA_FREE char *copy = replica__strdup(keys);
     struct replica__pattern pattern = { .text = NULL };
-    REPLICA_TXN txn = NULL;
-    int64_t term = 0;
     int r = keys && !copy ? replica__enomem(err) : 0;
 
     if (r >= 0 && copy)
@@ -227,12 +231,44 @@ int replica__replication_keys(struct replica__replication *repl, const char *key
     repl->keys = copy;
     repl->pattern = pattern;
     copy = NULL;
-    r = replica__txn_begin(repl->db, &txn, err);
+    return 0;
+}
+
+static int take_filter(struct replica__replication *repl, const char *filter, replica_error *err)
+{
+    struct replica__selector *wanted = NULL;
+    char *copy = replica__strdup(filter);
+    int r = filter && !copy ? replica__enomem(err) : 0;
+
+    if (r >= 0 && copy)
+        r = replica__selector_parse(copy, REPLICA_NUL, &wanted, err);
+    if (r < 0) {
+        replica__free(copy);
+        return r;
+    }
+    replica__free(repl->filter);
+    replica__selector_free(repl->wanted);
+    repl->filter = copy;
+    repl->wanted = wanted;
+    return 0;
+}
+
+int replica__replication_about(struct replica__replication *repl, const char *keys,
+                               const char *filter, replica_error *err)
+{
+    REPLICA_TXN txn = NULL;
+    int64_t term = 0;
+    int r = take_keys(repl, keys, err);
+
+    if (r >= 0)
+        r = take_filter(repl, filter, err);
+    if (r >= 0)
+        r = replica__txn_begin(repl->db, &txn, err);
     if (r >= 0)
         r = replica__lease_is_others(repl, &term, err);
     if (r != 0)
         return r < 0 ? r : 0; /* when the lease is taken */
-    r = put_keys(repl, err);
+    r = put_about(repl, err);
     return r < 0 ? r : replica__txn_commit(&txn, err);
 }
 

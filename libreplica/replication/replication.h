@@ -7,6 +7,7 @@
 #ifndef LIBREPLICA_REPLICATION_H
 #define LIBREPLICA_REPLICATION_H
 
+#include "libreplica/filter.h"
 #include "libreplica/keys/pattern.h"
 #include "libreplica/replication/group.h"
 #include "libreplica/replication/lease.h"
@@ -49,6 +50,8 @@ struct replica__replication {
     int64_t seen; /* ms: when that was last written down */
     char *keys;   /* NULL: all */
     struct replica__pattern pattern; /* that it is */
+    char *filter; /* NULL: all */
+    struct replica__selector *wanted; /* that it is */
     char client[REPLICA__TOKEN_SIZE]; /* "": the lease was never held */
     replica_collection **colls;
     struct replica__endpoint *endpoints; /* of each */
@@ -81,6 +84,14 @@ static inline bool replica__replication_has_key(const struct replica__replicatio
                                                 const char *key, size_t len)
 {
     return !repl->keys || replica__pattern_matches(&repl->pattern, key, len);
+}
+/* Does it want a text of this kind?  1, 0, REPLICA_ENOMEM. */
+static inline int replica__replication_wants(const struct replica__replication *repl,
+                                             const char *json, size_t len)
+{
+    int r = replica__selector_match(repl->wanted, json, len);
+
+    return r == REPLICA_ELIMIT ? 0 : r; /* a regular expression that takes too long */
 }
 replica_collection *replica__replication_collection(const struct replica__replication *repl,
                                                     int64_t number);

@@ -124,6 +124,21 @@ static int keep_row(replica_db *db, const struct replica__row *row, int64_t *kep
     return *kept ? replica__kept_ref(db, *kept, err) : replica__kept_add_row(db, row, 1, kept, err);
 }
 
+/* It lies in a range that left, and went along only if the replication is about it.  1, 0. */
+static int went_along(replica_db *db, const struct replica__state *s, replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(db, REPLICA__SQL_REPL_HAS, &stmt, err);
+
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, s->doc, &rc);
+    replica__bind_int(stmt, 2, s->replication, &rc);
+    r = replica__sql_step(db, stmt, rc, err);
+    return r > 0 ? sqlite3_column_int(stmt, 0) : r;
+}
+
 /* What one replication needs of the state that is replaced.  One that the server has lost may be
  * both: the base of what comes now, and on its way there again. */
 static int capture_for(replica_db *db, struct replica__state *s, const struct replica__row *row,
@@ -132,8 +147,11 @@ static int capture_for(replica_db *db, struct replica__state *s, const struct re
     bool base = s->clean_seq == row->seq || s->lost_seq == row->seq;
     bool sent = s->clean_seq != row->seq && !s->sent && replica__state_under_way(db, s, row) &&
                 (!s->sent_seq || s->sent_seq == row->seq);
-    int r = 0;
+    int r = sent && !s->sent_seq ? went_along(db, s, err) : sent;
 
+    if (r < 0)
+        return r;
+    sent = r > 0;
     if (!base && !sent)
         return 0;
     if (base && !s->base) { /* else that is what the server has: see migrate.h */

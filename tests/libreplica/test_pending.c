@@ -120,7 +120,7 @@ TEST(keys_that_a_replication_is_not_about_are_not_pending)
 
     store_put(&s, "{\"id\":\"b/1\"}");
     store_replicate(&s, "r1");
-    CHECK_RC(replica__replication_keys(s.repl, "b/**", &test_err), 0);
+    CHECK_RC(replica__replication_about(s.repl, "b/**", NULL, &test_err), 0);
     CHECK_STR(pending(&s), "r1 notes/b/1 2 to be sent; ");
 }
 

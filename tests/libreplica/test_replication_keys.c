@@ -15,7 +15,7 @@ static void replicate(struct store *s, const char *keys)
     replica__replication_close(s->repl);
     s->repl = NULL;
     CHECK_RC(replica__replication_open(s->db, "r1", &s->coll, 1, &s->repl, &test_err), 0);
-    CHECK_RC(replica__replication_keys(s->repl, keys, &test_err), 0);
+    CHECK_RC(replica__replication_about(s->repl, keys, NULL, &test_err), 0);
     CHECK_RC(replica__lease_take(s->repl, &same, &test_err), 1);
     CHECK_RC(replica__replication_feeds(s->repl, true, &test_err), 1);
 }
@@ -111,7 +111,7 @@ TEST(no_pattern_is_refused_and_the_old_one_stays)
 
     replicate(&s, "a/*");
     put(&s, "b/1");
-    CHECK_RC(replica__replication_keys(s.repl, "a*", &test_err), REPLICA_EINVAL);
+    CHECK_RC(replica__replication_about(s.repl, "a*", NULL, &test_err), REPLICA_EINVAL);
     CHECK_INT(dirty(&s), 0);
 }
 
@@ -165,7 +165,7 @@ TEST(a_failed_allocation_leaves_the_pattern_or_sets_it)
         put(&s, "a/1");
         put(&s, "b/1");
         fault_alloc(nth);
-        r = replica__replication_keys(s.repl, "**", &test_err);
+        r = replica__replication_about(s.repl, "**", NULL, &test_err);
         failed = fault_stop();
         kept = store_sql_int(&s, "SELECT keys = 'a/*' FROM replication");
         CHECK_INT(kept, r < 0);
