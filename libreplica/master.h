@@ -61,7 +61,8 @@ REPLICA_INTERNAL int replica__master_read(replica_db *db, replica_collection *co
                                           size_t n, const struct replica__feed_options *options,
                                           replica__feed_emit emit, void *ctx, int64_t *ret_last,
                                           replica_error *err);
-/* The head of the database, and the number of documents of colls after `since`. */
+/* The head of the database, and the number of documents of colls after `since`.  -1: under a
+ * pattern or an eye there are too many to look at. */
 REPLICA_INTERNAL int replica__master_head(replica_db *db, int64_t *ret_head, replica_error *err);
 REPLICA_INTERNAL int replica__master_remaining(replica_db *db, replica_collection *const *colls,
                                                size_t n,

@@ -409,31 +409,3 @@ int replica__master_read(replica_db *db, replica_collection *const *colls, size_
     *ret_last = r > 0 && end > reading.last ? end : reading.last;
     return r > 0 && reading.until == options->until; /* there is more behind the window */
 }
-
-int replica__master_remaining(replica_db *db, replica_collection *const *colls, size_t n,
-                              const struct replica__feed_options *options,
-                              int64_t *ret_remaining, replica_error *err)
-{
-    int64_t total = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        bool older = colls[i]->unmigrated >= 0; /* the index alone does not tell them apart */
-        REPLICA_STMT stmt = NULL;
-        int rc = SQLITE_OK;
-        int r = replica__sql_get(db, older ? REPLICA__SQL_DOC_FEED_RISEN
-                                           : REPLICA__SQL_DOC_FEED_COUNT, &stmt, err);
-
-        if (r < 0)
-            return r;
-        if (older)
-            replica__bind_int(stmt, 3, colls[i]->version, &rc);
-        replica__bind_int(stmt, 1, colls[i]->number, &rc);
-        replica__bind_int(stmt, 2, options->since, &rc);
-        r = replica__sql_step(db, stmt, rc, err);
-        if (r < 0)
-            return r;
-        total += sqlite3_column_int64(stmt, 0);
-    }
-    *ret_remaining = total;
-    return 0;
-}

@@ -59,7 +59,7 @@ static const char *ask(struct office *o, struct replica__request *request,
                        const char *path_and_query)
 {
     struct replica__param params[80];
-    char room[4000];
+    char room[6000];
 
     request->who = o->who;
     split(path_and_query, room, params, request);
@@ -115,7 +115,7 @@ void office_stream(struct office *o, const char *path_and_query, const char *las
                                         .method = "GET",
                                         .last_event_id = last_event_id };
     struct replica__param params[80];
-    char room[4000];
+    char room[6000];
 
     split(path_and_query, room, params, &request);
     replica__service_answer(o->service, &request, ret_reply);

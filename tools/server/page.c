@@ -181,11 +181,18 @@ static int count_rest(struct replica__service *service, const struct replica__pa
                       const struct found *found, int64_t head, int64_t *ret, replica_error *err)
 {
     struct replica__storage *s = service->storage;
-    const struct replica__feed_options behind = { .since = page->last };
+    struct replica__view_eye eye;
+    const struct replica__feed_options behind = {
+        .since = page->last,
+        .keys = page->view->keys,
+        .eye = replica__view_eye(&eye, page->view, page->targets, found->place),
+    };
     uint64_t key = colls_key(found);
     struct replica__counted *entry;
     int64_t count = -1;
 
+    if (behind.keys || behind.eye) /* bounded, and not to be mixed with what others see */
+        return s->ops->remaining(s, found->colls, found->n, &behind, ret, err);
     for (size_t i = 0; i < REPLICA__COUNTED && count < 0; i++) {
         entry = &service->counted[i];
         if (entry->key == key && entry->since == page->since && entry->head == head)
@@ -249,7 +256,6 @@ int replica__page_replica(struct replica__service *service, struct replica__page
                                .documents = &documents,
                                .meta = &meta };
     int64_t head = 0;
-    struct replica__view_eye eye;
     int64_t remaining = 0;
     int r;
 
@@ -258,10 +264,7 @@ int replica__page_replica(struct replica__service *service, struct replica__page
         r = find_all(service, page, &found, err);
     if (r == 0)
         r = read_page(service, &reading, head, err);
-    if (page->view->keys || replica__view_eye(&eye, page->view, page->targets, found.place))
-        /* to count them is to look at all */
-        remaining = page->at_head ? 0 : -1;
-    else if (r == 0 && !page->at_head)
+    if (r == 0 && !page->at_head)
         r = count_rest(service, page, &found, head, &remaining, err);
     if (r != 0)
         return r;

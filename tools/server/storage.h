@@ -116,7 +116,7 @@ struct replica__storage_ops {
                 const struct replica__feed_options *options, replica__storage_emit emit, void *ctx,
                 int64_t *ret_last, replica_error *err);
     int (*head)(struct replica__storage *s, int64_t *ret_head, replica_error *err);
-    /* The number of documents of colls after `since`. */
+    /* The number of documents of colls after `since`; -1: there are too many to look at. */
     int (*remaining)(struct replica__storage *s, struct replica__storage_coll *const *colls,
                      size_t n, const struct replica__feed_options *options,
                      int64_t *ret_remaining, replica_error *err);
