@@ -132,6 +132,11 @@ REPLICA_INTERNAL void replica__json_merge_patch(const char *target, size_t targe
 REPLICA_INTERNAL void replica__json_add_member(const char *text, size_t len, const char *name,
                                                const char *value, struct replica__buf *out);
 
+/* The text without the members at top level that have these names; every other byte is kept. */
+REPLICA_INTERNAL void replica__json_cut_members(const char *text, size_t len,
+                                                const char *const *names, size_t n,
+                                                struct replica__buf *out);
+
 /* The text of `next`, in which each value that is the same in `stored`, as JavaScript reads it, has
  * the bytes it has there: what a peer printed again without changing it keeps its spelling. */
 REPLICA_INTERNAL void replica__json_keep_spelling(const char *stored, size_t stored_len,

@@ -85,6 +85,24 @@ void replica__json_cut_reserved(const struct replica__json_doc *doc, struct repl
     replica__json_edit_finish(&e);
 }
 
+void replica__json_cut_members(const char *text, size_t len, const char *const *names, size_t n,
+                               struct replica__buf *out)
+{
+    struct json_edit e = replica__json_edit(replica__json_value(text, len), out);
+
+    while (replica__json_edit_next(&e)) {
+        size_t i = 0;
+
+        while (i < n && !replica__json_string_is(e.it.name, names[i], strlen(names[i])))
+            i++;
+        if (i < n)
+            replica__json_edit_cut(&e);
+        else
+            replica__json_edit_keep(&e);
+    }
+    replica__json_edit_finish(&e);
+}
+
 void replica__json_add_member(const char *text, size_t len, const char *name, const char *value,
                               struct replica__buf *out)
 {
