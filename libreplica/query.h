@@ -20,6 +20,10 @@ REPLICA_BEGIN
 
 typedef struct replica_live replica_live; /* a query that is kept up to date */
 
+/* Is it a selector, the "selector" of a query?  0; REPLICA_EINVAL, REPLICA_EJSON, REPLICA_ELIMIT:
+ * it is none. */
+REPLICA_API int replica_selector_check(const char *selector, size_t len, replica_error *err);
+
 /* ---- asking ---------------------------------------------------------------------- */
 
 /* The matching documents, in order.  The cursor sees the database as it was at the first

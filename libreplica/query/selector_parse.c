@@ -342,6 +342,16 @@ int replica__selector_parse_part(const char *text, struct replica__json_value v,
 
 const struct replica__json_limits replica__query_limits = { .max_bytes = 16 * 1024 * 1024 };
 
+int replica_selector_check(const char *selector, size_t len, replica_error *err)
+{
+    struct replica__selector *parsed = NULL;
+    int r = selector ? replica__selector_parse(selector, len, &parsed, err)
+                     : replica__error_set(err, REPLICA_EINVAL, 0, "no selector");
+
+    replica__selector_free(parsed);
+    return r;
+}
+
 int replica__selector_parse(const char *json, size_t len, struct replica__selector **ret,
                             replica_error *err)
 {

@@ -3,6 +3,7 @@
  * Its promise to scripts: exit 0 means in sync, with nothing set aside. */
 #include "tools/cli/cli.h"
 #include "tools/cli/endpoint.h"
+#include "tools/cli/filter.h"
 #include "tools/cli/keys.h"
 #include "tools/cli/token.h"
 
@@ -18,9 +19,9 @@
 
 struct syncing {
     const char *db, *url, *key, *schema_file, *token_file, *dialect, *on_conflict;
-    const char *rules_arg, *rules, *keys;
+    const char *rules_arg, *rules, *keys, *filter_arg, *filter;
     const char *schema; /* text of that file */
-    struct replica__buf schema_text, rules_text;
+    struct replica__buf schema_text, rules_text, filter_text;
     struct cli_list names;
     bool once, live, push_only, pull_only, json;
     int64_t timeout_s; /* -1: not given */
@@ -178,6 +179,7 @@ static int start(struct syncing *s, const char *url)
                  (strcmp(s->dialect, "rxdb") == 0 ? REPLICA_SYNC_RXDB : 0);
     opts.token = s->token_file ? give_token : NULL;
     opts.keys = s->keys;
+    opts.filter = s->filter;
     opts.on_status = on_status;
     opts.on_error = on_error;
     opts.ctx = s;
@@ -311,6 +313,8 @@ static int sync_run(struct syncing *s)
     if (r == 0)
         r = cli_rules(s->on_conflict ? s->on_conflict : s->rules_arg, &s->rules_text, &s->rules);
     if (r == 0)
+        r = cli_filter(s->filter_arg, &s->filter_text, &s->filter);
+    if (r == 0)
         r = open_collections(s, &endpoint);
     cli_catch_signals();
     if (r == 0)
@@ -321,6 +325,7 @@ static int sync_run(struct syncing *s)
     cli_close(&s->store);
     replica__buf_free(&s->schema_text);
     replica__buf_free(&s->rules_text);
+    replica__buf_free(&s->filter_text);
     endpoint_free(&endpoint);
     return r;
 }
@@ -357,6 +362,7 @@ int cmd_sync(int argc, char **argv)
         { "on-conflict", CLI_TEXT, false, &s.on_conflict, "RULE", "server-wins, or client-wins" },
         { "rules", CLI_TEXT, false, &s.rules_arg, "JSON|@FILE", "how conflicts are settled" },
         CLI_OPTION_KEYS(&s.keys),
+        CLI_OPTION_FILTER(&s.filter_arg),
         { "timeout", CLI_NUMBER, false, &s.timeout_s, "SECONDS", "keep trying for so long (60)" },
         { "key", CLI_TEXT, false, &s.key, "FIELD", "the primary key of new collections (id)" },
         { "schema", CLI_TEXT, false, &s.schema_file, "FILE", "the schema of the first collection" },

@@ -34,7 +34,7 @@ _replica_options()
         locks) echo --url --db --watch --count --token-file --json ;;
         sync)
             echo --db --collection --url --once --live --push-only --pull-only --token-file \
-                --dialect --on-conflict --rules --keys --timeout --key --schema --json
+                --dialect --on-conflict --rules --keys --filter --timeout --key --schema --json
             ;;
         status | check | rejected) echo --db --json ;;
         conflicts) echo --db --collection --id --keys --rule --replication --after --days --json ;;
@@ -81,7 +81,7 @@ _replica()
             return
             ;;
         --url | --listen | --rev | --key | --since | --limit | --count | --older | --idle | \
-            --timeout | --max-body | --max-streams | --id | --keys | --rule | --replication | \
+            --timeout | --max-body | --max-streams | --id | --keys | --filter | --rule | --replication | \
             --after | --days | --keep | --expires | --lease)
             return
             ;;
