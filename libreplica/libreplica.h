@@ -403,6 +403,19 @@ REPLICA_API int replica_conflict_observe(replica_db *db, const replica_conflict_
 REPLICA_API int replica_conflict_restore(replica_db *db, int64_t number, replica_doc **ret_doc,
                                          replica_error *err);
 
+/* Conflicts that are not settled yet: fn for each, as an entry without number and result; rule is
+ * "ask" where nobody but a person can say ("delete": "ask" in the rules, and no handler), else "".
+ * Stops when fn returns other than 0, and returns that. */
+REPLICA_API int replica_conflict_waiting(replica_db *db, replica_collection *coll,
+                                         int (*fn)(void *ctx, const replica_conflict_entry *entry),
+                                         void *ctx, replica_error *err);
+/* Say what becomes of one, from whatever process: the local state stays and is sent, or the real
+ * one is written.  Logged with the rule "person".  replication NULL: all that are in conflict
+ * about it.  1; 0: none is.  REPLICA_EBUSY: it, or its bundle, is on its way. */
+enum { REPLICA_ANSWER_LOCAL = 1, REPLICA_ANSWER_REAL = 2 };
+REPLICA_API int replica_conflict_answer(replica_collection *coll, const char *id,
+                                        const char *replication, int answer, replica_error *err);
+
 /* ---- history --------------------------------------------------------------------- */
 
 /* The earlier states of a document, newest first, as far as its collection keeps them; each with
@@ -432,16 +445,18 @@ typedef struct replica_rejected_entry {
     const char *reason;  /* for people */
     int64_t time_ms;
     replica_doc *local;  /* the state that was set aside; NULL if there is none here */
-    const char *text;    /* UNAPPLIED: what the server sent, as far as it is text; else NULL */
+    const char *text;    /* UNAPPLIED: what the server sent, as far as it is text; REVOKED: the
+                          * edit; else NULL */
     size_t text_len;
 } replica_rejected_entry;
 REPLICA_API int replica_rejected(replica_db *db, replica_collection *coll,
                                  int (*fn)(void *ctx, const replica_rejected_entry *entry),
                                  void *ctx, replica_error *err);
-/* Try again as it is.  (To edit, put a new state: it goes out by itself.)  1; 0: no such entry. */
+/* Try again as it is, with all of its bundles.  (To edit, put a new state: it goes out by itself.)
+ * REVOKED: the edit is put as a new document.  1; 0: no such entry. */
 REPLICA_API int replica_rejected_retry(replica_db *db, int64_t number, replica_error *err);
-/* Go back to the server's state; the local one goes to the conflict log.  REPLICA_ENOTSUP: the
- * entry has no local state to discard. */
+/* Go back to the server's state, with all of its bundles; the local one goes to the conflict log.
+ * REVOKED: the edit is forgotten.  REPLICA_ENOTSUP: the entry has no local state to discard. */
 REPLICA_API int replica_rejected_discard(replica_db *db, int64_t number, replica_error *err);
 
 /* ---- replications ---------------------------------------------------------------- */
@@ -455,6 +470,17 @@ typedef struct replica_replication_entry {
     int64_t unsettled;       /* that wait for an answer of the conflict handler */
     int64_t rejected;        /* that are set aside */
 } replica_replication_entry;
+    int in_sync;             /* all of synced_ms' moment was on both sides then, nothing has failed
+                              * since, and there is nothing to be sent or settled now */
+    int64_t synced_ms;       /* since 1970: when it was last in sync; 0: never, or not since it
+                              * began anew */
+    int64_t synced_head;     /* the server's sequence number then; 0: not told */
+    int runs;                /* a process replicates now */
+    const replica_error *error; /* what it failed by since it last succeeded; NULL: nothing */
+    int64_t error_ms;
+    const char *checkpoint;  /* what the server said, or NULL; of the first feed */
+    const char *keys;        /* the pattern that it is limited to, or NULL */
+    const char *filter;      /* the selector, or NULL */
 /* fn for each, in the order of identifiers; stops when fn returns other than 0, and returns that.
  * The entry lives for the call. */
 REPLICA_API int replica_replications(replica_db *db,

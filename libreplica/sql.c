@@ -214,6 +214,15 @@ static const char *const texts[] = {
         " WHERE s.replication = ?1 AND s.doc > ?2 AND s.todo < 3 AND " RISEN("c.version")
         " AND " OF_REPLICATION("?1")
         " ORDER BY s.doc LIMIT ?3",
+    [REPLICA__SQL_STATE_WAITING] =
+        "SELECT s.replication, s.doc, s.waits IS NOT NULL FROM state s"
+        " JOIN doc d ON d.number = s.doc WHERE (s.replication, s.doc) > (?1, ?2)"
+        " AND s.unsettled IS NOT NULL AND (s.aside_seq IS NULL OR s.aside_seq <> d.seq)"
+        " AND (?3 IS NULL OR d.coll = ?3) ORDER BY s.replication, s.doc LIMIT 1",
+    [REPLICA__SQL_STATE_IN_CONFLICT] =
+        "SELECT s.replication FROM state s JOIN replication r ON r.id = s.replication"
+        " WHERE s.doc = ?1 AND s.replication > ?2 AND s.unsettled IS NOT NULL"
+        " AND (?3 IS NULL OR r.name = ?3) ORDER BY s.replication LIMIT 1",
     [REPLICA__SQL_STATE_UNSETTLED] =
         "SELECT s.doc FROM state s JOIN doc d ON d.number = s.doc"
         " JOIN collection c ON c.id = d.coll"
@@ -364,7 +373,13 @@ static const char *const texts[] = {
         "     WHERE s.replication = r.id AND s.todo IS NOT NULL AND " OF("r.keys", "r.filter") "),"
         " (SELECT count(*) FROM state s JOIN doc d ON d.number = s.doc WHERE s.replication = r.id"
         "  AND s.unsettled IS NOT NULL AND (s.aside_seq IS NULL OR s.aside_seq <> d.seq)),"
-        " (SELECT count(*) FROM aside WHERE replication = r.id)"
+        " (SELECT count(*) FROM aside WHERE replication = r.id),"
+        " r.id, r.synced, r.synced_head, r.error, r.keys, r.filter,"
+        " (SELECT checkpoint FROM feed WHERE replication = r.id ORDER BY coll LIMIT 1),"
+        /* what is yet to be compared, or shown by another version's endpoint */
+        " EXISTS(SELECT 1 FROM feed WHERE replication = r.id AND reconcile IS NOT NULL)"
+        "  OR EXISTS(SELECT 1 FROM replication_collection WHERE replication = r.id"
+        "   AND version IS NOT confirmed)"
         " FROM replication r WHERE r.name > ?1 ORDER BY r.name LIMIT 1",
     /* Of a document that several arms find, the first one speaks.  Its place in the last column but
      * one tells why; the last one who, or why it is set aside. */
@@ -457,6 +472,17 @@ static const char *const texts[] = {
     /* Bytes of an entry's states, and about what its rows take beside that. */
     [REPLICA__SQL_LOG_WEIGHT] =
         "SELECT 200 + ifnull(sum(length(CAST(body AS BLOB))), 0) FROM kept"
+    [REPLICA__SQL_NOTE_GET] =
+        "SELECT synced, synced_head, error FROM replication WHERE id = ?1",
+    [REPLICA__SQL_NOTE_PUT] =
+        "UPDATE replication SET synced = ?2, synced_head = ?3, error = ?4 WHERE id = ?1",
+    [REPLICA__SQL_NOTE_UNSYNCED] =
+        "UPDATE replication SET synced = NULL, synced_head = NULL WHERE id = ?1",
+    [REPLICA__SQL_NOTE_IS_LEFT] =
+        "SELECT 1 FROM state WHERE doc = ?1 AND replication = ?2 AND unsettled = ?3"
+        " AND waits IS NOT NULL",
+    [REPLICA__SQL_NOTE_LEAVE] =
+        "UPDATE state SET waits = '' WHERE doc = ?1 AND replication = ?2 AND unsettled = ?3",
         " WHERE id IN (?1, ?2, ?3, ?4)",
     [REPLICA__SQL_LOG_SIZE] = "SELECT value FROM number WHERE name = 'log_bytes'",
     [REPLICA__SQL_LOG_GROW] =
@@ -495,7 +521,9 @@ static const char *const texts[] = {
     [REPLICA__SQL_ASIDE_LIST] =
         "SELECT id, replication, coll, doc, kind, code, reason, time, text"
         " FROM aside WHERE id > ?1 AND (?2 IS NULL OR coll = ?2) ORDER BY id LIMIT 1",
-    [REPLICA__SQL_ASIDE_GET] = "SELECT replication, coll, doc, kind FROM aside WHERE id = ?1",
+    [REPLICA__SQL_ASIDE_GET] =
+        "SELECT replication, coll, doc, kind, text FROM aside WHERE id = ?1",
+    [REPLICA__SQL_ASIDE_TEXT] = "SELECT text FROM aside WHERE id = ?1",
     [REPLICA__SQL_ASIDE_OF] = "SELECT 1 FROM aside WHERE coll = ?1 AND doc = ?2"
                               " AND replication = ?3 AND kind = ?4",
     [REPLICA__SQL_ASIDE_KIND] =

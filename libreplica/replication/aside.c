@@ -60,6 +60,26 @@ int replica__aside_drop(replica_db *db, int64_t replication, int64_t coll, const
     return replica__sql_step(db, stmt, rc, err);
 }
 
+int replica__aside_find(replica_db *db, int64_t number, struct replica__aside_target *t,
+                        replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(db, REPLICA__SQL_ASIDE_GET, &stmt, err);
+
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, number, &rc);
+    r = replica__sql_step(db, stmt, rc, err);
+    if (r <= 0)
+        return r;
+    t->replication = sqlite3_column_int64(stmt, 0);
+    t->coll = sqlite3_column_int64(stmt, 1);
+    t->kind = sqlite3_column_int(stmt, 3);
+    t->id = replica__strdup((const char *)sqlite3_column_text(stmt, 2));
+    return t->id ? 1 : replica__enomem(err);
+}
+
 /* ---- reading --------------------------------------------------------------------- */
 
 struct entry {
@@ -71,26 +91,37 @@ struct entry {
 static void entry_free(struct entry *e)
 {
     replica_doc_unref(e->shown.local);
+    replica_doc_unref(e->shown.server);
     replica__free(e->id);
     replica__free(e->replication);
     replica__free(e->reason);
     replica__free(e->text);
 }
 
-static int read_local(replica_db *db, int64_t coll, struct entry *e, replica_error *err)
+/* Its states: what is stored here, and what the server is known to have. */
+static int read_states(replica_db *db, int64_t coll, int64_t replication, struct entry *e,
+                       replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
     struct replica__row row;
     int r = replica__row_find_in(db, coll, e->id, REPLICA_NUL, &stmt, &row, err);
 
-    return r <= 0 ? r : replica__row_doc(db, e->collection, &row, &e->shown.local, err);
+    if (r <= 0)
+        return r;
+    r = replica__row_doc(db, e->collection, &row, &e->shown.local, err);
+    if (r >= 0)
+        r = replica__state_get(db, row.number, replication, &s, err);
+    if (r <= 0)
+        return r;
+    return replica__kept_doc(db, e->collection, e->id, s.unsettled ? s.unsettled : s.base,
+                             &e->shown.server, err);
 }
 
 static int read_entry(replica_db *db, replica_collection *coll, int64_t after, struct entry *e,
                       replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
-    int64_t coll_number;
+    int64_t coll_number, replication;
     int rc = SQLITE_OK;
     int r = replica__sql_get(db, REPLICA__SQL_ASIDE_LIST, &stmt, err);
 
@@ -102,6 +133,7 @@ static int read_entry(replica_db *db, replica_collection *coll, int64_t after, s
     if (r <= 0)
         return r;
     coll_number = sqlite3_column_int64(stmt, 2);
+    replication = sqlite3_column_int64(stmt, 1);
     e->shown.number = sqlite3_column_int64(stmt, 0);
     e->shown.kind = sqlite3_column_int(stmt, 4);
     e->shown.code = sqlite3_column_int(stmt, 5);
@@ -116,9 +148,9 @@ static int read_entry(replica_db *db, replica_collection *coll, int64_t after, s
         return replica__enomem(err);
     r = replica__collection_name(db, coll_number, e->collection, err);
     if (r >= 0)
-        r = replica__replication_name(db, sqlite3_column_int64(stmt, 1), &e->replication, err);
+        r = replica__replication_name(db, replication, &e->replication, err);
     if (r >= 0)
-        r = read_local(db, coll_number, e, err);
+        r = read_states(db, coll_number, replication, e, err);
     if (r < 0)
         return r;
     e->shown.collection = e->collection;

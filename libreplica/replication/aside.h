@@ -22,4 +22,13 @@ int replica__aside_set(replica_db *db, const struct replica__aside *a, struct re
 int replica__aside_drop(replica_db *db, int64_t replication, int64_t coll, const char *id, int kind,
                         replica_error *err);
 
+/* Whom the entry with this number is about: 1, and the caller frees id; 0: there is none. */
+struct replica__aside_target {
+    int64_t replication, coll;
+    char *id;
+    int kind;
+};
+int replica__aside_find(replica_db *db, int64_t number, struct replica__aside_target *ret,
+                        replica_error *err);
+
 #endif

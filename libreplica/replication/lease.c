@@ -109,6 +109,20 @@ int replica__lease_is_others(struct replica__replication *repl, int64_t *ret_ter
     return r <= 0 ? r : !is_silent(&repl->lease, *ret_term, at);
 }
 
+int replica__lease_runs(replica_db *db, int64_t number, replica_error *err)
+{
+    struct replica__replication repl = { .db = db, .number = number };
+    struct replica__lease_asked asked;
+    int64_t term = 0, at;
+    int r = read_row(&repl, &term, &asked, err);
+
+    if (r <= 0 || replica__lease_open(&repl, NULL) < 0)
+        return r < 0 ? r : 0; /* who may not write beside the file cannot look, either */
+    r = find_lock(&repl, term, &at, NULL);
+    replica__lease_close(&repl);
+    return r > 0;
+}
+
 int replica__lease_look(struct replica__replication *repl, replica_error *err)
 {
     struct replica__lease *l = &repl->lease;

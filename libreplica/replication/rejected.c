@@ -1,39 +1,12 @@
-/* Documents that are set aside are tried again, or given up: with all that bundles join them to. */
+/* Documents that are set aside are tried again, with all that bundles join them to.  What gives
+ * them up is in discard.c. */
+#include "libreplica/accept.h"
 #include "libreplica/collection.h"
-#include "libreplica/document.h"
 #include "libreplica/migrate/migrate.h"
 #include "libreplica/replication/aside.h"
-#include "libreplica/replication/conflict_log.h"
 #include "libreplica/replication/group.h"
 #include "libreplica/txn.h"
 #include "libreplica/write.h"
-
-#include <string.h>
-
-struct target {
-    int64_t replication, coll;
-    char *id;
-    int kind;
-};
-
-static int find(replica_db *db, int64_t number, struct target *t, replica_error *err)
-{
-    REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_ASIDE_GET, &stmt, err);
-
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, number, &rc);
-    r = replica__sql_step(db, stmt, rc, err);
-    if (r <= 0)
-        return r;
-    t->replication = sqlite3_column_int64(stmt, 0);
-    t->coll = sqlite3_column_int64(stmt, 1);
-    t->kind = sqlite3_column_int(stmt, 3);
-    t->id = replica__strdup((const char *)sqlite3_column_text(stmt, 2));
-    return t->id ? 1 : replica__enomem(err);
-}
 
 /* The document takes part again: it is pushed, or its conflict is met again. */
 static int let_in(replica_db *db, int64_t replication, const struct replica__row *row,
@@ -50,7 +23,7 @@ static int let_in(replica_db *db, int64_t replication, const struct replica__row
 }
 
 /* The others of its group.  What was not set aside itself goes when they do. */
-static int let_in_group(replica_db *db, const struct target *t, int64_t doc, replica_error *err)
+static int let_in_group(replica_db *db, const struct replica__aside_target *t, int64_t doc, replica_error *err)
 {
     REPLICA_GROUP g = { 0 };
     int r = db->bundled ? replica__group_find(db, t->replication, 0, doc, false, &g, err) : 0;
@@ -68,7 +41,7 @@ static int let_in_group(replica_db *db, const struct target *t, int64_t doc, rep
     return r;
 }
 
-static int let_all_in(replica_db *db, const struct target *t, replica_error *err)
+static int let_all_in(replica_db *db, const struct replica__aside_target *t, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
     struct replica__row row;
@@ -84,7 +57,7 @@ static int let_all_in(replica_db *db, const struct target *t, replica_error *err
 }
 
 /* A migration that failed: the document is looked at again. */
-static int migrate_again(replica_db *db, const struct target *t, replica_error *err)
+static int migrate_again(replica_db *db, const struct replica__aside_target *t, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
     struct replica__row row;
@@ -94,283 +67,78 @@ static int migrate_again(replica_db *db, const struct target *t, replica_error *
     return r <= 0 ? r : replica__migrate_again(db, t->coll, row.number, err);
 }
 
-int replica_rejected_retry(replica_db *db, int64_t number, replica_error *err)
+/* The edit of a document that access ended to is a write of the program again: the server says what
+ * it thinks of it.  What is put goes out by itself, and its verdict would drop the entry, too. */
+static int put_again(replica_db *db, int64_t number, const struct replica__aside_target *t,
+                     replica_error *err)
 {
-    REPLICA_TXN txn = NULL;
-    struct target t = { 0 };
-    int r;
+    REPLICA_BORROWED coll = NULL;
+    REPLICA_FREE char *text = NULL;
+    REPLICA_STMT stmt = NULL;
+    char name[65];
+    size_t len = 0;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(db, REPLICA__SQL_ASIDE_TEXT, &stmt, err);
 
-    if (!db)
-        return replica__error_set(err, REPLICA_EINVAL, 0, "no database");
-    r = replica__txn_begin(db, &txn, err);
-    if (r >= 0)
-        r = find(db, number, &t, err);
-    if (r <= 0)
+    if (r < 0)
         return r;
-    r = t.kind == REPLICA_ASIDE_MIGRATION && !t.replication ? migrate_again(db, &t, err)
-                                                            : let_all_in(db, &t, err);
+    replica__bind_int(stmt, 1, number, &rc);
+    r = replica__sql_step(db, stmt, rc, err);
+    if (r > 0) {
+        len = (size_t)sqlite3_column_bytes(stmt, 0);
+        text = replica__strndup((const char *)sqlite3_column_text(stmt, 0), len);
+        r = text ? r : replica__enomem(err);
+    }
+    replica__sql_reset(&stmt);
+    if (r > 0)
+        r = replica__collection_name(db, t->coll, name, err);
+    if (r >= 0)
+        r = replica__collection_borrow(db, name, &coll, err);
+    if (r >= 0)
+        r = replica_put(coll, text ? text : "", len, REPLICA_ANY_REV, NULL, NULL, err);
+    return r;
+}
+
+static int let_go(replica_db *db, int64_t number, const struct replica__aside_target *t,
+                  replica_error *err)
+{
+    int r = t->kind == REPLICA_ASIDE_MIGRATION && !t->replication ? migrate_again(db, t, err)
+                                                                  : let_all_in(db, t, err);
+
     /* What could not be applied is fetched again, from the beginning: the feed has passed it. */
-    if (r >= 0 && t.kind == REPLICA_ASIDE_UNAPPLIED)
-        r = replica__sql_run(db, REPLICA__SQL_FEED_RESET, err, 1, t.replication);
+    if (r >= 0 && t->kind == REPLICA_ASIDE_UNAPPLIED)
+        r = replica__sql_run(db, REPLICA__SQL_FEED_RESET, err, 1, t->replication);
+    if (r >= 0 && t->kind == REPLICA_ASIDE_UNAPPLIED)
+        r = replica__sql_run(db, REPLICA__SQL_NOTE_UNSYNCED, err, 1, t->replication);
     if (r >= 0)
         r = replica__sql_run(db, REPLICA__SQL_ASIDE_DELETE, err, 1, number);
-    replica__free(t.id);
-    replica__txn_forget(db);
-    if (r >= 0)
-        r = replica__txn_commit(&txn, err);
-    return r < 0 ? r : 1;
-}
-
-/* ---- discarding ------------------------------------------------------------------- */
-
-/* The version that its replication has with the server. */
-static int endpoint_of(replica_db *db, int64_t replication, const replica_collection *coll,
-                       int64_t *ret, replica_error *err)
-{
-    REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_REPL_COLL_FIND, &stmt, err);
-
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, replication, &rc);
-    replica__bind_int(stmt, 2, coll->number, &rc);
-    r = replica__sql_step(db, stmt, rc, err);
-    if (r >= 0)
-        *ret = r > 0 ? sqlite3_column_int64(stmt, 1) : coll->version;
     return r;
 }
 
-/* Back to the server's state: the newest that is known, or none. */
-static int go_back(replica_db *db, int64_t replication, const struct replica__row *row,
-                   struct replica__state *s, replica_collection *coll, replica_error *err)
+int replica_rejected_retry(replica_db *db, int64_t number, replica_error *err)
 {
-    int64_t to = s->unsettled ? s->unsettled : s->base;
-    REPLICA_STMT stmt = NULL;
-    struct replica__kept k = { .flags = REPLICA__FLAG_DELETED,
-                               .version = row->version,
-                               .body = row->body,
-                               .len = row->len };
-    struct replica__written written = { 0 };
-    int64_t endpoint;
-    bool bring;
-    int r = 0;
-
-    if (!to && s->server_seq) { /* the server's own state, risen here: no edit of it can go back */
-        s->rounds = s->aside_seq = 0;
-        s->todo = REPLICA__TODO_NOW;
-        return replica__state_put(db, s, err);
-    }
-    if (to)
-        r = replica__kept_get(db, to, &stmt, &k, err);
-    if (r >= 0)
-        r = replica__conflict_log_add(db,
-                                      &(struct replica__logged){
-                                          .replication = replication,
-                                          .row = row,
-                                          .rule = "discarded",
-                                          .assumed = s->base,
-                                          .real = to,
-                                          .result = to ? NULL : &k,
-                                      },
-                                      err);
-    if (r >= 0)
-        r = replica__write(db,
-                           &(struct replica__write){
-                               .coll = coll,
-                               .id = row->id,
-                               .id_len = row->id_len,
-                               .json = k.body,
-                               .len = k.len,
-                               .deleted = (k.flags & REPLICA__FLAG_DELETED) != 0,
-                               .bundle = k.bundle,
-                               .pulled = true,
-                               .replication = replication,
-                               .stamp = k.stamp,
-                               .writer = k.writer ? k.writer : k.opening,
-                               .wseq = k.wseq,
-                               .versioned = true,
-                               .version = k.version,
-                           },
-                           row, &written, err);
-    /* A text of an older version rises, and the server is to have it in this one. */
-    if (r >= 0 && k.version < coll->version && !(k.flags & REPLICA__FLAG_DELETED))
-        r = replica__migrate_again(db, coll->number, row->number, err);
-    if (r < 0)
-        return r;
-    r = endpoint_of(db, replication, coll, &endpoint, err);
-    if (r < 0)
-        return r;
-    bring = to && !(k.flags & REPLICA__FLAG_DELETED) &&
-            (k.version < endpoint || k.flags & REPLICA__FLAG_OLDER || s->version != endpoint);
-    s->clean_seq = written.seq;
-    if (s->unsettled) {
-        s->incarnation = k.incarnation;
-        s->server_seq = k.server_seq;
-    }
-    s->rounds = s->todo = s->aside_seq = 0;
-    if (bring)
-        replica__state_bring(s, endpoint, written.seq);
-    replica__sql_reset(&stmt);
-    r = replica__state_drop_unsettled(db, s, err);
-    if (r >= 0)
-        r = replica__state_drop_base(db, s, err);
-    return r < 0 ? r : replica__state_put(db, s, err);
-}
-
-/* The collections of a group, borrowed. */
-struct borrowed {
-    replica_collection **colls;
-    size_t n;
-};
-
-static void give_back(struct borrowed *b)
-{
-    for (size_t i = 0; i < b->n; i++)
-        replica__collection_return(&b->colls[i]);
-    replica__free(b->colls);
-}
-#define BORROWED __attribute__((cleanup(give_back))) struct borrowed
-
-static replica_collection *borrowed_of(const struct borrowed *b, int64_t coll)
-{
-    for (size_t i = 0; i < b->n; i++) {
-        if (b->colls[i]->number == coll)
-            return b->colls[i];
-    }
-    return NULL;
-}
-
-static int borrow(replica_db *db, int64_t number, struct borrowed *b, replica_error *err)
-{
-    replica_collection **grown;
-    char name[65];
-    int r;
-
-    if (borrowed_of(b, number))
-        return 0;
-    grown = replica__realloc(b->colls, b->n + 1, sizeof(replica_collection *));
-    if (!grown)
-        return replica__enomem(err);
-    b->colls = grown;
-    b->colls[b->n] = NULL;
-    r = replica__collection_name(db, number, name, err);
-    if (r >= 0)
-        r = replica__collection_borrow(db, name, &b->colls[b->n], err);
-    b->n += r >= 0;
-    return r;
-}
-
-/* The documents of its group; only it, if it is of none.  1; 0: it is not stored. */
-static int group_of(replica_db *db, const struct target *t, struct replica__group *ret,
-                    replica_error *err)
-{
-    REPLICA_STMT stmt = NULL;
-    struct replica__row row;
-    int64_t doc;
-    int r = replica__row_find_in(db, t->coll, t->id, REPLICA_NUL, &stmt, &row, err);
-
-    if (r <= 0)
-        return r;
-    doc = row.number;
-    replica__sql_reset(&stmt);
-    r = replica__group_find(db, t->replication, 0, doc, false, ret, err);
-    return r < 0 ? r : 1;
-}
-
-/* Opening a collection may write, which cannot be inside the transaction. */
-static int borrow_all(replica_db *db, const struct target *t, struct borrowed *b,
-                      replica_error *err)
-{
-    REPLICA_GROUP g = { 0 };
-    int r = borrow(db, t->coll, b, err);
-
-    if (r >= 0)
-        r = group_of(db, t, &g, err);
-    for (size_t i = 0; r >= 0 && i < g.n; i++) {
-        REPLICA_STMT stmt = NULL;
-        struct replica__row row;
-        int64_t coll;
-
-        r = replica__row_by_number(db, g.docs[i], &stmt, &row, err);
-        if (r <= 0)
-            continue;
-        coll = row.coll;
-        replica__sql_reset(&stmt);
-        r = borrow(db, coll, b, err);
-    }
-    return r < 0 ? r : 0;
-}
-
-static int discard_one(replica_db *db, const struct target *t, int64_t doc,
-                       const struct borrowed *b, replica_error *err)
-{
-    REPLICA_STMT stmt = NULL;
-    struct replica__state s = { 0 };
-    struct replica__row row;
-    replica_collection *coll;
-    int r = replica__row_by_number(db, doc, &stmt, &row, err);
-
-    if (r > 0)
-        r = replica__state_get(db, row.number, t->replication, &s, err);
-    if (r < 0)
-        return r;
-    coll = borrowed_of(b, row.coll);
-    if (!coll)
-        return replica__error_set(err, REPLICA_EBUSY, 0, "'%s' joined its bundle just now", row.id);
-    if (s.aside_seq != row.seq && replica__state_under_way(db, &s, &row))
-        return replica__error_set(err, REPLICA_EBUSY, 0, "'%s' of its bundle is on its way",
-                                  row.id);
-    r = go_back(db, t->replication, &row, &s, coll, err);
-    if (r >= 0)
-        r = replica__aside_drop(db, t->replication, row.coll, row.id, 0, err);
-    return r;
-}
-
-/* It must be set aside itself; what bundles join it to goes back with it. */
-static int discard(replica_db *db, const struct target *t, const struct borrowed *b,
-                   replica_error *err)
-{
-    REPLICA_GROUP g = { 0 };
-    REPLICA_STMT stmt = NULL;
-    struct replica__state s = { 0 };
-    struct replica__row row;
-    int r = replica__row_find_in(db, t->coll, t->id, REPLICA_NUL, &stmt, &row, err);
-
-    if (r > 0)
-        r = replica__state_get(db, row.number, t->replication, &s, err);
-    if (r < 0)
-        return r;
-    if (s.aside_seq == 0 || s.aside_seq != row.seq)
-        return replica__error_set(err, REPLICA_ENOTSUP, 0, "'%s' has no local state to discard",
-                                  t->id);
-    replica__sql_reset(&stmt);
-    r = group_of(db, t, &g, err);
-    for (size_t i = 0; r >= 0 && i < g.n; i++)
-        r = discard_one(db, t, g.docs[i], b, err);
-    return r;
-}
-
-int replica_rejected_discard(replica_db *db, int64_t number, replica_error *err)
-{
+    struct replica__aside_target t = { 0 };
     REPLICA_TXN txn = NULL;
-    BORROWED b = { 0 };
-    struct target t = { 0 };
     int r;
 
     if (!db)
         return replica__error_set(err, REPLICA_EINVAL, 0, "no database");
-    r = find(db, number, &t, err);
+    r = replica__aside_find(db, number, &t, err);
     if (r <= 0)
         return r;
-    r = borrow_all(db, &t, &b, err);
+    if (t.kind == REPLICA_ASIDE_REVOKED)
+        r = put_again(db, number, &t, err);
+    replica__free(t.id);
+    t.id = NULL;
     if (r >= 0)
         r = replica__txn_begin(db, &txn, err);
     if (r >= 0)
-        r = discard(db, &t, &b, err);
-    if (r >= 0)
-        r = replica__sql_run(db, REPLICA__SQL_ASIDE_DELETE, err, 1, number);
+        r = replica__aside_find(db, number, &t, err);
+    if (r <= 0)
+        return r;
+    r = let_go(db, number, &t, err);
     replica__free(t.id);
+    replica__txn_forget(db);
     if (r >= 0)
         r = replica__txn_commit(&txn, err);
     return r < 0 ? r : 1;

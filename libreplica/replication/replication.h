@@ -79,6 +79,9 @@ int replica__replication_taken(struct replica__replication *repl, replica_error 
 int replica__pending_in_file(struct replica__replication *repl, replica_error *err);
 /* No page is out any more. */
 void replica__feed_forget_out(struct replica__feed *feed);
+/* The column of a replication's error, as replica__note_put() writes it. */
+int replica__note_read_error(const char *json, replica_error *ret, int64_t *ret_ms,
+                             replica_error *err);
 /* Is it about this key? */
 static inline bool replica__replication_has_key(const struct replica__replication *repl,
                                                 const char *key, size_t len)

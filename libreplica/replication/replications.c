@@ -1,17 +1,73 @@
 /* The list of replications, for those who want to know what is not on a server yet. */
 #include "libreplica/replication/replication.h"
+#include "libreplica/store.h"
 
 #include <string.h>
 
 struct entry {
     replica_replication_entry shown;
-    char *identifier, *collections;
+    replica_error error;
+    char *identifier, *collections, *checkpoint, *keys, *filter;
 };
 
 static void entry_free(struct entry *e)
 {
     replica__free(e->identifier);
     replica__free(e->collections);
+    replica__free(e->checkpoint);
+    replica__free(e->keys);
+    replica__free(e->filter);
+}
+
+/* NULL stays NULL. */
+static char *take_text(sqlite3_stmt *stmt, int column, bool *failed)
+{
+    const char *text = (const char *)sqlite3_column_text(stmt, column);
+    char *copy = replica__strdup(text);
+
+    *failed |= !copy && sqlite3_column_type(stmt, column) != SQLITE_NULL;
+    return copy;
+}
+
+static int read_error(sqlite3_stmt *stmt, int column, struct entry *e, replica_error *err)
+{
+    const char *json = (const char *)sqlite3_column_text(stmt, column);
+    int r;
+
+    if (!json)
+        return sqlite3_column_type(stmt, column) == SQLITE_NULL ? 0 : replica__enomem(err);
+    r = replica__note_read_error(json, &e->error, &e->shown.error_ms, err);
+    if (r >= 0)
+        e->shown.error = &e->error;
+    return r;
+}
+
+static int read_row(sqlite3_stmt *stmt, struct entry *e, replica_error *err)
+{
+    replica_replication_entry *shown = &e->shown;
+    bool failed = false;
+
+    e->identifier = take_text(stmt, 0, &failed);
+    e->collections = take_text(stmt, 1, &failed);
+    e->keys = take_text(stmt, 10, &failed);
+    e->filter = take_text(stmt, 11, &failed);
+    e->checkpoint = take_text(stmt, 12, &failed);
+    if (failed)
+        return replica__enomem(err);
+    shown->identifier = e->identifier;
+    shown->collections = e->collections ? e->collections : "";
+    shown->checkpoint = e->checkpoint;
+    shown->keys = e->keys;
+    shown->filter = e->filter;
+    shown->started_ms = sqlite3_column_int64(stmt, 2);
+    shown->dirty = sqlite3_column_int64(stmt, 3);
+    shown->unsettled = sqlite3_column_int64(stmt, 4);
+    shown->rejected = sqlite3_column_int64(stmt, 5);
+    shown->synced_ms = sqlite3_column_int64(stmt, 7);
+    shown->synced_head = sqlite3_column_int64(stmt, 8);
+    shown->in_sync = shown->synced_ms && !shown->dirty && !shown->unsettled &&
+                     sqlite3_column_type(stmt, 9) == SQLITE_NULL && !sqlite3_column_int(stmt, 13);
+    return read_error(stmt, 9, e, err);
 }
 
 /* The entry behind the one called `after`: 1; 0: there is none.  The statement is closed with this
@@ -19,7 +75,7 @@ static void entry_free(struct entry *e)
 static int next(replica_db *db, const char *after, struct entry *e, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
-    const char *collections;
+    int64_t number;
     int rc = SQLITE_OK;
     int r = replica__sql_get(db, REPLICA__SQL_REPL_NEXT, &stmt, err);
 
@@ -29,17 +85,14 @@ static int next(replica_db *db, const char *after, struct entry *e, replica_erro
     r = replica__sql_step(db, stmt, rc, err);
     if (r <= 0)
         return r;
-    collections = (const char *)sqlite3_column_text(stmt, 1);
-    e->identifier = replica__strdup((const char *)sqlite3_column_text(stmt, 0));
-    e->collections = replica__strdup(collections ? collections : "");
-    if (!e->identifier || !e->collections)
-        return replica__enomem(err);
-    e->shown.identifier = e->identifier;
-    e->shown.collections = e->collections;
-    e->shown.started_ms = sqlite3_column_int64(stmt, 2);
-    e->shown.dirty = sqlite3_column_int64(stmt, 3);
-    e->shown.unsettled = sqlite3_column_int64(stmt, 4);
-    e->shown.rejected = sqlite3_column_int64(stmt, 5);
+    r = read_row(stmt, e, err);
+    number = sqlite3_column_int64(stmt, 6);
+    replica__sql_reset(&stmt);
+    if (r >= 0)
+        r = replica__lease_runs(db, number, err);
+    if (r < 0)
+        return r;
+    e->shown.runs = r;
     return 1;
 }
 
@@ -47,22 +100,24 @@ int replica_replications(replica_db *db,
                          int (*fn)(void *ctx, const replica_replication_entry *entry), void *ctx,
                          replica_error *err)
 {
-    struct entry last = { .identifier = NULL };
+    struct entry entries[2] = { { .identifier = NULL }, { .identifier = NULL } };
+    size_t at = 0;
     bool more;
     int r;
 
     if (!db || !fn)
         return replica__error_set(err, REPLICA_EINVAL, 0, "no database, or no function");
     do {
-        struct entry e = { .identifier = NULL };
+        struct entry *last = &entries[at], *e = &entries[!at];
 
-        r = next(db, last.identifier ? last.identifier : "", &e, err);
-        entry_free(&last);
-        last = e;
+        *e = (struct entry){ .identifier = NULL };
+        r = next(db, last->identifier ? last->identifier : "", e, err);
+        entry_free(last);
+        at = !at;
         more = r > 0;
         if (more)
-            r = fn(ctx, &last.shown);
+            r = fn(ctx, &e->shown);
     } while (more && r == 0);
-    entry_free(&last);
+    entry_free(&entries[at]);
     return r;
 }

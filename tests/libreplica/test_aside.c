@@ -217,3 +217,62 @@ TEST(the_same_document_may_be_set_aside_by_two_replications)
     CHECK_STR(page.rows[0].json, A1);
     store_sound(&s);
 }
+
+/* Access ended: the document is gone, and the edit is in the entry. */
+static struct store revoked(void)
+{
+    STORE s = store_empty();
+    struct store ret;
+
+    store_replicate(&s, "r1");
+    store_clean(&s, A1, 5);
+    CHECK_INT(store_pull(&s, NULL, &(struct come){ .json = A1, .sequence = 6, .deleted = true }, 1),
+              0);
+    store_sql(&s, "INSERT INTO aside(replication, coll, doc, kind, code, reason, time, text)"
+                  " SELECT r.id, c.id, 'a', 5, 403, 'access has ended', 1700000000000,"
+                  " '" A2 "' FROM replication r, collection c");
+    ret = s;
+    s = (struct store){ .db = NULL };
+    return ret;
+}
+
+TEST(an_edit_that_access_ended_to_is_put_again_by_a_retry)
+{
+    STORE s = revoked();
+    PAGE page = { 0 };
+
+    CHECK_STR(store_json(&s, "a"), NULL);
+    CHECK_RC(replica_rejected_retry(s.db, entry(&s), &test_err), 1);
+    CHECK_STR(store_json(&s, "a"), A2);
+    CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM aside"), 0);
+    CHECK_INT(store_push(&s, &page), 1);
+    CHECK_STR(page.rows[0].json, A2);
+    store_sound(&s);
+}
+
+TEST(an_edit_that_access_ended_to_is_forgotten_by_a_discard)
+{
+    STORE s = revoked();
+
+    CHECK_RC(replica_rejected_discard(s.db, entry(&s), &test_err), 1);
+    CHECK_STR(store_json(&s, "a"), NULL);
+    CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM aside"), 0);
+    store_sound(&s);
+}
+
+static int check_states(void *ctx, const replica_rejected_entry *e)
+{
+    CHECK_STR(replica_doc_json(e->local, NULL), A2);
+    CHECK_STR(replica_doc_json(e->server, NULL), ctx);
+    return 0;
+}
+
+TEST(an_entry_has_the_newest_state_of_the_server)
+{
+    STORE s = refused();
+    char first[] = A1, newer[] = A3;
+
+    CHECK_RC(replica_rejected(s.db, NULL, check_states, first, &test_err), 0);
+    CHECK_INT(store_pull_one(&s, A3, 9), REPLICA__PULLED_UNSETTLED);
+    CHECK_RC(replica_rejected(s.db, NULL, check_states, newer, &test_err), 0);
+}
