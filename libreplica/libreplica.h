@@ -448,6 +448,7 @@ typedef struct replica_rejected_entry {
     const char *text;    /* UNAPPLIED: what the server sent, as far as it is text; REVOKED: the
                           * edit; else NULL */
     size_t text_len;
+    replica_doc *server; /* the newest state of the server that is known; NULL if there is none */
 } replica_rejected_entry;
 REPLICA_API int replica_rejected(replica_db *db, replica_collection *coll,
                                  int (*fn)(void *ctx, const replica_rejected_entry *entry),
@@ -469,7 +470,6 @@ typedef struct replica_replication_entry {
     int64_t dirty;           /* documents that wait to be sent */
     int64_t unsettled;       /* that wait for an answer of the conflict handler */
     int64_t rejected;        /* that are set aside */
-} replica_replication_entry;
     int in_sync;             /* all of synced_ms' moment was on both sides then, nothing has failed
                               * since, and there is nothing to be sent or settled now */
     int64_t synced_ms;       /* since 1970: when it was last in sync; 0: never, or not since it
@@ -481,6 +481,7 @@ typedef struct replica_replication_entry {
     const char *checkpoint;  /* what the server said, or NULL; of the first feed */
     const char *keys;        /* the pattern that it is limited to, or NULL */
     const char *filter;      /* the selector, or NULL */
+} replica_replication_entry;
 /* fn for each, in the order of identifiers; stops when fn returns other than 0, and returns that.
  * The entry lives for the call. */
 REPLICA_API int replica_replications(replica_db *db,

@@ -103,6 +103,7 @@ static int read_states(replica_db *db, int64_t coll, int64_t replication, struct
                        replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
+    struct replica__state s;
     struct replica__row row;
     int r = replica__row_find_in(db, coll, e->id, REPLICA_NUL, &stmt, &row, err);
 
@@ -132,8 +133,8 @@ static int read_entry(replica_db *db, replica_collection *coll, int64_t after, s
     r = replica__sql_step(db, stmt, rc, err);
     if (r <= 0)
         return r;
-    coll_number = sqlite3_column_int64(stmt, 2);
     replication = sqlite3_column_int64(stmt, 1);
+    coll_number = sqlite3_column_int64(stmt, 2);
     e->shown.number = sqlite3_column_int64(stmt, 0);
     e->shown.kind = sqlite3_column_int(stmt, 4);
     e->shown.code = sqlite3_column_int(stmt, 5);
