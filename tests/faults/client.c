@@ -4,8 +4,8 @@
  *     client DB URL OPTIONS COLLECTION[=RULES]...
  *
  * OPTIONS: letters, or "-": r RxDB's dialect only, p paused at the start, f requests are given up
- * after 500 ms, s small pages.  RULES: JSON, or "add", a handler of the program that adds up "n", or "fail", one
- * that fails.
+ * after 500 ms, s small pages.  RULES: JSON, or "add", a handler of the program that adds up "n",
+ * or "fail", one that fails.
  *
  * An answer begins with "ok ", and JSON if there is something to tell; or with "err ", and the name
  * of the code. */

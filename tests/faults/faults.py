@@ -36,6 +36,7 @@ class Client:
         self.url = f'{url}/{collections[0].split("=")[0]}/0'
         self.collections = collections
         self.process = None
+        self.said = []   # each line, and its answer
         self.start()
 
     def start(self):
@@ -65,7 +66,9 @@ class Client:
 
     def do(self, line):
         self.send(line)
-        return self.read(line)
+        answer = self.read(line)
+        self.said.append((line, answer))
+        return answer
 
     def put(self, collection, document, rev='*'):
         self.do(f'put {collection} {rev} {json.dumps(document, separators=(",", ":"))}')

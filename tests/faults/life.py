@@ -12,7 +12,7 @@ from faults import Client, Died, Failure, Refused, Server, check_file, rss
 OURS = ('notes', 'sums={"":"merge","/n":"sum"}', 'adds=add', 'sets={"":"merge","/w":"set-union"}')
 STOCK = ('notes', 'sets={"":"merge","/w":"set-union"}')
 KEYS = 6
-STEPS = 70
+STEPS = 160
 MEMORY_KIB = 96 * 1024   # of a client or a server; with a page in flight they are far below
 REQUESTS = 40            # for each thing that is done, to all ends; a loop makes thousands
 
@@ -155,7 +155,7 @@ class Life:
     def step(self):
         deeds = ((60, self.edit), (4, lambda: self.edit(True)), (4, self.restart_client),
                  (3, self.server_goes), (2, self.restart_server), (10, self.look),
-                 (12, self.pass_time), (8, self.hurry))
+                 (25, self.pass_time), (10, self.hurry))
         self.deeds += 1
         self.dice.choices([deed for _, deed in deeds], [weight for weight, _ in deeds])[0]()
 
@@ -213,10 +213,12 @@ class Life:
                   if entry['collection'] == 'notes'
                   for state in (entry['local'], entry['result']) if state}
         found = {document.get('w') for document in there.values()} | logged | self.taken
+        written = found | self.replaced | {before for _, before in self.perhaps}
         replaced = self.replaced | {before for token, before in self.perhaps
-                                    if token is None or token in found}
+                                    if token is None or token in written}
         lost = self.written['notes'] - found - replaced
         if lost:
+            self.show_history(lost)
             raise Failure(f'{lost} are nowhere')
 
     def check_sets(self):
@@ -269,6 +271,18 @@ class Life:
         self.server.close()
         if os.environ.get('REPLICA_FAULT_SHOW'):
             self.show()
+
+    def show_history(self, tokens):
+        """What the network saw of them."""
+        for number, request in enumerate(self.server.proxy.requests):
+            for message in (request.message, request.answer):
+                if message and any(token.encode() in message.body for token in tokens):
+                    print(f'# {number} {request.name} {request.fault} {request.status}: '
+                          f'{message.body}', flush=True)
+        for client in self.clients:
+            for line, answer in client.said:
+                if any(token in line + str(answer) for token in tokens) and 'snap' not in line:
+                    print(f'# {client.name} {line} {answer}', flush=True)
 
     def show(self):
         faults = collections.Counter(r.fault for r in self.server.proxy.requests)
