@@ -202,6 +202,15 @@ static const char *const texts[] = {
                                " ?14)",
     [REPLICA__SQL_STATE_WAITS] =
         "UPDATE state SET waits = ?3 WHERE doc = ?1 AND replication = ?2",
+    [REPLICA__SQL_STATE_WAITING] =
+        "SELECT s.replication, s.doc, s.waits IS NOT NULL FROM state s"
+        " JOIN doc d ON d.number = s.doc WHERE (s.replication, s.doc) > (?1, ?2)"
+        " AND s.unsettled IS NOT NULL AND (s.aside_seq IS NULL OR s.aside_seq <> d.seq)"
+        " AND (?3 IS NULL OR d.coll = ?3) ORDER BY s.replication, s.doc LIMIT 1",
+    [REPLICA__SQL_STATE_IN_CONFLICT] =
+        "SELECT s.replication FROM state s JOIN replication r ON r.id = s.replication"
+        " WHERE s.doc = ?1 AND s.replication > ?2 AND s.unsettled IS NOT NULL"
+        " AND (?3 IS NULL OR r.name = ?3) ORDER BY s.replication LIMIT 1",
     [REPLICA__SQL_STATE_TODO] =
         "SELECT s.doc FROM state s JOIN doc d ON d.number = s.doc"
         " JOIN collection c ON c.id = d.coll"
@@ -214,15 +223,6 @@ static const char *const texts[] = {
         " WHERE s.replication = ?1 AND s.doc > ?2 AND s.todo < 3 AND " RISEN("c.version")
         " AND " OF_REPLICATION("?1")
         " ORDER BY s.doc LIMIT ?3",
-    [REPLICA__SQL_STATE_WAITING] =
-        "SELECT s.replication, s.doc, s.waits IS NOT NULL FROM state s"
-        " JOIN doc d ON d.number = s.doc WHERE (s.replication, s.doc) > (?1, ?2)"
-        " AND s.unsettled IS NOT NULL AND (s.aside_seq IS NULL OR s.aside_seq <> d.seq)"
-        " AND (?3 IS NULL OR d.coll = ?3) ORDER BY s.replication, s.doc LIMIT 1",
-    [REPLICA__SQL_STATE_IN_CONFLICT] =
-        "SELECT s.replication FROM state s JOIN replication r ON r.id = s.replication"
-        " WHERE s.doc = ?1 AND s.replication > ?2 AND s.unsettled IS NOT NULL"
-        " AND (?3 IS NULL OR r.name = ?3) ORDER BY s.replication LIMIT 1",
     [REPLICA__SQL_STATE_UNSETTLED] =
         "SELECT s.doc FROM state s JOIN doc d ON d.number = s.doc"
         " JOIN collection c ON c.id = d.coll"
@@ -438,6 +438,17 @@ static const char *const texts[] = {
         " FROM aside a CROSS JOIN f ON f.coll = a.coll"
         "  AND (a.replication = f.repl OR a.replication = 0)"
         ") GROUP BY name, collection, id ORDER BY name, collection, id",
+    [REPLICA__SQL_NOTE_GET] =
+        "SELECT synced, synced_head, error FROM replication WHERE id = ?1",
+    [REPLICA__SQL_NOTE_PUT] =
+        "UPDATE replication SET synced = ?2, synced_head = ?3, error = ?4 WHERE id = ?1",
+    [REPLICA__SQL_NOTE_UNSYNCED] =
+        "UPDATE replication SET synced = NULL, synced_head = NULL WHERE id = ?1",
+    [REPLICA__SQL_NOTE_IS_LEFT] =
+        "SELECT 1 FROM state WHERE doc = ?1 AND replication = ?2 AND unsettled = ?3"
+        " AND waits IS NOT NULL",
+    [REPLICA__SQL_NOTE_LEAVE] =
+        "UPDATE state SET waits = '' WHERE doc = ?1 AND replication = ?2 AND unsettled = ?3",
     [REPLICA__SQL_BACKLOG] =
         "SELECT (SELECT count(*) FROM state s JOIN doc d ON d.number = s.doc"
         "  WHERE s.replication = ?1 AND s.todo IS NOT NULL AND " OF_REPLICATION("?1") "),"
@@ -472,17 +483,6 @@ static const char *const texts[] = {
     /* Bytes of an entry's states, and about what its rows take beside that. */
     [REPLICA__SQL_LOG_WEIGHT] =
         "SELECT 200 + ifnull(sum(length(CAST(body AS BLOB))), 0) FROM kept"
-    [REPLICA__SQL_NOTE_GET] =
-        "SELECT synced, synced_head, error FROM replication WHERE id = ?1",
-    [REPLICA__SQL_NOTE_PUT] =
-        "UPDATE replication SET synced = ?2, synced_head = ?3, error = ?4 WHERE id = ?1",
-    [REPLICA__SQL_NOTE_UNSYNCED] =
-        "UPDATE replication SET synced = NULL, synced_head = NULL WHERE id = ?1",
-    [REPLICA__SQL_NOTE_IS_LEFT] =
-        "SELECT 1 FROM state WHERE doc = ?1 AND replication = ?2 AND unsettled = ?3"
-        " AND waits IS NOT NULL",
-    [REPLICA__SQL_NOTE_LEAVE] =
-        "UPDATE state SET waits = '' WHERE doc = ?1 AND replication = ?2 AND unsettled = ?3",
         " WHERE id IN (?1, ?2, ?3, ?4)",
     [REPLICA__SQL_LOG_SIZE] = "SELECT value FROM number WHERE name = 'log_bytes'",
     [REPLICA__SQL_LOG_GROW] =

@@ -480,6 +480,24 @@ REPLICA_INTERNAL int replica__settle(struct replica__replication *repl,
                                      struct replica__settled *answers, size_t n,
                                      replica_error *err);
 
+/* ---- what is noted down for people ------------------------------------------------ */
+
+struct replica__note {
+    int64_t synced_ms;   /* when it was last in sync; 0: never, or it began anew since */
+    int64_t synced_head; /* the server's number then; 0: not told */
+    replica_error error; /* what it fails by since; code 0: nothing */
+    int64_t error_ms;
+};
+REPLICA_INTERNAL int replica__note_get(struct replica__replication *repl,
+                                       struct replica__note *ret, replica_error *err);
+REPLICA_INTERNAL int replica__note_put(struct replica__replication *repl,
+                                       const struct replica__note *note, replica_error *err);
+/* Nobody but a person can say what becomes of these (doc and unsettled of each), as they are: for
+ * replica_pending(). */
+REPLICA_INTERNAL int replica__unsettled_leave(struct replica__replication *repl,
+                                              const int64_t (*left)[2], size_t n,
+                                              replica_error *err);
+
 /* ---- what is left to do ---------------------------------------------------------- */
 
 struct replica__backlog {
@@ -504,21 +522,3 @@ REPLICA_INTERNAL int replica__doc_state(replica_collection *coll, const char *id
                                         replica_error *err);
 
 #endif
-/* ---- what is noted down for people ------------------------------------------------ */
-
-struct replica__note {
-    int64_t synced_ms;   /* when it was last in sync; 0: never, or it began anew since */
-    int64_t synced_head; /* the server's number then; 0: not told */
-    replica_error error; /* what it fails by since; code 0: nothing */
-    int64_t error_ms;
-};
-REPLICA_INTERNAL int replica__note_get(struct replica__replication *repl,
-                                       struct replica__note *ret, replica_error *err);
-REPLICA_INTERNAL int replica__note_put(struct replica__replication *repl,
-                                       const struct replica__note *note, replica_error *err);
-/* Nobody but a person can say what becomes of these (doc and unsettled of each), as they are: for
- * replica_pending(). */
-REPLICA_INTERNAL int replica__unsettled_leave(struct replica__replication *repl,
-                                              const int64_t (*left)[2], size_t n,
-                                              replica_error *err);
-

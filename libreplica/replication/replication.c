@@ -469,6 +469,8 @@ int replica__feed_reset(struct replica__replication *repl, size_t feed, replica_
     if (r >= 0)
         r = replica__feed_put(repl, f, err);
     if (r >= 0)
+        r = replica__sql_run(repl->db, REPLICA__SQL_NOTE_UNSYNCED, err, 1, repl->number);
+    if (r >= 0)
         r = replica__txn_commit(&txn, err);
     if (r < 0) {
         f->checkpoint = old;
@@ -477,8 +479,6 @@ int replica__feed_reset(struct replica__replication *repl, size_t feed, replica_
     return r;
 }
 
-    if (r >= 0)
-        r = replica__sql_run(repl->db, REPLICA__SQL_NOTE_UNSYNCED, err, 1, repl->number);
 replica_collection *replica__replication_collection(const struct replica__replication *repl,
                                                     int64_t number)
 {
