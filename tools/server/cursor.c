@@ -17,7 +17,7 @@ struct replica__cursor {
     struct replica__service *service;
     struct replica__target target;
     struct replica__view view;
-    int64_t since;
+    int64_t asked, since;
     size_t left;
     size_t documents;
     struct replica__feed_bundles bundles; /* in the page so far */
@@ -43,7 +43,7 @@ int replica__pages_open(struct replica__service *service, const struct replica__
     c->target = *target;
     c->view = *view;
     *view = (struct replica__view){ 0 };
-    c->since = since;
+    c->asked = c->since = since;
     c->left = target->coll ? limit : 0;
     snprintf(c->lwt, sizeof(c->lwt), "%s", asked_lwt);
     memcpy(c->id, asked_id, id_len);
@@ -87,19 +87,26 @@ static int emit(void *ctx, const struct replica__storage_doc *doc)
     return part->out->len - part->start > PART_BYTES;
 }
 
+/* Who asks with an empty page's checkpoint again looks at the same documents again; where most are
+ * hidden from it, it is told how far it has come. */
 static void finish(struct replica__cursor *c, struct replica__buf *out)
 {
-    const char *id = c->documents ? c->service->incarnation : c->id;
+    struct replica__place place = { .lwt = c->since };
 
     c->ended = true;
-    replica__buf_str(out, "],\"checkpoint\":{\"id\":");
-    replica__buf_json_string(out, id, strlen(id));
-    replica__buf_str(out, ",\"lwt\":");
-    if (c->documents)
-        replica__buf_int(out, c->since);
-    else
+    replica__buf_str(out, "],\"checkpoint\":");
+    if (c->documents || (c->view.rights && c->since > c->asked)) {
+        memcpy(place.id, c->service->incarnation, sizeof(place.id));
+        memcpy(place.view, c->view.place, sizeof(place.view));
+        replica__place_add(&place, out);
+    } else {
+        replica__buf_str(out, "{\"id\":");
+        replica__buf_json_string(out, c->id, strlen(c->id));
+        replica__buf_str(out, ",\"lwt\":");
         replica__buf_str(out, c->lwt);
-    replica__buf_str(out, "}}");
+        replica__buf_char(out, '}');
+    }
+    replica__buf_char(out, '}');
 }
 
 /* 1: it was the end. */

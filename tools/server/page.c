@@ -218,6 +218,7 @@ static void add_page(struct replica__service *service, const struct replica__pag
     struct replica__place place;
 
     memcpy(place.id, service->incarnation, sizeof(place.id));
+    memcpy(place.view, page->view->place, sizeof(place.view));
     replica__buf_reserve(out, meta->len + documents->len + 512);
     replica__buf_char(out, '{');
     if (page->now_ms) {
@@ -281,15 +282,6 @@ static void add_rxdb(struct reading *r, const struct replica__storage_doc *doc)
     replica__page_add_state(doc->json, doc->len, doc->deleted || doc->gone, r->documents);
 }
 
-static void end_rxdb(const char *id, const char *lwt, struct replica__buf *out)
-{
-    replica__buf_str(out, "],\"checkpoint\":{\"id\":");
-    replica__buf_json_string(out, id, strlen(id));
-    replica__buf_str(out, ",\"lwt\":");
-    replica__buf_str(out, lwt);
-    replica__buf_str(out, "}}");
-}
-
 int replica__page_rxdb(struct replica__service *service, struct replica__page *page,
                        struct replica__buf *out, replica_error *err)
 {
@@ -297,8 +289,8 @@ int replica__page_rxdb(struct replica__service *service, struct replica__page *p
     struct reading reading = {
         .page = page, .found = &found, .add = add_rxdb, .documents = out
     };
+    struct replica__place place = { .lwt = 0 };
     int64_t head = 0;
-    REPLICA_BUF lwt = REPLICA_BUF_INIT;
     int r;
 
     r = service->storage->ops->head(service->storage, &head, err);
@@ -310,9 +302,11 @@ int replica__page_rxdb(struct replica__service *service, struct replica__page *p
     r = read_page(service, &reading, head, err);
     if (r < 0)
         return r;
-    replica__buf_int(&lwt, page->last);
-    if (lwt.r < 0)
-        return replica__enomem(err);
-    end_rxdb(service->incarnation, lwt.data, out);
+    memcpy(place.id, service->incarnation, sizeof(place.id));
+    memcpy(place.view, page->view->place, sizeof(place.view));
+    place.lwt = page->last;
+    replica__buf_str(out, "],\"checkpoint\":");
+    replica__place_add(&place, out);
+    replica__buf_char(out, '}');
     return out->r < 0 ? replica__enomem(err) : 0;
 }

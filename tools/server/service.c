@@ -66,6 +66,14 @@ void replica__reply_timeline(struct replica__reply *reply, const struct replica_
     replica__buf_char(&reply->body, '}');
 }
 
+void replica__reply_reconcile(struct replica__reply *reply, const char *why)
+{
+    replica__reply_begin(reply, 409, "reconcile", "what lies behind the checkpoint is not known");
+    replica__buf_str(&reply->body, ",\"why\":");
+    replica__buf_json_string(&reply->body, why, strlen(why));
+    replica__buf_char(&reply->body, '}');
+}
+
 void replica__reply_failure(struct replica__reply *reply, const replica_error *err)
 {
     bool passes = err->code == REPLICA_EBUSY || err->code == REPLICA_ENOMEM;
@@ -281,18 +289,18 @@ static bool is_text(const char *text)
     return string.r == 0 && replica__json_check(string.data, string.len, NULL, NULL) == 0;
 }
 
-/* Where a stock client's checkpoint is on our timeline; elsewhere it is the beginning. */
-static int stock_since(struct replica__service *service, const char *id, const char *lwt,
-                       int64_t *ret_since, replica_error *err)
+/* Where a stock client's checkpoint is on our timeline, and in this view; elsewhere it is the
+ * beginning. */
+static int stock_since(struct replica__service *service, const struct replica__view *view,
+                       const char *id, const char *lwt, int64_t *ret_since, replica_error *err)
 {
     struct replica__place place = { .lwt = 0 };
     struct replica__place common;
     int r = 0;
 
-    if (strlen(id) <= REPLICA__NAME_MAX && replica__number_parse(lwt, &place.lwt)) {
-        memcpy(place.id, id, strlen(id));
+    if (replica__place_parse(id, strlen(id), &place) && strcmp(place.view, view->place) == 0 &&
+        replica__number_parse(lwt, &place.lwt))
         r = replica__place_known(service, &place, &common, err);
-    }
     *ret_since = r > 0 ? place.lwt : 0;
     return r < 0 ? r : 0;
 }
@@ -324,12 +332,13 @@ static void answer_rxdb_pull(struct replica__service *service,
                              service->options.stock_rows);
         return;
     }
-    if (!replica__view_make(&view, NULL, NULL, 0, request->who, reply))
+    if (!replica__view_make(service, &view, NULL, NULL, 0, request->who, reply) ||
+        !replica__view_place(&view, target, 1, NULL, reply))
         return;
     id = id ? id : "";
     lwt = lwt && *lwt ? lwt : "0";
     reply->no_store = true;
-    r = stock_since(service, id, lwt, &since, &err);
+    r = stock_since(service, &view, id, lwt, &since, &err);
     if (r == 0)
         r = replica__pages_open(service, target, id, lwt, since, (size_t)rows, &view,
                                 &reply->cursor, &err);
@@ -365,7 +374,8 @@ static void answer_pull(struct replica__service *service, const struct replica__
         !read_limit(request, "rows", service->options.rows, &page.rows, reply) ||
         !read_limit(request, "bytes", service->options.bytes, &page.bytes, reply))
         return;
-    if (!replica__view_asked(request, &view, reply))
+    if (!replica__view_asked(service, request, &view, reply) ||
+        !replica__view_place(&view, targets, page.n, &page.follows, reply))
         return;
     page.since = page.follows.lwt;
     page.now_ms = service->world->now_ms(service->world->ctx);

@@ -15,12 +15,15 @@ struct replica__service;
 struct replica__stream; /* stream.h */
 struct replica__cursor; /* the rest of a page that is not held whole */
 
+struct replica__access; /* access.h */
+
 struct replica__service_options {
     size_t rows;       /* of a page of our dialect, and of its pushes; 0: 1,000 */
     size_t bytes;      /* of such a page, about; 0: 4 MiB */
     size_t stock_rows; /* of a page, and of a push, of RxDB's dialect; 0: 10,000 */
     size_t streams;    /* open at a time; 0: 10,000 */
     const struct replica__world *world; /* NULL: the real one */
+    struct replica__access *access;     /* borrowed; NULL: whoever is let in may do all */
 };
 
 struct replica__param {

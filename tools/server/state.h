@@ -8,6 +8,7 @@
 
 enum { REPLICA__TARGETS_MAX = 64, REPLICA__NAME_MAX = 64, REPLICA__HEARTBEAT_MS = 15000 };
 enum { REPLICA__BUNDLE_ROWS = 100000 }; /* of a push that is one bundle */
+enum { REPLICA__VIEW_SIZE = 17 };       /* 16 characters that name what somebody may see */
 
 /* ---- collections as a request names them ----------------------------------------- */
 
@@ -27,9 +28,12 @@ int replica__target_find(struct replica__service *service, struct replica__targe
 
 /* A checkpoint, as a client holds it. */
 struct replica__place {
-    char id[REPLICA__NAME_MAX + 1]; /* incarnation; "" at the beginning */
+    char id[REPLICA__NAME_MAX + 1];     /* incarnation; "" at the beginning */
+    char view[REPLICA__VIEW_SIZE];      /* what its reader may see; "": there are no rules */
     int64_t lwt;
 };
+/* "<incarnation>", or "<incarnation>-<view>".  false: that is neither. */
+bool replica__place_parse(const char *id, size_t len, struct replica__place *ret);
 void replica__place_add(const struct replica__place *place, struct replica__buf *out);
 /* Digits only. */
 bool replica__number_parse(const char *text, int64_t *ret);
@@ -83,6 +87,9 @@ void replica__reply_begin(struct replica__reply *reply, int status, const char *
 void replica__reply_failure(struct replica__reply *reply, const replica_error *err);
 /* 409: a lost timeline, and what of it is common. */
 void replica__reply_timeline(struct replica__reply *reply, const struct replica__place *common);
+
+/* 409: its reader must reconcile before it goes on from its checkpoint, because of why. */
+void replica__reply_reconcile(struct replica__reply *reply, const char *why);
 
 /* A message as a JSON string.  It may quote what a client sent, or be cut anywhere: what is not
  * ASCII becomes a question mark. */

@@ -84,6 +84,7 @@ static struct replica__event *find_event(const struct replica__stream *s)
 
         if (e && e->since == s->since && e->head == hub->head &&
             e->follows.lwt == s->follows.lwt && strcmp(e->follows.id, s->follows.id) == 0 &&
+            strcmp(e->follows.view, s->follows.view) == 0 &&
             strcmp(e->key, s->key) == 0)
             return e;
     }
@@ -118,6 +119,8 @@ static void add_event(const struct replica__stream *s, const struct replica__pag
     if (!s->rxdb) {
         replica__buf_str(out, "id: ");
         replica__buf_str(out, s->service->incarnation);
+        if (s->view.place[0])
+            replica__buf_printf(out, "-%s", s->view.place);
         replica__buf_char(out, '.');
         replica__buf_int(out, page->last);
         replica__buf_char(out, '\n');
@@ -213,6 +216,7 @@ static int next_page(struct replica__stream *s)
     } while (e->text.len == 0); /* a part of the feed in which there was nothing for it */
     if (!s->rxdb) {
         memcpy(s->follows.id, s->service->incarnation, sizeof(s->follows.id));
+        memcpy(s->follows.view, s->view.place, sizeof(s->follows.view));
         s->follows.lwt = e->last;
     }
     e->refs++;
@@ -443,7 +447,7 @@ static char *make_key(bool rxdb, const struct replica__target *targets, size_t n
     replica__buf_char(&key, rxdb ? 'x' : 'r');
     for (size_t i = 0; i < n; i++)
         replica__buf_printf(&key, " %s/%d", targets[i].name, targets[i].version);
-    replica__view_add_name(view, &key);
+    replica__view_add_name(view, targets, n, &key);
     return replica__buf_take(&key, NULL);
 }
 
@@ -525,9 +529,12 @@ void replica__stream_answer(struct replica__service *service,
     if (target)
         targets[0] = *target;
     else if (!replica__asked_feed(service, request, targets, &n, &place, reply) ||
-             !replica__view_asked(request, &view, reply) || !replica__ears_asked(request, reply))
+             !replica__view_asked(service, request, &view, reply) ||
+             !replica__ears_asked(request, reply))
         return;
-    if (target && !replica__view_make(&view, NULL, NULL, 0, request->who, reply))
+    if (target && !replica__view_make(service, &view, NULL, NULL, 0, request->who, reply))
+        return;
+    if (!replica__view_place(&view, targets, n, target ? NULL : &place, reply))
         return;
     if (target) /* from now on; the others' head moves with the next tick, which wakes them */
         r = service->storage->ops->head(service->storage, &place.lwt, &err);

@@ -82,11 +82,40 @@ int replica__target_find(struct replica__service *service, struct replica__targe
     return s->ops->version(target->coll) > target->version ? 426 : 404;
 }
 
+static bool is_alphanumeric(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (!isalnum((unsigned char)text[i]))
+            return false;
+    return true;
+}
+
+bool replica__place_parse(const char *id, size_t len, struct replica__place *ret)
+{
+    const char *dash = len ? memchr(id, '-', len) : NULL;
+    size_t id_len = dash ? (size_t)(dash - id) : len;
+    size_t view_len = dash ? len - id_len - 1 : 0;
+
+    memset(ret, 0, sizeof(*ret));
+    if (id_len > REPLICA__NAME_MAX || view_len >= REPLICA__VIEW_SIZE || (dash && !id_len) ||
+        !is_alphanumeric(id, id_len) || (dash && !is_alphanumeric(dash + 1, view_len)))
+        return false;
+    if (id_len > 0)
+        memcpy(ret->id, id, id_len);
+    if (view_len > 0)
+        memcpy(ret->view, dash + 1, view_len);
+    return true;
+}
+
 void replica__place_add(const struct replica__place *place, struct replica__buf *out)
 {
-    replica__buf_str(out, "{\"id\":");
-    replica__buf_json_string(out, place->id, strlen(place->id));
-    replica__buf_str(out, ",\"lwt\":");
+    replica__buf_str(out, "{\"id\":\"");
+    replica__buf_str(out, place->id); /* letters and digits */
+    if (place->view[0]) {
+        replica__buf_char(out, '-');
+        replica__buf_str(out, place->view);
+    }
+    replica__buf_str(out, "\",\"lwt\":");
     replica__buf_int(out, place->lwt);
     replica__buf_char(out, '}');
 }
@@ -155,16 +184,6 @@ static bool add_target(const char *text, struct replica__target *targets, size_t
     return true;
 }
 
-static bool id_good(const char *id, size_t len)
-{
-    if (len > REPLICA__NAME_MAX)
-        return false;
-    for (size_t i = 0; i < len; i++)
-        if (!isalnum((unsigned char)id[i]))
-            return false;
-    return true;
-}
-
 static bool asked_place(const struct replica__request *request, struct replica__place *ret,
                         struct replica__reply *reply)
 {
@@ -178,16 +197,13 @@ static bool asked_place(const struct replica__request *request, struct replica__
     if (event) {
         what = "Last-Event-ID";
         id = event;
-        id_len = dot ? (size_t)(dot - event) : REPLICA__NAME_MAX + 1;
+        id_len = dot ? (size_t)(dot - event) : 2 * REPLICA__NAME_MAX;
         lwt = dot ? dot + 1 : NULL;
     }
-    memset(ret, 0, sizeof(*ret));
-    if (!id_good(id, id_len)) {
+    if (!replica__place_parse(id ? id : "", id_len, ret)) {
         replica__reply_error(reply, 400, "request", "%s is no checkpoint", what);
         return false;
     }
-    if (id_len > 0)
-        memcpy(ret->id, id, id_len);
     if (lwt && !replica__number_parse(lwt, &ret->lwt)) {
         replica__reply_error(reply, 400, "request", "%s is no sequence number",
                              event ? what : "lwt");
