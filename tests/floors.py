@@ -37,6 +37,8 @@ OUTSIDE = [
     (r'idn2\.h', ['schema/format_idn.c']),
     (r'curl/.*', ['replicator/http_link.c', 'tools/cli/ask.c']),
     (r'microhttpd\.h', ['tools/server/']),
+    (r'rhonabwy\.h', ['tools/server/jwt.c', 'tools/server/jwt_keys.c']),
+    (r'gnutls/.*', ['tools/server/jwt.c', 'tools/server/jwt_keys.c']),
     (r'xxhash\.h', ['libreplica/replication/range.c']),
     (r'zstd(_errors)?\.h', ['replicator/', 'tools/server/']),
     (r'zlib\.h', ['tools/server/']),

@@ -77,6 +77,7 @@ need_build_packages() {
     need_packages gcc libc6-dev=/usr/include/stdio.h meson ninja-build=ninja pkg-config python3 \
         libsqlite3-dev=sqlite3.pc libcurl4-openssl-dev=libcurl.pc libcjson-dev=libcjson.pc \
         libpcre2-dev=libpcre2-8.pc libxxhash-dev=libxxhash.pc libidn2-dev=libidn2.pc \
-        libmicrohttpd-dev=libmicrohttpd.pc libzstd-dev=libzstd.pc zlib1g-dev=zlib.pc \
+        libmicrohttpd-dev=libmicrohttpd.pc librhonabwy-dev=librhonabwy.pc \
+        libgnutls28-dev=gnutls.pc libzstd-dev=libzstd.pc zlib1g-dev=zlib.pc \
         "$@"
 }

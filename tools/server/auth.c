@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "tools/server/jwt.h"
 #include "tools/server/tokens.h"
 
 #include <errno.h>
@@ -18,6 +19,7 @@ enum { FILE_MAX_BYTES = 1 << 20 };
 struct replica__auth {
     const struct replica__world *world;
     struct replica__tokens *tokens; /* NULL: there is no file of them */
+    struct replica__jwt *jwt;       /* NULL: there are no keys */
 };
 
 void replica__auth_close(struct replica__auth *auth)
@@ -25,6 +27,7 @@ void replica__auth_close(struct replica__auth *auth)
     if (!auth)
         return;
     replica__tokens_close(auth->tokens);
+    replica__jwt_close(auth->jwt);
     replica__free(auth);
 }
 
@@ -63,7 +66,7 @@ static int read_file(const char *path, struct replica__buf *text, bool *ret_expo
 
     if (fd < 0 || fstat(fd, &st) < 0)
         return replica__error_set(err, REPLICA_EIO, errno, "%s: %s", path, strerror(errno));
-    to = replica__buf_reserve(text, FILE_MAX_BYTES + 1);
+    to = replica__buf_reserve(text, FILE_MAX_BYTES + 2);
     if (!to)
         return replica__enomem(err);
     while (n > 0 && text->len <= FILE_MAX_BYTES) {
@@ -75,6 +78,7 @@ static int read_file(const char *path, struct replica__buf *text, bool *ret_expo
     }
     if (text->len > FILE_MAX_BYTES)
         return replica__error_set(err, REPLICA_ELIMIT, 0, "%s is too large", path);
+    to[text->len] = '\0';
     *ret_exposed = (st.st_mode & (S_IRGRP | S_IROTH)) != 0;
     return 0;
 }
@@ -96,6 +100,31 @@ static int open_tokens(struct replica__auth *auth, const struct replica__auth_op
     return r;
 }
 
+static int open_keys(struct replica__auth *auth, const struct replica__auth_options *o,
+                     const char *path, bool is_set, replica_error *err)
+{
+    __attribute__((cleanup(wipe))) struct replica__buf text = REPLICA_BUF_INIT;
+    struct replica__jwt_file file = { 0 };
+    bool exposed = false;
+    int r = 0;
+
+    if (!path)
+        return 0;
+    if (!auth->jwt)
+        r = replica__jwt_open(&auth->jwt, err);
+    if (r == 0)
+        r = read_file(path, &text, &exposed, err);
+    if (r == 0)
+        r = is_set
+                ? replica__jwt_keys_add_set(replica__jwt_keys(auth->jwt), path, &text, &file, err)
+                : replica__jwt_keys_add(replica__jwt_keys(auth->jwt), path, &text, &file, err);
+    if (r == 0 && file.secret && exposed)
+        warn(o, path, "can be read by others");
+    if (r == 0 && file.weak)
+        warn(o, path, "has a secret of less than 32 bytes, which can be guessed");
+    return r;
+}
+
 int replica__auth_open(const struct replica__auth_options *options,
                        struct replica__auth **ret_auth, replica_error *err)
 {
@@ -106,6 +135,10 @@ int replica__auth_open(const struct replica__auth_options *options,
         return replica__enomem(err);
     auth->world = options->world ? options->world : &replica__real_world;
     r = open_tokens(auth, options, err);
+    if (r == 0)
+        r = open_keys(auth, options, options->jwt_key, false, err);
+    if (r == 0)
+        r = open_keys(auth, options, options->jwks, true, err);
     if (r < 0) {
         replica__auth_close(auth);
         return r;
@@ -135,9 +168,15 @@ int replica__auth_ask(struct replica__auth *auth, const char *header,
     const char *token = bearer(header);
     struct replica__pass *pass = NULL;
     const char *why = "there is no token that is known here";
+    int r;
 
     if (token && auth->tokens)
         pass = replica__tokens_find(auth->tokens, token, strlen(token));
+    if (token && !pass && auth->jwt) {
+        r = replica__jwt_find(auth->jwt, token, strlen(token), &pass, &why);
+        if (r < 0)
+            return r;
+    }
     if (pass)
         why = replica__pass_why(pass, now);
     if (why) {

@@ -84,6 +84,7 @@ static int take_line(struct replica__tokens *tokens, const char *path, int numbe
     token = add_token(tokens);
     if (!token)
         return replica__enomem(err);
+    *token = (struct token){ .len = n, .line = number };
     for (skip = n; skip < len && strchr(" \t", line[skip]);)
         skip++;
     r = skip < len ? replica__pass_new(line + skip, len - skip, &token->pass, &why)
@@ -96,8 +97,6 @@ static int take_line(struct replica__tokens *tokens, const char *path, int numbe
         replica__pass_unref(token->pass);
         return replica__enomem(err);
     }
-    token->len = n;
-    token->line = number;
     tokens->count++;
     return 0;
 }
