@@ -44,12 +44,14 @@ void replica__session_now(struct replica__session *s)
 {
     if (s->state == WAITING)
         s->wait_until = replica__session_clock(s);
+    if (s->state == DONE)
+        return;
     if (s->state == STANDBY) { /* it is the other one that is to look at the server */
         s->ticket = 0;
         s->look_at = replica__session_clock(s);
-        s->status.in_sync = 0;
-        replica__session_touch(s);
     }
+    s->status.in_sync = 0; /* who asks wants to hear of what is there now */
+    replica__session_touch(s);
     for (size_t i = 0; i < s->feed_count; i++) {
         s->feeds[i].wanted = true;
         if (!s->feeds[i].stream.open)
