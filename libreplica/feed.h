@@ -74,6 +74,7 @@ struct replica__pusher {
     bool stock;         /* a client of RxDB's: it is told conflicts only */
     const char *client; /* its name, as a holder of locks; NULL: nobody's */
     const struct replica__guard *guard; /* NULL: all may be written */
+    bool undated;       /* its checkpoint is the beginning: it may be a push of long ago, again */
 };
 
 #endif

@@ -110,6 +110,10 @@ static const char *const upgrades[] = {
         "ALTER TABLE feed ADD COLUMN reconcile TEXT;"
         "ALTER TABLE feed ADD COLUMN fresh INTEGER;"
         "ALTER TABLE replication ADD COLUMN filter TEXT;"
+        /* Edits whose document was taken away stand beside what else is set aside of it. */
+        "DROP INDEX aside_doc;"
+        "CREATE INDEX aside_of ON aside(coll, doc, replication);"
+        "CREATE UNIQUE INDEX aside_doc ON aside(coll, doc, replication) WHERE kind <> 5;"
         /* What other processes tell people of it. */
         "ALTER TABLE replication ADD COLUMN error TEXT;"
         "ALTER TABLE replication ADD COLUMN synced INTEGER;"
@@ -117,6 +121,11 @@ static const char *const upgrades[] = {
         "ALTER TABLE state ADD COLUMN waits TEXT;"
         /* A server's access rules read these fields, and what they were before. */
         "ALTER TABLE collection ADD COLUMN reads TEXT;"
+        /* Tombstones are passed over without a look at them. */
+        "DROP INDEX doc_feed;"
+        "CREATE UNIQUE INDEX doc_feed ON doc(coll, seq, flags);"
+        /* The highest operation of an opening that was purged. */
+        "ALTER TABLE token ADD COLUMN purged INTEGER;"
         "CREATE TABLE was("
         "  doc INTEGER NOT NULL, until INTEGER NOT NULL, fields TEXT NOT NULL,"
         "  PRIMARY KEY(doc, until)) WITHOUT ROWID;",

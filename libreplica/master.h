@@ -48,6 +48,7 @@ struct replica__feed_doc { /* borrowed for the call of emit */
     bool whole;            /* it completes a bundle, whatever the page's limits are ... */
     bool again;            /* ... and comes again in its place */
     int gone;              /* REPLICA__GONE_...: the text is only the key; 0: it is not */
+    int older;             /* by so many versions than the collection's is the text; 0: it is not */
 };
 /* It returns 0 to go on, > 0 to stop behind this document (one that completes a bundle: only if it
  * must), < 0 to fail. */
@@ -68,6 +69,48 @@ REPLICA_INTERNAL int replica__master_remaining(replica_db *db, replica_collectio
                                                size_t n,
                                                const struct replica__feed_options *options,
                                                int64_t *ret_remaining, replica_error *err);
+
+/* ---- reading by keys ------------------------------------------------------------- */
+
+struct replica__walk {
+    const char *after; /* keys behind this one; NULL: all ... */
+    const char *to;    /* ... up to this one; NULL: to the last */
+    const char *keys;  /* only those that match this pattern; NULL: all */
+    const struct replica__eye *eye; /* who reads: what it does not see shown is passed over */
+    bool texts;        /* they are emitted, too */
+};
+/* emit the live documents of coll that the feed shows, in the order of keys (bytes): key and
+ * sequence number, and the text where it was asked for.  A call looks at a bounded number.
+ * 1: the end was reached.  0: it goes on behind the key in ret_to, which holds the last one that
+ * was looked at.  *ret_head: the feed's end as of this read. */
+REPLICA_INTERNAL int replica__master_walk(replica_db *db, replica_collection *coll,
+                                          const struct replica__walk *walk,
+                                          replica__feed_emit emit, void *ctx,
+                                          struct replica__buf *ret_to, int64_t *ret_head,
+                                          replica_error *err);
+/* emit the documents with these keys, in this order; one that is not there as deleted, without a
+ * text, and with the number 0. */
+REPLICA_INTERNAL int replica__master_documents(replica_db *db, replica_collection *coll,
+                                               const char *const *ids, size_t n,
+                                               replica__feed_emit emit, void *ctx,
+                                               int64_t *ret_head, replica_error *err);
+
+/* ---- purging --------------------------------------------------------------------- */
+
+/* The highest number of a tombstone of coll (NULL: of any collection) that is not here any more:
+ * who has read the feed up to there only has missed deletions.  0: none was purged. */
+REPLICA_INTERNAL int replica__master_horizon(replica_db *db, replica_collection *coll,
+                                             int64_t *ret_horizon, replica_error *err);
+
+/* Where a purge in slices is; zero: at its beginning. */
+struct replica__purge {
+    int64_t coll, after; /* the collection, and what was looked at in it */
+    bool was;            /* what access rules read of it is at turn, and no tombstones */
+    int64_t count;       /* documents that went */
+};
+/* As replica_purge() of all collections, for some milliseconds.  1: there is more; 0: done. */
+REPLICA_INTERNAL int replica__master_purge(replica_db *db, int64_t older_ms,
+                                           struct replica__purge *at, replica_error *err);
 
 /* ---- a push ---------------------------------------------------------------------- */
 

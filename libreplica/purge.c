@@ -9,7 +9,10 @@
  *   it, so that no page tells of it as news);
  *   without them, an event about a document that is absent here is only a sign to ask, once
  *   `collection.purged` says that there was a purge (up to which of our own numbers: live queries
- *   that have not read so far yet ask anew).
+ *   that have not read so far yet ask anew);
+ *   where the file serves clients, `collection.purged` is the horizon: who has read up to a number
+ *   below it compares all that it has before it goes on, and what comes from before it is no news
+ *   (master_push.c).
  *
  * The newest write of the file stays, for the head is read from it, and so does the highest number
  * of a document, which SQLite would give to another one. */
@@ -18,6 +21,8 @@
 #include "libreplica/collection.h"
 #include "libreplica/history.h"
 #include "libreplica/index/index.h"
+#include "libreplica/master.h"
+#include "libreplica/replication/master_was.h"
 #include "libreplica/replication/state.h"
 #include "libreplica/txn.h"
 
@@ -25,6 +30,8 @@
 
 #define IDLE_MS (INT64_C(90) * 24 * 3600 * 1000)
 #define BATCH 200 /* in one transaction: 200 take about 2 ms */
+#define WINDOW 50000 /* of the feed is looked through at a time, which takes as long */
+#define WAS_DOCS 500
 
 struct purging {
     replica_db *db;
@@ -33,31 +40,57 @@ struct purging {
     int64_t since;   /* replications that were seen after this count */
     int64_t highest; /* number of a document, in this transaction */
     int64_t last;    /* sequence number of what went */
-    int64_t count;
+    struct replica__purge *at;
     replica_error *err;
 };
 
-/* Tombstones behind *after that look as if they could go; moves *after behind the last one. */
-static int find(struct purging *p, int64_t *after, int64_t *numbers, size_t *ret_n)
+static int end_of_window(struct purging *p, int64_t *ret_end)
 {
     REPLICA_STMT stmt = NULL;
-    size_t n = 0;
     int rc = SQLITE_OK;
-    int r = replica__sql_get(p->db, REPLICA__SQL_PURGE_NEXT, &stmt, p->err);
+    int r = replica__sql_get(p->db, REPLICA__SQL_PURGE_WINDOW, &stmt, p->err);
 
     if (r < 0)
         return r;
     replica__bind_int(stmt, 1, p->coll->number, &rc);
-    replica__bind_int(stmt, 2, *after, &rc);
+    replica__bind_int(stmt, 2, p->at->after, &rc);
+    replica__bind_int(stmt, 3, WINDOW, &rc);
+    r = replica__sql_step(p->db, stmt, rc, p->err);
+    *ret_end = r > 0 ? sqlite3_column_int64(stmt, 0) : 0;
+    return r < 0 ? r : *ret_end > 0;
+}
+
+/* Tombstones that come next and look as if they could go.  1: there is more behind them; 0: there
+ * is not. */
+static int find(struct purging *p, int64_t *numbers, size_t *ret_n)
+{
+    REPLICA_STMT stmt = NULL;
+    size_t n = 0;
+    int64_t end;
+    int rc = SQLITE_OK;
+    int r = end_of_window(p, &end);
+
+    *ret_n = 0;
+    if (r > 0)
+        r = replica__sql_get(p->db, REPLICA__SQL_PURGE_NEXT, &stmt, p->err);
+    if (r < 0 || !stmt)
+        return r;
+    replica__bind_int(stmt, 1, p->coll->number, &rc);
+    replica__bind_int(stmt, 2, p->at->after, &rc);
     replica__bind_int(stmt, 3, p->before, &rc);
     replica__bind_int(stmt, 4, p->since, &rc);
     replica__bind_int(stmt, 5, BATCH, &rc);
+    replica__bind_int(stmt, 6, end, &rc);
     while (n < BATCH && (r = replica__sql_step(p->db, stmt, rc, p->err)) > 0) {
         numbers[n++] = sqlite3_column_int64(stmt, 0);
-        *after = sqlite3_column_int64(stmt, 1);
+        p->at->after = sqlite3_column_int64(stmt, 1);
     }
+    if (r < 0)
+        return r;
+    if (n < BATCH)
+        p->at->after = end;
     *ret_n = n;
-    return r;
+    return 1;
 }
 
 int replica__doc_passed(replica_db *db, const struct replica__row *row, int64_t since,
@@ -157,7 +190,11 @@ static int drop(struct purging *p, int64_t number)
                              p->since);
 
     if (r >= 0)
+        r = replica__sql_run(p->db, REPLICA__SQL_PURGE_OPERATIONS, p->err, 1, number);
+    if (r >= 0)
         r = drop_kept(p, number);
+    if (r >= 0)
+        r = replica__was_drop(p->db, number, p->err);
     if (r >= 0)
         r = replica__history_trim(p->db, number, 0, p->err);
     for (size_t i = 0; r >= 0 && i < sizeof rows / sizeof rows[0]; i++)
@@ -210,59 +247,177 @@ static int purge_some(struct purging *p, const int64_t *numbers, size_t n)
     if (r >= 0)
         r = replica__txn_commit(&txn, p->err);
     if (r >= 0)
-        p->count += count;
+        p->at->count += count;
     return r;
 }
 
-static int purge_collection(struct purging *p)
-{
-    int64_t numbers[BATCH], after = 0;
-    size_t n;
-    int r;
+/* ---- what access rules read ------------------------------------------------------ */
 
-    do {
-        r = find(p, &after, numbers, &n);
-        if (r >= 0 && n > 0)
-            r = purge_some(p, numbers, n);
-    } while (r >= 0 && n == BATCH);
-    return r < 0 ? r : 0;
+/* Of documents that come next, the highest number up to which what they were is old: it becomes
+ * the horizon. */
+static int raise_horizon(struct purging *p, int64_t *ret_horizon)
+{
+    REPLICA_STMT stmt = NULL;
+    int64_t old;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(p->db, REPLICA__SQL_PURGE_WAS, &stmt, p->err);
+
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, p->coll->number, &rc);
+    replica__bind_int(stmt, 2, p->at->after, &rc);
+    replica__bind_int(stmt, 3, p->before, &rc);
+    replica__bind_int(stmt, 4, WAS_DOCS, &rc);
+    r = replica__sql_step(p->db, stmt, rc, p->err);
+    if (r < 0)
+        return r;
+    old = r > 0 ? sqlite3_column_int64(stmt, 1) : 0;
+    replica__sql_reset(&stmt);
+    if (old > 0)
+        r = replica__sql_run(p->db, REPLICA__SQL_COLL_PURGED, p->err, 2, p->coll->number, old);
+    return r < 0 ? r : replica__master_horizon(p->db, p->coll, ret_horizon, p->err);
 }
 
-static int purge_named(void *ctx, const char *name)
+static int trim_some(struct purging *p)
 {
-    struct purging *p = ctx;
-    REPLICA_BORROWED coll = NULL;
-    int r = replica__collection_borrow(p->db, name, &coll, p->err);
+    REPLICA_TXN txn = NULL;
+    int64_t horizon = 0;
+    int more;
+    int r = p->coll->reads ? replica__txn_begin(p->db, &txn, p->err) : 0;
 
+    if (r < 0 || !txn)
+        return r;
+    r = raise_horizon(p, &horizon);
+    if (r >= 0)
+        r = more = replica__was_trim(p->db, p->coll->number, horizon, &p->at->after, p->err);
+    if (r >= 0)
+        r = replica__txn_commit(&txn, p->err);
+    return r < 0 ? r : more;
+}
+
+/* ---- in slices ------------------------------------------------------------------- */
+
+/* Some of a collection.  1: there is more of it. */
+static int purge_slice(struct purging *p)
+{
+    int64_t numbers[BATCH];
+    size_t n = 0;
+    int more, r;
+
+    if (p->at->was)
+        return trim_some(p);
+    r = more = find(p, numbers, &n);
+    if (r >= 0 && n > 0)
+        r = purge_some(p, numbers, n);
+    if (r < 0)
+        return r;
+    if (!more) { /* now what the rules read */
+        p->at->was = true;
+        p->at->after = 0;
+    }
+    return 1;
+}
+
+/* The collection that is at turn, in the order of their numbers: 1; 0: there is none. */
+static int collection_at(replica_db *db, int64_t number, int64_t *ret_number, char **ret_name,
+                         replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(db, REPLICA__SQL_PURGE_COLL, &stmt, err);
+
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, number - 1, &rc);
+    r = replica__sql_step(db, stmt, rc, err);
+    if (r <= 0)
+        return r;
+    *ret_number = sqlite3_column_int64(stmt, 0);
+    *ret_name = replica__strdup((const char *)sqlite3_column_text(stmt, 1));
+    return *ret_name ? 1 : replica__enomem(err);
+}
+
+static int purge_next(struct purging *p)
+{
+    REPLICA_BORROWED coll = NULL;
+    REPLICA_FREE char *name = NULL;
+    int64_t number = 0;
+    int r = collection_at(p->db, p->at->coll, &number, &name, p->err);
+
+    if (r > 0 && number != p->at->coll)
+        *p->at = (struct replica__purge){ .coll = number, .count = p->at->count };
+    if (r > 0)
+        r = replica__collection_borrow(p->db, name, &coll, p->err);
+    if (r < 0 || !name)
+        return r;
     p->coll = coll;
-    return r < 0 ? r : purge_collection(p);
+    r = purge_slice(p);
+    if (r == 0)
+        *p->at = (struct replica__purge){ .coll = number + 1, .count = p->at->count };
+    return r < 0 ? r : 1;
+}
+
+static int begin(struct purging *p, int64_t older_ms, int64_t idle_ms)
+{
+    int64_t now;
+
+    if (older_ms < 0 || idle_ms < 0)
+        return replica__error_set(p->err, REPLICA_EINVAL, 0, "a time below zero");
+    if (p->db->flags & REPLICA_DB_READ_ONLY)
+        return replica__error_set(p->err, REPLICA_EREADONLY, 0, "the database is open read-only");
+    now = p->db->world->now_ms(p->db->world->ctx);
+    p->before = older_ms < now ? (now - older_ms) << 16 : 0;
+    p->since = now - (idle_ms ? idle_ms : IDLE_MS);
+    return 0;
+}
+
+int replica__master_purge(replica_db *db, int64_t older_ms, struct replica__purge *at,
+                          replica_error *err)
+{
+    struct purging p = { .db = db, .at = at, .err = err };
+    int r = begin(&p, older_ms, 0);
+
+    return r < 0 ? r : purge_next(&p);
+}
+
+int replica__master_horizon(replica_db *db, replica_collection *coll, int64_t *ret_horizon,
+                            replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(db, coll ? REPLICA__SQL_COLL_PURGED_TO : REPLICA__SQL_PURGED_TO,
+                             &stmt, err);
+
+    if (r < 0)
+        return r;
+    if (coll)
+        replica__bind_int(stmt, 1, coll->number, &rc);
+    r = replica__sql_step(db, stmt, rc, err);
+    if (r < 0)
+        return r;
+    *ret_horizon = r > 0 ? sqlite3_column_int64(stmt, 0) : 0;
+    return 0;
 }
 
 int replica_purge(replica_db *db, replica_collection *coll, int64_t older_ms, int64_t idle_ms,
                   int64_t *ret_count, replica_error *err)
 {
-    struct purging p = { .db = db, .coll = coll, .err = err };
-    int64_t now, serves = 0;
+    struct replica__purge at = { 0 };
+    struct purging p = { .db = db, .coll = coll, .at = &at, .err = err };
     int r;
 
-    if (!db || (coll && coll->db != db) || older_ms < 0 || idle_ms < 0)
+    if (!db || (coll && coll->db != db))
         return replica__error_set(err, REPLICA_EINVAL, 0,
-                                  "no database, another one's collection, or a time below zero");
-    if (db->flags & REPLICA_DB_READ_ONLY)
-        return replica__error_set(err, REPLICA_EREADONLY, 0, "the database is open read-only");
-    r = replica__sql_int(db, REPLICA__SQL_SERVES, &serves, err);
+                                  "no database, or another one's collection");
+    r = begin(&p, older_ms, idle_ms);
     if (r < 0)
         return r;
-    if (serves)
-        return replica__error_set(err, REPLICA_ENOTSUP, 0,
-                                  "the file serves clients, who may still have what was deleted");
-    now = db->world->now_ms(db->world->ctx);
-    p.before = older_ms < now ? (now - older_ms) << 16 : 0;
-    p.since = now - (idle_ms ? idle_ms : IDLE_MS);
-    r = coll ? purge_collection(&p) : replica_db_collections(db, purge_named, &p, err);
+    do
+        r = coll ? purge_slice(&p) : purge_next(&p);
+    while (r > 0);
     if (r < 0)
         return r;
     if (ret_count)
-        *ret_count = p.count;
+        *ret_count = at.count;
     return 0;
 }

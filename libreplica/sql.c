@@ -39,6 +39,14 @@
     "(s.sent_seq IS NOT NULL OR s.lost_seq IS NOT NULL OR EXISTS(SELECT 1 FROM kept b" \
     "  WHERE b.id = s.base AND b.flags & 1 = 0))"
 
+/* The server has the document, as far as it is known: the newest state that came of it is live, and
+ * is one that the endpoint of this version has shown. */
+#define SHOWN(endpoint) \
+    "CASE WHEN s.unsettled IS NOT NULL THEN u.flags & 1 = 0" \
+    " WHEN ifnull(s.version, 0) <> " endpoint " THEN 0" \
+    " WHEN s.base IS NOT NULL THEN b.flags & 1 = 0" \
+    " ELSE s.clean_seq IS NOT NULL AND s.clean_seq = d.seq AND d.flags & 1 = 0 END"
+
 /* The replication is about the document: its key is of the pattern, and it matches the filter, or
  * the server is to be told that it does so no more. */
 #define OF(keys, filter) \
@@ -139,6 +147,10 @@ static const char *const texts[] = {
     [REPLICA__SQL_DOC_FEED_COUNT] = "SELECT count(*) FROM doc WHERE coll = ?1 AND seq > ?2",
     [REPLICA__SQL_DOC_FEED_RISEN] =
         "SELECT count(*) FROM doc d WHERE coll = ?1 AND seq > ?2 AND " RISEN("?3"),
+    [REPLICA__SQL_RANGE_KEYS] =
+        "SELECT id, seq, flags, version FROM doc WHERE coll = ?1 AND id >= ?2 ORDER BY id",
+    [REPLICA__SQL_RANGE_TEXTS] =
+        "SELECT " DOC_COLUMNS " FROM doc WHERE coll = ?1 AND id >= ?2 ORDER BY id",
     [REPLICA__SQL_DOC_PASSED] =
         "SELECT 1 FROM doc d WHERE d.number = ?1 AND d.seq = ?2 AND " PASSED("?3"),
     [REPLICA__SQL_DOC_HIGHEST] = "SELECT max(number) FROM doc",
@@ -242,6 +254,24 @@ static const char *const texts[] = {
         "SELECT base, sent, unsettled FROM state WHERE replication = ?1"
         " AND (base IS NOT NULL OR sent IS NOT NULL OR unsettled IS NOT NULL)",
 
+    /* It has, or had, a document. */
+    [REPLICA__SQL_COLL_TOUCHED] =
+        "SELECT 1 FROM collection WHERE id = ?1 AND (purged IS NOT NULL"
+        " OR EXISTS(SELECT 1 FROM doc WHERE coll = ?1))",
+    [REPLICA__SQL_KNOWN_ANY] =
+        "SELECT 1 FROM doc d CROSS JOIN state s ON s.doc = d.number AND s.replication = ?1"
+        " LEFT JOIN kept u ON u.id = s.unsettled LEFT JOIN kept b ON b.id = s.base"
+        " WHERE d.coll = ?2 AND " SHOWN("?3") " LIMIT 1",
+    /* A text is read only where it is compared: ?6. */
+    [REPLICA__SQL_KNOWN_RANGE] =
+        "SELECT d.id, max(ifnull(s.server_seq, 0), ifnull(u.server_seq, 0)),"
+        " CASE WHEN ?6 THEN CASE WHEN s.unsettled IS NOT NULL THEN u.body"
+        "  WHEN s.base IS NOT NULL THEN b.body ELSE d.body END END"
+        " FROM doc d CROSS JOIN state s ON s.doc = d.number AND s.replication = ?1"
+        " LEFT JOIN kept u ON u.id = s.unsettled LEFT JOIN kept b ON b.id = s.base"
+        " WHERE d.coll = ?2 AND d.id > ?4 AND (?5 IS NULL OR d.id <= ?5) AND " SHOWN("?3")
+        " ORDER BY d.id",
+
     [REPLICA__SQL_INDEX_LIST] =
         "SELECT " INDEX_COLUMNS " FROM idx WHERE coll = ?1 ORDER BY name",
     [REPLICA__SQL_INDEX_GET] = "SELECT " INDEX_COLUMNS " FROM idx WHERE id = ?1 AND coll <> 0",
@@ -316,17 +346,21 @@ static const char *const texts[] = {
         "  AND a.kind = ?3)",
     [REPLICA__SQL_ENDPOINT_FORGET] =
         "DELETE FROM aside WHERE replication = ?1 AND coll = ?2 AND kind = ?3",
-    [REPLICA__SQL_FEED_GET] = "SELECT checkpoint, mark, sent_from, sent_to, common FROM feed WHERE "
-                              "replication = ?1 AND coll = ?2",
+    [REPLICA__SQL_FEED_GET] =
+        "SELECT checkpoint, mark, sent_from, sent_to, common, reconcile, ifnull(fresh, 0)"
+        " FROM feed WHERE replication = ?1 AND coll = ?2",
     [REPLICA__SQL_FEED_PUT] =
-        "INSERT INTO feed(replication, coll, checkpoint, mark, sent_from, sent_to, common)"
-        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(replication, coll) DO UPDATE SET"
+        "INSERT INTO feed(replication, coll, checkpoint, mark, sent_from, sent_to, common, fresh)"
+        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?9) ON CONFLICT(replication, coll) DO UPDATE SET"
         /* Another handle may have taken it away, for the feed to begin anew. */
         " checkpoint = CASE WHEN ?8 AND checkpoint IS NULL THEN NULL ELSE excluded.checkpoint END,"
         " mark = excluded.mark, sent_from = excluded.sent_from,"
-        " sent_to = excluded.sent_to, common = excluded.common,"
+        " sent_to = excluded.sent_to, common = excluded.common, fresh = excluded.fresh,"
         " purged = CASE WHEN excluded.checkpoint IS NULL THEN NULL"
         "  WHEN excluded.common <> common THEN min(purged, excluded.common) ELSE purged END",
+    [REPLICA__SQL_FEED_SET_RECONCILE] =
+        "UPDATE feed SET reconcile = ?3 WHERE replication = ?1 AND coll = ?2",
+    [REPLICA__SQL_FEED_RECONCILE_ALL] = "UPDATE feed SET reconcile = ?2 WHERE replication = ?1",
     [REPLICA__SQL_FEED_RESET] =
         "UPDATE feed SET checkpoint = NULL, purged = NULL WHERE replication = ?1",
     [REPLICA__SQL_FEED_BEGIN] =
@@ -479,6 +513,9 @@ static const char *const texts[] = {
     [REPLICA__SQL_LOG_FIRST] =
         "SELECT id, time, assumed, real, local, result FROM conflict_log WHERE id < ?1"
         " ORDER BY id LIMIT 1",
+    [REPLICA__SQL_LOG_FIRST_OF] =
+        "SELECT id, time, assumed, real, local, result FROM conflict_log WHERE coll = ?1"
+        " AND doc = ?2 ORDER BY id LIMIT 1",
     [REPLICA__SQL_LOG_DROP] = "DELETE FROM conflict_log WHERE id = ?1",
     /* Bytes of an entry's states, and about what its rows take beside that. */
     [REPLICA__SQL_LOG_WEIGHT] =
@@ -512,23 +549,22 @@ static const char *const texts[] = {
     [REPLICA__SQL_ASIDE_PUT] =
         "INSERT INTO aside(replication, coll, doc, kind, code, reason, time, text)"
         " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
-        " ON CONFLICT(coll, doc, replication) DO UPDATE SET kind = excluded.kind,"
+        " ON CONFLICT(coll, doc, replication) WHERE kind <> 5 DO UPDATE SET kind = excluded.kind,"
         " code = excluded.code, reason = excluded.reason, time = excluded.time,"
         " text = excluded.text",
     [REPLICA__SQL_ASIDE_DROP] =
         "DELETE FROM aside WHERE coll = ?1 AND doc = ?2 AND replication = ?3"
-        " AND (?4 IS NULL OR kind = ?4)",
+        " AND kind = ifnull(?4, kind) AND (kind <> 5 OR ?4 = 5)",
     [REPLICA__SQL_ASIDE_LIST] =
         "SELECT id, replication, coll, doc, kind, code, reason, time, text"
         " FROM aside WHERE id > ?1 AND (?2 IS NULL OR coll = ?2) ORDER BY id LIMIT 1",
-    [REPLICA__SQL_ASIDE_GET] =
-        "SELECT replication, coll, doc, kind, text FROM aside WHERE id = ?1",
+    [REPLICA__SQL_ASIDE_GET] = "SELECT replication, coll, doc, kind FROM aside WHERE id = ?1",
     [REPLICA__SQL_ASIDE_TEXT] = "SELECT text FROM aside WHERE id = ?1",
     [REPLICA__SQL_ASIDE_OF] = "SELECT 1 FROM aside WHERE coll = ?1 AND doc = ?2"
                               " AND replication = ?3 AND kind = ?4",
     [REPLICA__SQL_ASIDE_KIND] =
         "SELECT a.kind FROM doc d JOIN aside a ON a.coll = d.coll AND a.doc = d.id"
-        " AND a.replication = ?2 WHERE d.number = ?1",
+        " AND a.replication = ?2 AND a.kind <> 5 WHERE d.number = ?1",
     [REPLICA__SQL_ASIDE_DELETE] = "DELETE FROM aside WHERE id = ?1",
 
     /* Some numbers at a time, so that a look over another collection's documents is short, too. */
@@ -642,7 +678,22 @@ static const char *const texts[] = {
 
     [REPLICA__SQL_PURGE_NEXT] =
         "SELECT d.number, d.seq FROM doc d WHERE d.coll = ?1 AND d.seq > ?2 AND d.flags & 1"
-        " AND d.stamp < ?3 AND " PASSED("?4") " ORDER BY d.seq LIMIT ?5",
+        " AND d.seq <= ?6 AND d.stamp < ?3 AND " PASSED("?4") " ORDER BY d.seq LIMIT ?5",
+    /* Where the next so many end; NULL: there are none. */
+    [REPLICA__SQL_PURGE_WINDOW] =
+        "SELECT max(seq) FROM (SELECT seq FROM doc WHERE coll = ?1 AND seq > ?2"
+        " ORDER BY seq LIMIT ?3)",
+    [REPLICA__SQL_PURGE_COLL] = "SELECT id, name FROM collection WHERE id > ?1 ORDER BY id LIMIT 1",
+    [REPLICA__SQL_PURGE_WAS] =
+        "SELECT max(w.doc), max(CASE WHEN d.coll = ?1 AND d.stamp < ?3 THEN w.until END)"
+        " FROM (SELECT doc, max(until) AS until FROM was WHERE doc > ?2 GROUP BY doc ORDER BY doc"
+        " LIMIT ?4) w JOIN doc d ON d.number = w.doc",
+    [REPLICA__SQL_PURGE_OPERATIONS] =
+        "UPDATE token SET purged = max(ifnull(purged, 0), n) FROM (SELECT t, max(w) AS n FROM"
+        " (SELECT token AS t, wseq AS w FROM taken WHERE doc = ?1"
+        "  UNION ALL SELECT writer, wseq FROM doc WHERE number = ?1 AND writer IS NOT NULL"
+        "  AND flags & 2 = 0) GROUP BY t) WHERE id = t",
+    [REPLICA__SQL_PURGED_OPERATION] = "SELECT 1 FROM token WHERE id = ?1 AND purged >= ?2",
     [REPLICA__SQL_PURGE_FEEDS] =
         "SELECT f.checkpoint, s.server_seq FROM state s JOIN replication r ON r.id = s.replication"
         " JOIN feed f ON f.replication = r.id AND f.coll IN (0, ?2)"
@@ -658,10 +709,10 @@ static const char *const texts[] = {
     [REPLICA__SQL_PURGE_TAKEN] = "DELETE FROM taken WHERE doc = ?1",
     [REPLICA__SQL_PURGE_MEMBER] = "DELETE FROM member WHERE doc = ?1",
     [REPLICA__SQL_PURGE_DOC] = "DELETE FROM doc WHERE number = ?1",
-    [REPLICA__SQL_SERVES] = "SELECT EXISTS(SELECT 1 FROM token WHERE begin IS NOT NULL)",
     [REPLICA__SQL_COLL_PURGED] =
         "UPDATE collection SET purged = max(ifnull(purged, 0), ?2) WHERE id = ?1",
     [REPLICA__SQL_COLL_PURGED_TO] = "SELECT purged FROM collection WHERE id = ?1",
+    [REPLICA__SQL_PURGED_TO] = "SELECT max(purged) FROM collection",
 };
 _Static_assert(sizeof texts / sizeof texts[0] == REPLICA__SQL_COUNT, "a statement has no text");
 

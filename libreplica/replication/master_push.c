@@ -353,13 +353,65 @@ static int judge_known(replica_db *db, struct replica__master_row *row, struct r
     return r > 0 ? judge_next(db, row, w, old, &seen, by, err) : conflict(db, row, &seen, err);
 }
 
-/* With an assumed state for what is not here: it was lost here, and comes back. */
+/* A push that may be of long ago: was what this row wrote deleted since, and is its tombstone gone?
+ * Operations of one opening that came later are taken for such, too: 1. */
+static int is_purged_operation(replica_db *db, const struct replica__master_row *row,
+                               const struct operation *op, const struct replica__pusher *by,
+                               replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r;
+
+    if (!by->undated || row->assumed != REPLICA__ASSUMED_NONE || !op->token)
+        return 0;
+    r = replica__sql_get(db, REPLICA__SQL_PURGED_OPERATION, &stmt, err);
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, op->token, &rc);
+    replica__bind_int(stmt, 2, op->number, &rc);
+    return replica__sql_step(db, stmt, rc, err);
+}
+
+/* What is not here, and was made from a live state: since a purge it counts as deleted, unless that
+ * state came behind it.  1, and the row is told so. */
+static int is_gone(replica_db *db, struct replica__master_row *row, const struct replica__write *w,
+                   bool purged, replica_error *err)
+{
+    REPLICA_BUF text = REPLICA_BUF_INIT;
+    struct replica__row gone = { .id = w->id, .id_len = w->id_len, .height = 1,
+                                 .flags = REPLICA__FLAG_DELETED, .version = row->coll->version };
+    int r = replica__master_horizon(db, row->coll, &gone.seq, err);
+
+    if (r < 0 || gone.seq == 0)
+        return r;
+    if (row->assumed == REPLICA__ASSUMED_NONE ? !purged : row->assumed_deleted)
+        return 0;
+    if (row->assumed == REPLICA__ASSUMED_NUMBER && row->assumed_sequence > gone.seq)
+        return 0;
+    r = replica__txn_opening(db, &gone.opening, err);
+    if (r < 0)
+        return r;
+    replica__row_key_text(row->coll->key, &gone, &text);
+    if (text.r < 0)
+        return replica__enomem(err);
+    gone.body = text.data;
+    gone.len = text.len;
+    r = conflict(db, row, &gone, err);
+    return r < 0 ? r : 1;
+}
+
+/* With an assumed state for what is not here, and was not purged: it was lost here, and comes
+ * back. */
 static int judge_absent(replica_db *db, struct replica__master_row *row, struct replica__write *w,
-                        const struct replica__pusher *by, replica_error *err)
+                        bool purged, const struct replica__pusher *by, replica_error *err)
 {
     REPLICA_BUF room = REPLICA_BUF_INIT;
-    int r = allow(row, w, NULL, by, &room, err);
+    int r = is_gone(db, row, w, purged, err);
 
+    if (r != 0)
+        return r < 0 ? r : 0;
+    r = allow(row, w, NULL, by, &room, err);
     if (r > 0)
         r = is_free(db, row, w, by, err);
     return r > 0 ? take(db, row, w, NULL, err) : r;
@@ -373,6 +425,7 @@ static int judge_row(replica_db *db, struct replica__master_row *row,
     struct replica__row old;
     struct operation op;
     replica_error why = { .offset = -1 };
+    int purged;
     int r = replica__accept_scanned(row->coll, &row->doc, &a, &why);
 
     if (r == REPLICA_EJSON || r == REPLICA_ELIMIT)
@@ -395,14 +448,19 @@ static int judge_row(replica_db *db, struct replica__master_row *row,
         .writer = op.token,
         .wseq = op.number,
     };
-    r = row->assumed == REPLICA__ASSUMED_NONE && !by->guard ? take_new(db, row, &w, by, err) : 0;
-    if (r != 0)
-        return r < 0 ? r : 0;
+    r = purged = is_purged_operation(db, row, &op, by, err);
+    if (r == 0 && row->assumed == REPLICA__ASSUMED_NONE && !by->guard) {
+        r = take_new(db, row, &w, by, err);
+        if (r > 0)
+            return 0;
+    }
+    if (r < 0)
+        return r;
     r = replica__row_find(row->coll, a.id, a.id_len, &stmt, &old, err);
     if (r < 0)
         return r;
     return r > 0 ? judge_known(db, row, &w, &old, &op, by, err)
-                 : judge_absent(db, row, &w, by, err);
+                 : judge_absent(db, row, &w, purged, by, err);
 }
 
 /* ---- bundles --------------------------------------------------------------------- */

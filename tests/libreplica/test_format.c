@@ -53,6 +53,10 @@ static void make_version_3(struct store *s)
                  "ALTER TABLE replication DROP COLUMN synced;"
                  "ALTER TABLE replication DROP COLUMN synced_head;"
                  "ALTER TABLE state DROP COLUMN waits;"
+                 "ALTER TABLE token DROP COLUMN purged;"
+                 "DROP INDEX doc_feed; CREATE UNIQUE INDEX doc_feed ON doc(coll, seq);"
+                 "DROP INDEX aside_doc; DROP INDEX aside_of;"
+                 "CREATE UNIQUE INDEX aside_doc ON aside(coll, doc, replication);"
                  "PRAGMA user_version = 3");
 }
 

@@ -310,3 +310,106 @@ TEST(a_failed_push_hands_out_no_states)
     CHECK(!r.real);
     CHECK_INT(before, 77);
 }
+
+/* ---- behind a purge -------------------------------------------------------------- */
+
+/* "a" was pushed, deleted as number 2, and purged. */
+static struct store purged(struct clock *clock)
+{
+    struct store s = store_empty();
+    int64_t count = 0;
+
+    clock_start(clock, 1700000000000, 1);
+    replica__db_set_world(s.db, &clock->world);
+    CHECK_INT(push(&s, row(&s, A1, X ".7"), false), REPLICA_VERDICT_TAKEN);
+    store_delete(&s, "a");
+    store_put(&s, "{\"id\":\"z\"}");
+    clock_pass(clock, 1000);
+    CHECK_RC(replica_purge(s.db, s.coll, 0, 0, &count, &test_err), 0);
+    CHECK_INT(count, 1);
+    return s;
+}
+
+static struct replica__master_row with_number(struct replica__master_row r, int64_t number)
+{
+    r.assumed = REPLICA__ASSUMED_NUMBER;
+    r.assumed_incarnation = "inc";
+    r.assumed_sequence = number;
+    return r;
+}
+
+TEST(an_edit_of_what_was_purged_meets_its_tombstone)
+{
+    struct clock clock;
+    STORE s = purged(&clock);
+    struct replica__master_row r = with_text(row(&s, A2, X ".8"), A1);
+    int64_t before, after;
+
+    CHECK_RC(replica__master_push(s.db, &r, 1, &ours, &before, &after, &test_err), 0);
+    CHECK_INT(r.verdict, REPLICA_VERDICT_CONFLICT);
+    CHECK_INT(r.sequence, 2);
+    CHECK_INT(before, after);
+    CHECK_INT(replica_doc_deleted(r.real), 1);
+    CHECK_INT(replica_doc_sequence(r.real), 2);
+    CHECK_STR(replica_doc_json(r.real, NULL), "{\"id\":\"a\"}");
+    CHECK_INT(r.real_version, -1);
+    replica_doc_unref(r.real);
+    CHECK_INT(push(&s, with_number(row(&s, A2, X ".8"), 1), false), REPLICA_VERDICT_CONFLICT);
+    CHECK_STR(store_json(&s, "a"), NULL);
+}
+
+TEST(the_same_from_a_stock_client)
+{
+    struct clock clock;
+    STORE s = purged(&clock);
+
+    CHECK_INT(push(&s, with_text(row(&s, A2, NULL), A1), true), REPLICA_VERDICT_CONFLICT);
+    CHECK_STR(store_json(&s, "a"), NULL);
+}
+
+TEST(who_answers_the_purged_tombstone_is_taken)
+{
+    struct clock clock;
+    STORE s = purged(&clock);
+    struct replica__master_row r = with_text(row(&s, A2, X ".9"), "{\"id\":\"a\"}");
+
+    r.assumed_deleted = true;
+    CHECK_INT(push(&s, r, false), REPLICA_VERDICT_TAKEN);
+    CHECK_STR(store_json(&s, "a"), A2);
+}
+
+TEST(a_new_document_is_taken_behind_a_purge)
+{
+    struct clock clock;
+    STORE s = purged(&clock);
+
+    CHECK_INT(push(&s, row(&s, A2, Y ".1"), false), REPLICA_VERDICT_TAKEN);
+    CHECK_STR(store_json(&s, "a"), A2);
+}
+
+TEST(what_was_made_from_a_state_behind_the_horizon_was_lost_here_and_comes_back)
+{
+    struct clock clock;
+    STORE s = purged(&clock);
+
+    CHECK_INT(push(&s, with_number(row(&s, A2, X ".8"), 3), false), REPLICA_VERDICT_TAKEN);
+    CHECK_STR(store_json(&s, "a"), A2);
+}
+
+/* Its checkpoint is the beginning, as that of the first push of all. */
+TEST(a_push_of_long_ago_that_comes_again_brings_nothing_back)
+{
+    struct clock clock;
+    STORE s = purged(&clock);
+    const struct replica__pusher undated = { .undated = true };
+    struct replica__master_row again = row(&s, A1, X ".7"), later = row(&s, A2, X ".8");
+    int64_t before, after;
+
+    CHECK_RC(replica__master_push(s.db, &again, 1, &undated, &before, &after, &test_err), 0);
+    CHECK_INT(again.verdict, REPLICA_VERDICT_CONFLICT);
+    CHECK_INT(before, after);
+    replica_doc_unref(again.real);
+    CHECK_STR(store_json(&s, "a"), NULL);
+    CHECK_RC(replica__master_push(s.db, &later, 1, &undated, &before, &after, &test_err), 0);
+    CHECK_INT(later.verdict, REPLICA_VERDICT_TAKEN);
+}

@@ -236,14 +236,81 @@ TEST(an_event_without_an_order_does_not_bring_a_purged_document_back)
     replica__free(event.id);
 }
 
-TEST(a_file_that_serves_is_not_purged)
+TEST(a_purge_leaves_its_horizon)
 {
     STORE s = deleted();
     const char *incarnation;
+    int64_t horizon = -1;
 
     CHECK_RC(replica__master_incarnation(s.db, &incarnation, &test_err), 0);
-    CHECK_RC(replica_purge(s.db, s.coll, 0, 0, NULL, &test_err), REPLICA_ENOTSUP);
-    CHECK_INT(rows(&s), 1);
+    CHECK_RC(replica__master_horizon(s.db, s.coll, &horizon, &test_err), 0);
+    CHECK_INT(horizon, 0);
+    CHECK_INT(purge(&s, 0), 1);
+    CHECK_RC(replica__master_horizon(s.db, s.coll, &horizon, &test_err), 0);
+    CHECK_INT(horizon, 2); /* its deletion was the second write */
+    CHECK_RC(replica__master_horizon(s.db, NULL, &horizon, &test_err), 0);
+    CHECK_INT(horizon, 2);
+    CHECK_INT(purge(&s, 0), 0);
+    CHECK_RC(replica__master_horizon(s.db, s.coll, &horizon, &test_err), 0);
+    CHECK_INT(horizon, 2);
+}
+
+TEST(a_purge_in_slices_does_the_same)
+{
+    STORE s = deleted();
+    struct replica__purge at = { 0 };
+    int slices = 0, r;
+
+    replica_collection *other = NULL;
+
+    CHECK_RC(replica_db_collection(s.db, "other", NULL, &other, &test_err), 0);
+    while ((r = replica__master_purge(s.db, 0, &at, &test_err)) > 0)
+        CHECK(slices++ < 20);
+    CHECK_RC(r, 0);
+    CHECK(slices >= 2);
+    CHECK_INT(at.count, 1);
+    CHECK_INT(rows(&s), 0);
+    store_sound(&s);
+}
+
+TEST(a_slice_looks_at_a_part_of_many_documents)
+{
+    STORE s = deleted();
+    struct replica__purge at = { 0 };
+    int slices = 0;
+
+    store_sql(&s, "WITH RECURSIVE n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 60100)"
+                  " INSERT INTO doc(coll, id, seq, height, opening, flags, stamp, version, body)"
+                  " SELECT 1, 'd' || i, i, 1, 1, 1, 1, 0, '{\"id\":\"d' || i || '\"}' FROM n");
+    store_reopen(&s);
+    replica__db_set_world(s.db, &clock.world);
+    store_put(&s, "{\"id\":\"z\"}");
+    while (replica__master_purge(s.db, 0, &at, &test_err) > 0)
+        slices++;
+    CHECK_INT(at.count, 60001); /* with a, and without the highest number of all */
+    CHECK(slices > 60000 / 200);
+}
+
+TEST(what_access_rules_read_goes_with_its_age)
+{
+    STORE s = deleted();
+    struct replica__purge at = { 0 };
+    int64_t horizon = 0;
+
+    CHECK_RC(replica__master_reads(s.coll, "[\"owner\"]", &test_err), 0);
+    store_put(&s, "{\"id\":\"b\",\"owner\":\"x\"}");
+    store_put(&s, "{\"id\":\"b\",\"owner\":\"y\"}"); /* number 5 */
+    CHECK_INT(store_sql_int(&s, "SELECT until FROM was"), 5);
+    while (replica__master_purge(s.db, DAY, &at, &test_err) > 0)
+        ;
+    CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM was"), 1);
+    clock_pass(&clock, 2 * DAY);
+    at = (struct replica__purge){ 0 };
+    while (replica__master_purge(s.db, DAY, &at, &test_err) > 0)
+        ;
+    CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM was"), 0);
+    CHECK_RC(replica__master_horizon(s.db, s.coll, &horizon, &test_err), 0);
+    CHECK_INT(horizon, 5); /* who has not read so far is not told what was taken away */
 }
 
 TEST(a_wrong_call_purges_nothing)
