@@ -17,6 +17,8 @@ struct options {
     const char *db;
     const char *listen;
     const char *token_file;
+    const char *jwt_key;
+    const char *jwks;
     struct cli_list keys;
     struct cli_list schemas;
     struct cli_list rules;
@@ -212,11 +214,20 @@ static void warn(void *ctx, const char *message)
     cli_complain("warning: %s", message);
 }
 
+/* Is not everybody let in? */
+static bool wants_tokens(const struct options *o)
+{
+    return o->token_file || o->jwt_key || o->jwks;
+}
+
 static int open_auth(struct server *server, const struct options *o, replica_error *err)
 {
-    const struct replica__auth_options options = { .token_file = o->token_file, .warn = warn };
+    const struct replica__auth_options options = { .token_file = o->token_file,
+                                                   .jwt_key = o->jwt_key,
+                                                   .jwks = o->jwks,
+                                                   .warn = warn };
 
-    return o->token_file ? replica__auth_open(&options, &server->auth, err) : 0;
+    return wants_tokens(o) ? replica__auth_open(&options, &server->auth, err) : 0;
 }
 
 static int open_storage(struct server *server, const struct options *o,
@@ -269,7 +280,7 @@ static int serve(struct server *server, const struct options *o,
     int r = open_auth(server, o, err);
 
     if (r == 0)
-        r = replica__listener_open(o->listen, !o->token_file && !o->allow_remote,
+        r = replica__listener_open(o->listen, !wants_tokens(o) && !o->allow_remote,
                                    &server->listener, err);
     if (r == 0)
         r = open_storage(server, o, keys, err);
@@ -297,7 +308,10 @@ int cmd_serve(int argc, char **argv)
         CLI_OPTION_DB(&o.db),
         { "listen", CLI_TEXT, true, &o.listen, "HOST:PORT", "where; port 0 picks one" },
         { "token-file", CLI_TEXT, false, &o.token_file, "FILE",
-          "bearer tokens that are let in, one per line" },
+          "bearer tokens that are let in, one per line, with claims" },
+        { "jwt-key", CLI_TEXT, false, &o.jwt_key, "FILE",
+          "the key of signed tokens: a PEM public key, or a secret" },
+        { "jwks", CLI_TEXT, false, &o.jwks, "FILE", "a set of keys (JWKS) of signed tokens" },
         { "key", CLI_LIST, false, &o.keys, "NAME=FIELD", "primary key of a collection" },
         { "schema", CLI_LIST, false, &o.schemas, "NAME=FILE", "schema of a collection" },
         { "rules", CLI_LIST, false, &o.rules, "[NAME=]JSON|@FILE",

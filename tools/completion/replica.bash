@@ -43,8 +43,8 @@ _replica_options()
         purge) echo --db --collection --older --idle ;;
         schema) echo --schema --all --formats --collection --registry ;;
         serve)
-            echo --db --listen --token-file --key --schema --rules --log --max-body --max-streams \
-                --allow-remote --full-sync
+            echo --db --listen --token-file --jwt-key --jwks --key --schema --rules --log --max-body \
+                --max-streams --allow-remote --full-sync
             ;;
     esac
     echo --help
@@ -64,7 +64,7 @@ _replica()
         return
     fi
     case $prev in
-        --db | --token-file | --schema | --registry)
+        --db | --token-file | --jwt-key | --jwks | --schema | --registry)
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             return
             ;;
