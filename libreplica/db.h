@@ -105,6 +105,8 @@ struct replica_db {
 
     bool text_failed; /* a write to a full-text index: see replica__txn_rollback() */
     bool in_txn;
+    bool secure; /* what this transaction frees is overwritten */
+    bool erased; /* and the WAL, which has it still, is to begin anew */
     int changes_before; /* rows that SQLite had changed when it began */
     int64_t last_stamp, stored_stamp; /* the highest here, and in the file: stamp.h */
     int wal_pages;       /* as of the last commit */

@@ -287,6 +287,8 @@ struct replica__pulled {
     const char *bundle;
     int older;                    /* by so many versions than the collection's is its text */
     bool hint;                    /* it may be an old state: only for a clean document */
+    int gone;                     /* REPLICA_GONE_... of remote.h: it is there, and not for us any
+                                   * more; the text is only its key */
     /* It could not be scanned, or breaks a limit: set aside with this, under the key if one was
      * found.  code 0: fine. */
     int problem;
@@ -308,6 +310,72 @@ REPLICA_INTERNAL int replica__pull_apply(struct replica__replication *repl, size
                                          struct replica__pulled *docs, size_t n,
                                          const char *incarnation, const char *checkpoint,
                                          replica_error *err);
+
+/* ---- reconciling ----------------------------------------------------------------- */
+
+/* What is here and what the server has are compared by ranges of keys, where the feed cannot tell
+ * what is gone.  Known is what the server has as far as this replication knows, in step with its
+ * endpoint's version: the newest state of it that came, or was taken.  The progress is durable, and
+ * moves with the documents that were applied. */
+struct replica__reconcile {
+    char why[24];      /* "horizon", "view", "filter", "keys", "resync", "verify" */
+    char *head;        /* the checkpoint that was the server's head when it began; NULL: not told */
+    size_t collection; /* of the feed: those before it are compared, */
+    char *after;       /* and of this one all up to this key; NULL: nothing */
+};
+REPLICA_INTERNAL void replica__reconcile_free(struct replica__reconcile *progress);
+/* Is one under way, or to begin?  1, 0. */
+REPLICA_INTERNAL int replica__reconcile_get(struct replica__replication *repl, size_t feed,
+                                            struct replica__reconcile *ret, replica_error *err);
+/* Begin one, or note how far it is. */
+REPLICA_INTERNAL int replica__reconcile_put(struct replica__replication *repl, size_t feed,
+                                            const struct replica__reconcile *progress,
+                                            replica_error *err);
+/* It has compared all: the feed goes on from its head.  Or (whole false) there is none any more,
+ * and the checkpoint stays. */
+REPLICA_INTERNAL int replica__reconcile_end(struct replica__replication *repl, size_t feed,
+                                            bool whole, replica_error *err);
+/* Apply what the server answered about single documents, and note how far it is. */
+REPLICA_INTERNAL int replica__reconcile_apply(struct replica__replication *repl, size_t feed,
+                                              struct replica__pulled *docs, size_t n,
+                                              const char *incarnation,
+                                              const struct replica__reconcile *progress,
+                                              replica_error *err);
+/* Is anything of the feed's collections known?  1, 0. */
+REPLICA_INTERNAL int replica__known_any(struct replica__replication *repl, size_t feed,
+                                        replica_error *err);
+/* A range of keys of a collection: after < key <= to (NULL: from the first, to the last). */
+struct replica__key_range {
+    replica_collection *coll;
+    const char *after, *to;
+    bool texts; /* compared by texts, not by numbers */
+};
+/* Is what is known of it other than `count` documents with this digest together?  1, 0;
+ * REPLICA_EHTTP: no digest. */
+REPLICA_INTERNAL int replica__known_differs(struct replica__replication *repl,
+                                            const struct replica__key_range *range, int64_t count,
+                                            const char *hex, size_t len, replica_error *err);
+struct replica__known {
+    char *id;          /* replica__free() it */
+    int64_t sequence;  /* the server's; 0: it told none */
+    char hex[33];      /* texts: its digest; else "" */
+    bool outside;      /* its key is none of those that are replicated */
+};
+/* The first n of the range, in the order of their keys.  Gives how many. */
+REPLICA_INTERNAL int replica__known_list(struct replica__replication *repl,
+                                         const struct replica__key_range *range,
+                                         struct replica__known *ret, size_t n,
+                                         replica_error *err);
+
+/* Tombstones with numbers up to this are not wanted: nothing was here when the feed began.  0: all
+ * are. */
+REPLICA_INTERNAL int64_t replica__feed_fresh(const struct replica__replication *repl, size_t feed);
+/* Stored with the next page. */
+REPLICA_INTERNAL void replica__feed_set_fresh(struct replica__replication *repl, size_t feed,
+                                              int64_t number);
+/* Has none of its collections any document, and none ever had?  1, 0. */
+REPLICA_INTERNAL int replica__feed_is_empty(struct replica__replication *repl, size_t feed,
+                                            replica_error *err);
 
 /* The server does not know what lies above `common` of this incarnation: those documents are to be
  * brought back, and the feed starts from `checkpoint`. */

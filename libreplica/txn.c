@@ -149,8 +149,50 @@ static void checkpoint(replica_db *db)
     db->wal_checkpointed = db->wal_pages;
 }
 
+/* Copy the WAL and empty it: it has what was erased.  Such a checkpoint takes SQLite's write lock
+ * by itself.  It does not wait, and where somebody reads or writes the next commit tries again. */
+static void empty_wal(replica_db *db)
+{
+    sqlite3 *other = NULL;
+
+    if (sqlite3_open_v2(db->path, &other, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) ==
+            SQLITE_OK &&
+        sqlite3_exec(other, "SELECT 1 FROM sqlite_schema", NULL, NULL, NULL) == SQLITE_OK &&
+        sqlite3_wal_checkpoint_v2(other, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) ==
+            SQLITE_OK) {
+        db->erased = false;
+        db->wal_pages = db->wal_checkpointed = 0;
+    }
+    sqlite3_close(other);
+}
+
+int replica__txn_secure(replica_db *db, replica_error *err)
+{
+    int r;
+
+    assert(db->in_txn);
+    if (db->secure)
+        return 0;
+    r = replica__sql_script(db, "PRAGMA secure_delete = ON", err);
+    if (r >= 0)
+        db->secure = true;
+    return r < 0 ? r : 0;
+}
+
+/* As the system's SQLite has it by itself: on, or not. */
+static void end_secure(replica_db *db)
+{
+    if (db->secure && !sqlite3_compileoption_used("SECURE_DELETE"))
+        sqlite3_exec(db->sqlite, "PRAGMA secure_delete = OFF", NULL, NULL, NULL);
+    db->secure = false;
+}
+
 static void checkpoint_when_due(replica_db *db)
 {
+    if (db->erased && !db->memory) {
+        empty_wal(db);
+        return;
+    }
     if (db->wal_pages < db->wal_checkpointed)
         db->wal_checkpointed = 0; /* the WAL began anew */
     if (db->wal_pages - db->wal_checkpointed >= WAL_PAGES)
@@ -174,6 +216,8 @@ int replica__txn_commit(replica_db **txn, replica_error *err)
     }
     *txn = NULL;
     db->in_txn = false;
+    db->erased |= db->secure;
+    end_secure(db);
     db->committed_head = db->head;
     checkpoint_when_due(db);
     replica__gate_leave(db->gate);
@@ -200,6 +244,7 @@ void replica__txn_rollback(replica_db **txn)
         db->text_failed = sqlite3_exec(db->sqlite, "PRAGMA writable_schema = RESET", NULL, NULL,
                                        NULL) != SQLITE_OK;
     db->in_txn = false;
+    end_secure(db);
     db->known = false;
     db->opening = 0;
     memset(&db->tokens, 0, sizeof db->tokens);

@@ -24,6 +24,9 @@ void replica__read_end(replica_db **read);
 
 /* Know head and ranges, outside a transaction or in one. */
 int replica__txn_know(replica_db *db, replica_error *err);
+/* Within a transaction: what it frees in the file is overwritten, and soon after its commit the WAL
+ * begins anew. */
+int replica__txn_secure(replica_db *db, replica_error *err);
 /* Within a transaction: the replications' rows were changed; read them again when next asked. */
 void replica__txn_forget(replica_db *db);
 

@@ -197,8 +197,8 @@ static int keep_old(replica_db *db, const struct replica__write *w, const struct
         return r;
     if (w->kind == REPLICA__WRITE_MIGRATED)
         return replica__state_follow(db, old, w, db->head + 1, err);
-    if (w->kind == REPLICA__WRITE_DROPPED)
-        return replica__state_drop(db, old, db->head + 1, err);
+    if (w->kind == REPLICA__WRITE_DROPPED || w->kind == REPLICA__WRITE_ERASED)
+        return replica__state_drop(db, old, db->head + 1, w->kind == REPLICA__WRITE_DROPPED, err);
     r = replica__state_capture(db, old, w->replication, &kept, err);
     return r < 0 ? r : replica__history_keep(db, w->coll, old, kept, err);
 }

@@ -25,7 +25,8 @@ struct replica__write {
     enum {
         REPLICA__WRITE_EDIT = 0,
         REPLICA__WRITE_MIGRATED, /* no edit: what replications know follows */
-        REPLICA__WRITE_DROPPED   /* a tombstone that is in step with everybody */
+        REPLICA__WRITE_DROPPED,  /* a tombstone that is in step with everybody */
+        REPLICA__WRITE_ERASED    /* the same, and nothing is kept of what it replaces */
     } kind;
 };
 struct replica__written {

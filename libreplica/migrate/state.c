@@ -191,11 +191,11 @@ static int log_drop(replica_db *db, const struct replica__state *s, const struct
                                      err);
 }
 
-int replica__state_drop(replica_db *db, const struct replica__row *old, int64_t seq,
+int replica__state_drop(replica_db *db, const struct replica__row *old, int64_t seq, bool log,
                         replica_error *err)
 {
     int64_t replication = -1;
-    bool logged = false;
+    bool logged = !log;
     int r;
 
     while ((r = next_replication(db, old, &replication, err)) > 0) {

@@ -59,6 +59,20 @@ struct first {
     int64_t kept[4];
 };
 
+static int read_entry(replica_db *db, sqlite3_stmt *stmt, int rc, struct first *ret,
+                      replica_error *err)
+{
+    int r = replica__sql_step(db, stmt, rc, err);
+
+    if (r <= 0)
+        return r;
+    ret->id = sqlite3_column_int64(stmt, 0);
+    ret->time = sqlite3_column_int64(stmt, 1);
+    for (int i = 0; i < 4; i++)
+        ret->kept[i] = sqlite3_column_int64(stmt, 2 + i);
+    return 1;
+}
+
 /* The first entry before `before`: 1; 0: there is none. */
 static int read_first(replica_db *db, int64_t before, struct first *ret, replica_error *err)
 {
@@ -69,14 +83,22 @@ static int read_first(replica_db *db, int64_t before, struct first *ret, replica
     if (r < 0)
         return r;
     replica__bind_int(stmt, 1, before, &rc);
-    r = replica__sql_step(db, stmt, rc, err);
-    if (r <= 0)
+    return read_entry(db, stmt, rc, ret, err);
+}
+
+/* The first entry about a document: 1; 0: there is none. */
+static int read_first_of(replica_db *db, int64_t coll, const char *id, struct first *ret,
+                         replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(db, REPLICA__SQL_LOG_FIRST_OF, &stmt, err);
+
+    if (r < 0)
         return r;
-    ret->id = sqlite3_column_int64(stmt, 0);
-    ret->time = sqlite3_column_int64(stmt, 1);
-    for (int i = 0; i < 4; i++)
-        ret->kept[i] = sqlite3_column_int64(stmt, 2 + i);
-    return 1;
+    replica__bind_int(stmt, 1, coll, &rc);
+    replica__bind_text(stmt, 2, id, REPLICA_NUL, &rc);
+    return read_entry(db, stmt, rc, ret, err);
 }
 
 static int drop(replica_db *db, const struct first *e, int64_t *size, replica_error *err)
@@ -89,6 +111,20 @@ static int drop(replica_db *db, const struct first *e, int64_t *size, replica_er
     for (int i = 0; r >= 0 && i < 4; i++)
         r = replica__kept_unref(db, e->kept[i], err);
     return r < 0 ? r : grow(db, -bytes, size, err);
+}
+
+int replica__conflict_log_forget(replica_db *db, int64_t coll, const char *id, replica_error *err)
+{
+    struct first e;
+    int64_t size;
+    int r;
+
+    while ((r = read_first_of(db, coll, id, &e, err)) > 0) {
+        r = drop(db, &e, &size, err);
+        if (r < 0)
+            return r;
+    }
+    return r;
 }
 
 /* Let the first entries before `before` go, as far as they are too old or the log is too large; at

@@ -14,6 +14,9 @@ struct replica__logged {
 /* Add an entry; the oldest ones go if there are too many. */
 int replica__conflict_log_add(replica_db *db, const struct replica__logged *entry,
                               replica_error *err);
+/* Let go of all entries about a document, with what they keep. */
+int replica__conflict_log_forget(replica_db *db, int64_t coll, const char *id,
+                                 replica_error *err);
 /* The file was opened: what has become too old or too much meanwhile goes, if nobody else writes.
  * What could not be done now is done another time. */
 void replica__conflict_log_open(replica_db *db);

@@ -151,6 +151,7 @@ int replica__feed_lost(struct replica__replication *repl, size_t feed, const cha
 
         moved.checkpoint = copy;
         moved.common = f->common = common;
+        moved.fresh = f->fresh = 0; /* numbers may be given out again */
         r = replica__feed_put(repl, &moved, err);
         if (r >= 0)
             r = replica__txn_commit(&txn, err);

@@ -1,12 +1,12 @@
 /* Applying what was pulled: documents and checkpoint in one transaction.
  *
- * A document that is absent or clean here is written, and is clean.  One that is dirty or under way
- * is left alone, and the server's state is kept as unsettled: handlers are asked later, outside.
- * What cannot be a document here is set aside with its reason.  So the checkpoint never passes a
+ * A document that is absent is written, and is clean; pulled.c has one that is here, erase.c one
+ * that is not ours any more.  What cannot be a document here is set aside with its reason.  So the checkpoint never passes a
  * document about which nothing was done. */
 #include "libreplica/accept.h"
-#include "libreplica/replication/aside.h"
 #include "libreplica/migrate/migrate.h"
+#include "libreplica/replication/aside.h"
+#include "libreplica/replication/erase.h"
 #include "libreplica/replication/pull.h"
 #include "libreplica/replication/replication.h"
 #include "libreplica/shape.h"
@@ -14,25 +14,6 @@
 #include "libreplica/write.h"
 
 #include <string.h>
-
-static int64_t version_of(const struct replica__pulled *doc)
-{
-    return doc->coll->version - doc->older;
-}
-
-static int origin_of(struct replica__pulling *p, const struct replica__pulled *doc,
-                     struct replica__origin *ret, replica_error *err)
-{
-    size_t len;
-    int r = 0;
-
-    *ret = (struct replica__origin){ 0 };
-    if (doc->writer && replica__operation_read(doc->writer, strlen(doc->writer), &len, &ret->wseq))
-        r = replica__token_number(p->repl->db, doc->writer, len, true, &ret->writer, err);
-    else
-        ret->wseq = 0;
-    return r < 0 ? r : 0;
-}
 
 int replica__pulling_begin(struct replica__pulling *p, struct replica__replication *repl,
                            const char *incarnation, replica_error *err)
@@ -45,64 +26,6 @@ int replica__pulling_begin(struct replica__pulling *p, struct replica__replicati
     r = replica__token_number(repl->db, incarnation, strlen(incarnation), true, &p->incarnation,
                               err);
     return r < 0 ? r : 0;
-}
-
-int replica__keep_pulled(struct replica__pulling *p, const struct replica__pulled *doc,
-                         const struct replica__accepted *a, int64_t *ret_kept, replica_error *err)
-{
-    struct replica__origin o;
-    int r = origin_of(p, doc, &o, err);
-
-    if (r < 0)
-        return r;
-    return replica__kept_add(p->repl->db,
-                             &(struct replica__kept){
-                                 .flags = (doc->deleted || a->deleted ? REPLICA__FLAG_DELETED : 0) |
-                                          (p->half ? REPLICA__FLAG_HALF : 0),
-                                 .version = version_of(doc),
-                                 .incarnation = p->incarnation,
-                                 .server_seq = doc->sequence,
-                                 .stamp = doc->stamp,
-                                 .writer = o.writer,
-                                 .wseq = o.wseq,
-                                 .bundle = doc->bundle,
-                                 .body = a->json,
-                                 .len = a->len,
-                             },
-                             1, ret_kept, err);
-}
-
-static int write_pulled(struct replica__pulling *p, const struct replica__pulled *doc,
-                        const struct replica__accepted *a, const struct replica__row *old,
-                        struct replica__written *ret, replica_error *err)
-{
-    struct replica__origin o;
-    int risen, r = origin_of(p, doc, &o, err);
-    const struct replica__write w = {
-        .coll = doc->coll,
-        .id = a->id,
-        .id_len = a->id_len,
-        .json = a->json,
-        .len = a->len,
-        .deleted = doc->deleted || a->deleted,
-        .bundle = doc->bundle,
-        .pulled = true,
-        .versioned = true,
-        .version = version_of(doc),
-        .replication = p->repl->number,
-        .stamp = doc->stamp,
-        .writer = o.writer,
-        .wseq = o.wseq,
-    };
-
-    if (r < 0)
-        return r;
-    r = old ? replica__write(p->repl->db, &w, old, ret, err)
-            : replica__write_new(p->repl->db, &w, ret, err);
-    if (r < 0 || !doc->older || w.deleted || (!old && r == 0))
-        return r;
-    risen = replica__migrate_again(p->repl->db, doc->coll->number, ret->number, err);
-    return risen < 0 ? risen : r;
 }
 
 static int read_floor(struct replica__pulling *p, int64_t feed, replica_error *err)
@@ -130,216 +53,6 @@ static bool is_purged(const struct replica__pulling *p, struct replica__pulled *
         return false;
     doc->outcome = doc->sequence ? REPLICA__PULLED_SAME : REPLICA__PULLED_PASSED;
     return true;
-}
-
-/* The document is in step: as it is stored under seq. */
-int replica__state_clean(struct replica__pulling *p, struct replica__state *s,
-                         const replica_collection *coll, int64_t seq, int64_t server_seq,
-                         replica_error *err)
-{
-    replica_db *db = p->repl->db;
-    int r = replica__state_drop_base(db, s, err);
-
-    if (r >= 0)
-        r = replica__state_drop_sent(db, s, err);
-    if (r < 0)
-        return r;
-    s->clean_seq = seq;
-    s->incarnation = server_seq ? p->incarnation : 0;
-    s->server_seq = server_seq;
-    s->version = replica__endpoint_version(p->repl, coll);
-    s->rounds = s->todo = s->aside_seq = s->lost_seq = 0;
-    return replica__state_put(db, s, err);
-}
-
-/* Same content for a clean document?  One that has yet to rise has another, for it would change.  A
- * server without sequence numbers sends our own writes back, as JavaScript printed them; then our
- * spelling stays. */
-static bool is_same(const struct replica__pulling *p, const struct replica__pulled *doc,
-                    const struct replica__accepted *a, const struct replica__row *row)
-{
-    if ((doc->deleted || a->deleted) != ((row->flags & REPLICA__FLAG_DELETED) != 0))
-        return false;
-    if (row->version != version_of(doc) && !(row->flags & REPLICA__FLAG_DELETED))
-        return false;
-    if (a->len == row->len && memcmp(a->json, row->body, a->len) == 0)
-        return true;
-    return !doc->sequence && replica__json_equal(a->json, a->len, row->body, row->len,
-                                                 REPLICA_JSON_AS_JAVASCRIPT) > 0;
-}
-
-/* The same for one that is clean with a base: that is what the server had.  1, 0. */
-static int is_base(const struct replica__pulling *p, const struct replica__pulled *doc,
-                   const struct replica__accepted *a, const struct replica__state *s,
-                   replica_error *err)
-{
-    REPLICA_STMT stmt = NULL;
-    struct replica__kept k;
-    int r = s->base ? replica__kept_get(p->repl->db, s->base, &stmt, &k, err) : 0;
-
-    if (r < 0 || !s->base)
-        return r;
-    return is_same(p, doc, a,
-                   &(struct replica__row){ .flags = k.flags, .version = k.version,
-                                           .body = k.body, .len = k.len });
-}
-
-/* In step as before, with what it has for a base. */
-static int stays_clean(struct replica__pulling *p, struct replica__state *s,
-                       const struct replica__pulled *doc, int64_t seq, replica_error *err)
-{
-    int64_t base = s->base;
-    int r;
-
-    s->base = 0;
-    r = replica__state_clean(p, s, doc->coll, seq, doc->sequence, err);
-    s->base = base;
-    return r < 0 ? r : replica__state_put(p->repl->db, s, err);
-}
-
-static int apply_clean(struct replica__pulling *p, struct replica__pulled *doc,
-                       const struct replica__accepted *a, const struct replica__row *row,
-                       struct replica__state *s, replica_error *err)
-{
-    struct replica__written written = { .seq = row->seq };
-    int r = is_base(p, doc, a, s, err);
-    bool base = r > 0;
-
-    if (r < 0)
-        return r;
-    if (base || is_same(p, doc, a, row)) {
-        doc->outcome = REPLICA__PULLED_SAME;
-    } else {
-        doc->outcome = REPLICA__PULLED_WRITTEN;
-        r = write_pulled(p, doc, a, row, &written, err);
-    }
-    if (r >= 0) /* this one is newer */
-        r = replica__state_drop_unsettled(p->repl->db, s, err);
-    if (r >= 0 && base && row->version > version_of(doc))
-        return stays_clean(p, s, doc, row->seq, err);
-    return r < 0 ? r : replica__state_clean(p, s, doc->coll, written.seq, doc->sequence, err);
-}
-
-/* Does the unsettled state say the same?  A server without sequence numbers tells it more than
- * once, in the stream and in a page; it is one question all the same. */
-static int is_unsettled_already(struct replica__pulling *p, const struct replica__pulled *doc,
-                                const struct replica__accepted *a, const struct replica__state *s,
-                                replica_error *err)
-{
-    REPLICA_STMT stmt = NULL;
-    struct replica__kept k;
-    int r;
-
-    if (!s->unsettled || doc->sequence)
-        return 0;
-    r = replica__kept_get(p->repl->db, s->unsettled, &stmt, &k, err);
-    if (r < 0)
-        return r;
-    return (doc->deleted || a->deleted) == ((k.flags & REPLICA__FLAG_DELETED) != 0) &&
-           replica__json_equal(a->json, a->len, k.body, k.len, REPLICA_JSON_AS_JAVASCRIPT) > 0;
-}
-
-static int apply_dirty(struct replica__pulling *p, struct replica__pulled *doc,
-                       const struct replica__accepted *a, const struct replica__row *row,
-                       struct replica__state *s, replica_error *err)
-{
-    bool under_way = replica__state_under_way(p->repl->db, s, row);
-    int64_t kept;
-    int r = is_unsettled_already(p, doc, a, s, err);
-
-    if (p->came_right && s->aside_seq == row->seq) /* a conflict that can be met now */
-        s->aside_seq = s->rounds = 0;
-    if (r > 0) {
-        doc->outcome = REPLICA__PULLED_SAME;
-        r = replica__state_put(p->repl->db, s, err);
-        return r < 0 ? r : 0;
-    }
-    if (r < 0)
-        return r;
-    r = replica__keep_pulled(p, doc, a, &kept, err);
-    if (r >= 0)
-        r = replica__state_drop_unsettled(p->repl->db, s, err);
-    if (r < 0)
-        return r;
-    s->unsettled = kept;
-    /* From now on by itself: a range says nothing of unsettled ones. */
-    if (under_way && !s->sent_seq) {
-        s->sent_seq = row->seq;
-        s->todo = REPLICA__TODO_NOW;
-    }
-    doc->outcome = REPLICA__PULLED_UNSETTLED;
-    return replica__state_put(p->repl->db, s, err);
-}
-
-/* The server's number of the newest state of it that is known here. */
-static int known_sequence(replica_db *db, const struct replica__state *s, int64_t *ret,
-                          replica_error *err)
-{
-    REPLICA_STMT stmt = NULL;
-    struct replica__kept k;
-    int r;
-
-    *ret = s->server_seq;
-    if (!s->unsettled)
-        return 0;
-    r = replica__kept_get(db, s->unsettled, &stmt, &k, err);
-    if (r >= 0 && k.server_seq > *ret)
-        *ret = k.server_seq;
-    return r;
-}
-
-/* It can be applied: what was set aside of it is of the past. */
-static int come_right(struct replica__pulling *p, const struct replica__pulled *doc,
-                      const struct replica__accepted *a, replica_error *err)
-{
-    replica_db *db = p->repl->db;
-    bool any = db->set_aside;
-    int r = replica__aside_drop(db, p->repl->number, doc->coll->number, a->id,
-                                REPLICA_ASIDE_UNAPPLIED, err);
-
-    p->came_right = r >= 0 && any && sqlite3_changes(db->sqlite) > 0;
-    return r;
-}
-
-/* Is it a state that is known, or one before it?  1, 0.  The known one is news where it confirms
- * what was in step with an older version's endpoint. */
-static int is_old(struct replica__pulling *p, struct replica__pulled *doc,
-                  const struct replica__row *row, const struct replica__state *s,
-                  replica_error *err)
-{
-    int64_t known;
-    int r = known_sequence(p->repl->db, s, &known, err);
-
-    if (r < 0 || !doc->sequence || !known || doc->sequence > known)
-        return r < 0 ? r : 0;
-    if (doc->sequence == known && s->clean_seq == row->seq &&
-        !replica__endpoint_has(p->repl, doc->coll, s))
-        return 0;
-    doc->outcome = REPLICA__PULLED_SAME;
-    return 1;
-}
-
-static int apply_known(struct replica__pulling *p, struct replica__pulled *doc,
-                       const struct replica__accepted *a, const struct replica__row *row,
-                       replica_error *err)
-{
-    struct replica__state s;
-    bool is_clean;
-    int r = replica__state_get(p->repl->db, row->number, p->repl->number, &s, err);
-
-    if (r >= 0)
-        r = is_old(p, doc, row, &s, err);
-    if (r != 0)
-        return r < 0 ? r : 0;
-    is_clean = s.clean_seq == row->seq && !s.sent_seq;
-    if (doc->hint && !is_clean) { /* a handler must not take an old state for the newest one */
-        doc->outcome = REPLICA__PULLED_PASSED;
-        return 0;
-    }
-    r = come_right(p, doc, a, err);
-    if (r < 0)
-        return r;
-    return is_clean ? apply_clean(p, doc, a, row, &s, err) : apply_dirty(p, doc, a, row, &s, err);
 }
 
 /* Each text without a usable key has an entry of its own, and the same one has the same. */
@@ -398,7 +111,7 @@ static int misshapen(struct replica__pulling *p, struct replica__pulled *doc,
     if (r > 0) {
         r = replica__state_get(p->repl->db, row.number, p->repl->number, &s, err);
         if (r >= 0)
-            r = is_old(p, doc, &row, &s, err);
+            r = replica__pulled_is_old(p, doc, &row, &s, err);
     }
     if (r != 0)
         return r < 0 ? r : 0;
@@ -409,6 +122,20 @@ static int misshapen(struct replica__pulling *p, struct replica__pulled *doc,
     return set_aside(p, doc, why->code, why->message, err);
 }
 
+/* One that is not ours any more; what was never here is not ours to miss. */
+static int apply_gone(struct replica__pulling *p, struct replica__pulled *doc,
+                      const struct replica__accepted *a, replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    struct replica__row row;
+    int r = replica__row_find(doc->coll, a->id, a->id_len, &stmt, &row, err);
+
+    doc->outcome = REPLICA__PULLED_SAME;
+    if (r >= 0 && replica__pulled_come_right(p, doc, a, err) < 0) /* its text goes in any case */
+        return REPLICA_ENOMEM;
+    return r <= 0 ? r : replica__erase(p, doc, &row, err);
+}
+
 static int apply(struct replica__pulling *p, struct replica__pulled *doc, replica_error *err)
 {
     REPLICA_ACCEPTED a = { 0 };
@@ -416,7 +143,7 @@ static int apply(struct replica__pulling *p, struct replica__pulled *doc, replic
     struct replica__written written;
     struct replica__row row;
     replica_error why = { .offset = -1 };
-    bool look = !p->new_ones || p->purged;
+    bool look = !p->new_ones || p->purged || p->reconciles;
     int r;
 
     if (doc->problem)
@@ -430,6 +157,8 @@ static int apply(struct replica__pulling *p, struct replica__pulled *doc, replic
     }
     if (r < 0)
         return replica__enomem(err);
+    if (doc->gone)
+        return apply_gone(p, doc, &a, err);
     if (!replica__replication_has_key(p->repl, a.id, a.id_len)) {
         doc->outcome = REPLICA__PULLED_SAME;
         return 0;
@@ -441,7 +170,7 @@ static int apply(struct replica__pulling *p, struct replica__pulled *doc, replic
     if (r < 0)
         return replica__enomem(err);
     if (!look) { /* the last one was new: this one mostly is */
-        r = write_pulled(p, doc, &a, NULL, &written, err);
+        r = replica__pulled_write(p, doc, &a, NULL, &written, err);
         if (r < 0)
             return r;
         p->new_ones = r > 0;
@@ -450,17 +179,21 @@ static int apply(struct replica__pulling *p, struct replica__pulled *doc, replic
     if (look) {
         r = replica__row_find(doc->coll, a.id, a.id_len, &stmt, &row, err);
         if (r > 0)
-            return apply_known(p, doc, &a, &row, err);
+            return replica__pulled_known(p, doc, &a, &row, err);
         replica__sql_reset(&stmt);
         if (r == 0 && is_purged(p, doc))
             return 0;
+        if (r == 0 && p->reconciles && (doc->deleted || a.deleted)) {
+            doc->outcome = REPLICA__PULLED_SAME; /* gone here, too */
+            return 0;
+        }
         if (r == 0)
-            r = write_pulled(p, doc, &a, NULL, &written, err);
+            r = replica__pulled_write(p, doc, &a, NULL, &written, err);
         if (r < 0)
             return r;
         p->new_ones = true;
     }
-    r = come_right(p, doc, &a, err);
+    r = replica__pulled_come_right(p, doc, &a, err);
     if (r < 0)
         return r;
     doc->outcome = REPLICA__PULLED_WRITTEN;
@@ -528,47 +261,95 @@ static int apply_all(struct replica__pulling *p, struct replica__pulled *docs, s
     return r;
 }
 
-int replica__pull_apply(struct replica__replication *repl, size_t feed,
-                        struct replica__pulled *docs, size_t n, const char *incarnation,
-                        const char *checkpoint, replica_error *err)
+/* The feed as it is behind the page: its texts are copies, for the file and for us. */
+static int move(struct replica__feed *moved, const struct replica__pull_page *page,
+                replica_error *err)
 {
-    struct replica__feed moved = repl->feeds[feed];
-    REPLICA_FREE char *copy = NULL;
+    if (page->checkpoint && !(moved->checkpoint = replica__strdup(page->checkpoint)))
+        return replica__enomem(err);
+    if (!page->reconciles)
+        return 0;
+    moved->reconcile = replica__strdup(page->reconcile);
+    return page->reconcile && !moved->reconcile ? replica__enomem(err) : 0;
+}
+
+static int put_reconcile(struct replica__replication *repl, const struct replica__feed *feed,
+                         replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(repl->db, REPLICA__SQL_FEED_SET_RECONCILE, &stmt, err);
+
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, repl->number, &rc);
+    replica__bind_int(stmt, 2, feed->coll, &rc);
+    replica__bind_text(stmt, 3, feed->reconcile, REPLICA_NUL, &rc);
+    return replica__sql_step(repl->db, stmt, rc, err);
+}
+
+static int apply_page(struct replica__replication *repl, struct replica__feed *moved,
+                      const struct replica__pull_page *page, replica_error *err)
+{
     REPLICA_TXN txn = NULL;
     struct replica__pulling p;
     int64_t before;
-    int r;
+    int r = replica__lease_begin(repl, &txn, err);
 
-    if (checkpoint && !(copy = replica__strdup(checkpoint)))
-        return replica__enomem(err);
-    r = replica__lease_begin(repl, &txn, err);
     if (r >= 0)
-        r = replica__pulling_begin(&p, repl, incarnation, err);
+        r = replica__pulling_begin(&p, repl, page->incarnation, err);
     if (r < 0)
         return r;
-    r = read_floor(&p, moved.coll, err);
+    p.reconciles = page->reconciles;
+    if (!p.reconciles) /* else it is asked what is there now, and nothing is late */
+        r = read_floor(&p, moved->coll, err);
     if (r >= 0)
         r = replica__replication_seen(repl, err);
     before = repl->db->head;
     if (r >= 0)
-        r = apply_all(&p, docs, n, err);
+        r = apply_all(&p, page->docs, page->n, err);
     /* What was written here just now is clean; a mark at the head stays at the head. */
-    if (moved.mark >= before)
-        moved.mark = repl->db->head;
-    if (copy)
-        moved.checkpoint = copy;
+    if (moved->mark >= before)
+        moved->mark = repl->db->head;
     if (r >= 0)
-        r = replica__feed_put(repl, &moved, err);
+        r = replica__feed_put(repl, moved, err);
+    if (r >= 0 && page->reconciles)
+        r = put_reconcile(repl, moved, err);
+    return r < 0 ? r : replica__txn_commit(&txn, err);
+}
+
+int replica__pull_page(struct replica__replication *repl, size_t feed,
+                       const struct replica__pull_page *page, replica_error *err)
+{
+    struct replica__feed *f = &repl->feeds[feed];
+    struct replica__feed moved = *f;
+    char *old_checkpoint = f->checkpoint, *old_reconcile = f->reconcile;
+    int r = move(&moved, page, err);
+
     if (r >= 0)
-        r = replica__txn_commit(&txn, err);
-    if (r < 0) {
+        r = apply_page(repl, &moved, page, err);
+    if (r >= 0) {
+        *f = moved;
+    } else {
         replica__txn_forget(repl->db); /* how far a migration is, too */
-        for (size_t i = 0; i < n; i++)
-            forget_id(&docs[i]);
-        return r;
+        for (size_t i = 0; i < page->n; i++)
+            forget_id(&page->docs[i]);
     }
-    if (copy)
-        copy = repl->feeds[feed].checkpoint; /* freed by the scope */
-    repl->feeds[feed] = moved;
-    return 0;
+    if (moved.checkpoint != old_checkpoint)
+        replica__free(r < 0 ? moved.checkpoint : old_checkpoint);
+    if (moved.reconcile != old_reconcile)
+        replica__free(r < 0 ? moved.reconcile : old_reconcile);
+    return r < 0 ? r : 0;
+}
+
+int replica__pull_apply(struct replica__replication *repl, size_t feed,
+                        struct replica__pulled *docs, size_t n, const char *incarnation,
+                        const char *checkpoint, replica_error *err)
+{
+    return replica__pull_page(repl, feed,
+                              &(struct replica__pull_page){ .docs = docs,
+                                                            .n = n,
+                                                            .incarnation = incarnation,
+                                                            .checkpoint = checkpoint },
+                              err);
 }

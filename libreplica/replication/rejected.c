@@ -84,6 +84,8 @@ static int put_again(replica_db *db, int64_t number, const struct replica__aside
         return r;
     replica__bind_int(stmt, 1, number, &rc);
     r = replica__sql_step(db, stmt, rc, err);
+    if (r > 0 && sqlite3_column_type(stmt, 0) == SQLITE_NULL)
+        return 0; /* a deletion: there is nothing to be written */
     if (r > 0) {
         len = (size_t)sqlite3_column_bytes(stmt, 0);
         text = replica__strndup((const char *)sqlite3_column_text(stmt, 0), len);

@@ -2,6 +2,7 @@
 
 #include "libreplica/collection.h"
 #include "libreplica/migrate/migrate.h"
+#include "libreplica/replication/reconcile.h"
 #include "libreplica/txn.h"
 
 #include <string.h>
@@ -23,6 +24,7 @@ static void free_feeds(struct replica__replication *repl)
     for (size_t i = 0; i < repl->feed_count; i++) {
         replica__feed_forget_out(&repl->feeds[i]);
         replica__free(repl->feeds[i].checkpoint);
+        replica__free(repl->feeds[i].reconcile);
     }
     replica__free(repl->feeds);
     repl->feeds = NULL;
@@ -142,6 +144,10 @@ static int put_about(struct replica__replication *repl, replica_error *err)
     r = replica__sql_step(db, stmt, rc, err);
     if (r >= 0)
         r = replica__sql_run(db, REPLICA__SQL_FEED_BEGIN_ALL, err, 1, repl->number);
+    if (r >= 0) /* a server that knows ranges is compared with, for what leaves */
+        r = replica__reconcile_want(repl, "filter", err);
+    if (r >= 0)
+        r = replica__sql_run(db, REPLICA__SQL_NOTE_UNSYNCED, err, 1, repl->number);
     if (r >= 0)
         replica__txn_forget(db);
     return r;
@@ -280,7 +286,7 @@ static int read_feed(struct replica__replication *repl, struct replica__feed *fe
     replica_db *db = repl->db;
     REPLICA_STMT stmt = NULL;
     int rc = SQLITE_OK;
-    const char *checkpoint;
+    const char *checkpoint, *reconcile;
     int r = replica__sql_get(db, REPLICA__SQL_FEED_GET, &stmt, err);
 
     if (r < 0)
@@ -295,11 +301,12 @@ static int read_feed(struct replica__replication *repl, struct replica__feed *fe
     feed->sent_from = sqlite3_column_int64(stmt, 2);
     feed->sent_to = sqlite3_column_int64(stmt, 3);
     feed->common = sqlite3_column_int64(stmt, 4);
-    if (checkpoint) {
-        feed->checkpoint = replica__strdup(checkpoint);
-        if (!feed->checkpoint)
-            return replica__enomem(err);
-    }
+    reconcile = (const char *)sqlite3_column_text(stmt, 5);
+    feed->fresh = sqlite3_column_int64(stmt, 6);
+    feed->checkpoint = replica__strdup(checkpoint);
+    feed->reconcile = replica__strdup(reconcile);
+    if ((checkpoint && !feed->checkpoint) || (reconcile && !feed->reconcile))
+        return replica__enomem(err);
     return 1;
 }
 
@@ -331,6 +338,7 @@ int replica__feed_put(struct replica__replication *repl, const struct replica__f
     replica__bind_int(stmt, 6, feed->sent_to, &rc);
     replica__bind_int(stmt, 7, feed->common, &rc);
     replica__bind_int(stmt, 8, had_checkpoint(repl, feed->coll), &rc);
+    replica__bind_int_or_null(stmt, 9, feed->fresh, &rc);
     r = replica__sql_step(db, stmt, rc, err);
     if (r >= 0)
         replica__txn_forget(db); /* the ranges that writes look at */
@@ -455,6 +463,7 @@ int replica__feed_is_reset(struct replica__replication *repl, size_t feed, repli
     r = read_feed(repl, &stored, err);
     r = r < 0 ? r : r > 0 && !stored.checkpoint;
     replica__free(stored.checkpoint);
+    replica__free(stored.reconcile);
     return r;
 }
 

@@ -30,6 +30,8 @@ struct replica__feed {
     int64_t todo_after; /* documents with todo were taken up to this number in this pass */
     bool with_later;    /* this pass takes what was told to come later */
     struct replica__out *out;
+    char *reconcile; /* where a comparison is: reconcile.h; NULL: none is under way */
+    int64_t fresh;   /* tombstones up to this number are not wanted; 0: all are */
     replica_collection **colls;
     size_t n;
 };
@@ -77,11 +79,11 @@ int replica__replication_seen(struct replica__replication *repl, replica_error *
 int replica__replication_taken(struct replica__replication *repl, replica_error *err);
 /* Is there anything to push, under way or unsettled, as the file has it?  1, 0. */
 int replica__pending_in_file(struct replica__replication *repl, replica_error *err);
-/* No page is out any more. */
-void replica__feed_forget_out(struct replica__feed *feed);
 /* The column of a replication's error, as replica__note_put() writes it. */
 int replica__note_read_error(const char *json, replica_error *ret, int64_t *ret_ms,
                              replica_error *err);
+/* No page is out any more. */
+void replica__feed_forget_out(struct replica__feed *feed);
 /* Is it about this key? */
 static inline bool replica__replication_has_key(const struct replica__replication *repl,
                                                 const char *key, size_t len)

@@ -1,0 +1,340 @@
+/* Documents that are taken away: access to them ended, or they left the filter. */
+#include "base/buf.h"
+#include "libreplica/feed.h"
+#include "libreplica/replication/replication.h"
+#include "tests/support/fault.h"
+#include "tests/support/store.h"
+#include "tests/support/test.h"
+#include "tests/support/tmp.h"
+
+#include <sqlite3.h>
+#include <stdio.h>
+
+#define A1 "{\"id\":\"a\",\"n\":\"SECRET1\"}"
+#define A2 "{\"id\":\"a\",\"n\":\"SECRET2\"}"
+#define A3 "{\"id\":\"a\",\"n\":\"MINE\"}"
+#define B1 "{\"id\":\"b\",\"n\":\"OTHER\"}"
+
+static struct store replicated(void)
+{
+    struct store s = store_empty();
+
+    store_replicate(&s, "r1");
+    return s;
+}
+
+static int gone(struct store *s, const char *id, int64_t sequence, int why)
+{
+    struct replica__pulled doc;
+    char json[100];
+    int outcome;
+
+    snprintf(json, sizeof json, "{\"id\":\"%s\"}", id);
+    store_scan(s, &(struct come){ .json = json, .sequence = sequence }, &doc);
+    doc.gone = why;
+    CHECK_RC(replica__pull_apply(s->repl, 0, &doc, 1, "inc", NULL, &test_err), 0);
+    outcome = doc.outcome;
+    replica__free(doc.id);
+    return outcome;
+}
+
+static int revoked(struct store *s, int64_t sequence)
+{
+    return gone(s, "a", sequence, REPLICA__GONE_VIEW);
+}
+
+struct listed {
+    int n, kind, code;
+    int64_t number;
+    char text[200], reason[100];
+};
+
+static int note(void *ctx, const replica_rejected_entry *e)
+{
+    struct listed *l = ctx;
+
+    l->n++;
+    l->kind = e->kind;
+    l->code = e->code;
+    l->number = e->number;
+    snprintf(l->text, sizeof l->text, "%.*s", (int)e->text_len, e->text ? e->text : "");
+    snprintf(l->reason, sizeof l->reason, "%s", e->reason);
+    return 0;
+}
+
+static struct listed rejected(struct store *s)
+{
+    struct listed l = { 0 };
+
+    CHECK_RC(replica_rejected(s->db, NULL, note, &l, &test_err), 0);
+    return l;
+}
+
+TEST(a_clean_document_that_access_ended_to_is_a_tombstone_with_nothing_but_its_key)
+{
+    STORE s = replicated();
+
+    store_clean(&s, A1, 5);
+    CHECK_INT(revoked(&s, 5), REPLICA__PULLED_WRITTEN);
+    CHECK(!store_json(&s, "a"));
+    CHECK_INT(store_sql_int(&s, "SELECT body = '{\"id\":\"a\"}' AND flags = 3 FROM doc"), 1);
+    CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM kept"), 0);
+    CHECK_INT(store_sql_int(&s, "SELECT server_seq IS NULL FROM state"), 1);
+    CHECK_INT(store_state(&s, "a"), REPLICA_DOC_IN_SYNC);
+    CHECK_RC(replica__replication_pending(s.repl, &test_err), 0);
+    CHECK_INT(rejected(&s).n, 0);
+    store_sound(&s);
+}
+
+TEST(what_is_erased_already_is_not_written_again)
+{
+    STORE s = replicated();
+
+    store_clean(&s, A1, 5);
+    CHECK_INT(revoked(&s, 5), REPLICA__PULLED_WRITTEN);
+    CHECK_INT(revoked(&s, 5), REPLICA__PULLED_SAME);
+    CHECK_INT(gone(&s, "never", 7, REPLICA__GONE_VIEW), REPLICA__PULLED_SAME);
+    CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM doc"), 1);
+}
+
+TEST(an_erased_document_comes_back_under_whatever_number)
+{
+    STORE s = replicated();
+
+    store_clean(&s, A1, 5);
+    revoked(&s, 9);
+    CHECK_INT(store_pull_one(&s, A1, 5), REPLICA__PULLED_WRITTEN);
+    CHECK_STR(store_json(&s, "a"), A1);
+    store_sound(&s);
+}
+
+TEST(of_an_edit_that_was_not_sent_only_the_edit_stays_in_the_rejected_list)
+{
+    STORE s = replicated();
+    struct listed l;
+
+    store_clean(&s, A1, 5);
+    store_put(&s, A3);
+    CHECK_INT(revoked(&s, 6), REPLICA__PULLED_ASIDE);
+    CHECK(!store_json(&s, "a"));
+    l = rejected(&s);
+    CHECK_INT(l.n, 1);
+    CHECK_INT(l.kind, REPLICA_ASIDE_REVOKED);
+    CHECK_INT(l.code, 403);
+    CHECK_STR(l.text, A3);
+    CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM kept"), 0);
+    CHECK_RC(replica__replication_pending(s.repl, &test_err), 0);
+    store_sound(&s);
+}
+
+TEST(an_edit_is_listed_once_for_each_time_that_access_ended)
+{
+    STORE s = replicated();
+    struct listed l;
+
+    store_clean(&s, A1, 5);
+    store_put(&s, A3);
+    revoked(&s, 6);
+    store_clean(&s, A2, 7);
+    store_put(&s, A1);
+    revoked(&s, 7);
+    l = rejected(&s);
+    CHECK_INT(l.n, 2);
+    CHECK_STR(l.text, A1);
+}
+
+TEST(an_edit_that_was_taken_away_is_written_anew_when_it_is_tried_again)
+{
+    STORE s = replicated();
+    PAGE page = { 0 };
+
+    store_clean(&s, A1, 5);
+    store_put(&s, A3);
+    revoked(&s, 6);
+    CHECK_RC(replica_rejected_retry(s.db, rejected(&s).number, &test_err), 1);
+    CHECK_INT(rejected(&s).n, 0);
+    CHECK_STR(store_json(&s, "a"), A3);
+    CHECK_INT(store_push(&s, &page), 1);
+    CHECK_STR(page.rows[0].json, A3);
+    CHECK(page.rows[0].assumed_deleted);
+}
+
+TEST(an_edit_that_was_taken_away_can_be_given_up)
+{
+    STORE s = replicated();
+
+    store_clean(&s, A1, 5);
+    store_put(&s, A3);
+    revoked(&s, 6);
+    CHECK_RC(replica_rejected_discard(s.db, rejected(&s).number, &test_err), 1);
+    CHECK_INT(rejected(&s).n, 0);
+    CHECK(!store_json(&s, "a"));
+}
+
+TEST(a_deletion_that_was_not_sent_is_listed_without_a_text)
+{
+    STORE s = replicated();
+    struct listed l;
+
+    store_clean(&s, A1, 5);
+    store_delete(&s, "a");
+    CHECK_INT(revoked(&s, 5), REPLICA__PULLED_ASIDE);
+    l = rejected(&s);
+    CHECK_STR(l.text, "");
+    CHECK_STR(l.reason, "access ended before its deletion was sent");
+    CHECK_RC(replica_rejected_retry(s.db, l.number, &test_err), 1);
+    CHECK_INT(rejected(&s).n, 0);
+    CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM doc WHERE body LIKE '%SECRET%'"), 0);
+}
+
+TEST(a_document_of_our_own_that_was_never_at_the_server_is_not_taken_away)
+{
+    STORE s = replicated();
+
+    store_put(&s, A3);
+    CHECK_INT(revoked(&s, 6), REPLICA__PULLED_SAME);
+    CHECK_STR(store_json(&s, "a"), A3);
+    CHECK_INT(store_state(&s, "a"), REPLICA_DOC_DIRTY);
+}
+
+TEST(a_clean_document_that_left_the_filter_goes_and_an_edited_one_stays_until_it_is_sent)
+{
+    STORE s = replicated();
+
+    store_clean(&s, A1, 5);
+    store_clean(&s, B1, 6);
+    store_put(&s, A3);
+    CHECK_INT(gone(&s, "a", 5, REPLICA__GONE_FILTER), REPLICA__PULLED_SAME);
+    CHECK_INT(gone(&s, "b", 6, REPLICA__GONE_FILTER), REPLICA__PULLED_WRITTEN);
+    CHECK_STR(store_json(&s, "a"), A3);
+    CHECK(!store_json(&s, "b"));
+    store_push_all(&s, 7);
+    CHECK_INT(gone(&s, "a", 7, REPLICA__GONE_FILTER), REPLICA__PULLED_WRITTEN);
+    CHECK(!store_json(&s, "a"));
+    CHECK_INT(rejected(&s).n, 0);
+    store_sound(&s);
+}
+
+TEST(news_of_before_what_is_known_takes_nothing_away)
+{
+    STORE s = replicated();
+
+    store_clean(&s, A1, 5);
+    CHECK_INT(revoked(&s, 4), REPLICA__PULLED_SAME);
+    CHECK_STR(store_json(&s, "a"), A1);
+}
+
+TEST(a_local_insert_over_an_erased_document_is_a_new_one)
+{
+    STORE s = replicated();
+    PAGE page = { 0 };
+
+    store_clean(&s, A1, 5);
+    revoked(&s, 5);
+    CHECK_RC(replica_put(s.coll, A3, REPLICA_NUL, NULL, NULL, NULL, &test_err), 0);
+    CHECK_INT(store_push(&s, &page), 1);
+    CHECK(page.rows[0].assumed_deleted);
+    CHECK_STR(page.rows[0].assumed, "{\"id\":\"a\"}");
+    CHECK_INT(page.rows[0].assumed_sequence, 0);
+}
+
+/* Is the word anywhere in the file, or its WAL? */
+static bool in_file(const char *word)
+{
+    static const char *const names[] = { "test.db", "test.db-wal" };
+    size_t len = strlen(word);
+
+    for (size_t i = 0; i < 2; i++) {
+        FILE *f = fopen(tmp_path(names[i]), "rb");
+        char window[64] = { 0 };
+        int c;
+
+        while (f && (c = getc(f)) != EOF) {
+            memmove(window, window + 1, len - 1);
+            window[len - 1] = (char)c;
+            if (memcmp(window, word, len) == 0) {
+                fclose(f);
+                return true;
+            }
+        }
+        if (f)
+            fclose(f);
+    }
+    return false;
+}
+
+TEST(nothing_of_what_was_seen_is_left_in_the_file)
+{
+    STORE s = replicated();
+    QUESTION u = { 0 };
+
+    store_clean(&s, A1, 5);
+    store_put(&s, A3);
+    CHECK_INT(store_pull_one(&s, A2, 6), REPLICA__PULLED_UNSETTLED);
+    u = store_question(&s);
+    CHECK(store_settle(&s, &u, REPLICA__SETTLE_LOCAL, NULL, "client-wins"));
+    CHECK(in_file("SECRET2"));
+    revoked(&s, 7);
+    CHECK(!in_file("SECRET1"));
+    CHECK(!in_file("SECRET2"));
+    CHECK(in_file("MINE"));
+    CHECK_RC(replica_rejected_discard(s.db, rejected(&s).number, &test_err), 1);
+    store_sound(&s);
+}
+
+TEST(the_conflict_log_forgets_what_may_not_be_seen_and_keeps_what_only_left_the_filter)
+{
+    for (int why = REPLICA__GONE_VIEW; why <= REPLICA__GONE_FILTER; why++) {
+        STORE s = replicated();
+        QUESTION u = { 0 };
+
+        store_clean(&s, A1, 5);
+        store_put(&s, A3);
+        CHECK_INT(store_pull_one(&s, A2, 6), REPLICA__PULLED_UNSETTLED);
+        u = store_question(&s);
+        CHECK(store_settle(&s, &u, REPLICA__SETTLE_REAL, NULL, "server-wins"));
+        CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM conflict_log"), 1);
+        CHECK_INT(gone(&s, "a", 7, why), REPLICA__PULLED_WRITTEN);
+        CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM conflict_log"),
+                  why == REPLICA__GONE_FILTER);
+        store_sound(&s);
+    }
+}
+
+TEST(an_edit_that_is_under_way_is_taken_for_one_that_was_not_sent)
+{
+    STORE s = replicated();
+    PAGE page = { 0 };
+
+    store_clean(&s, A1, 5);
+    store_put(&s, A3);
+    CHECK_INT(store_push(&s, &page), 1);
+    CHECK_INT(revoked(&s, 6), REPLICA__PULLED_ASIDE);
+    CHECK_STR(rejected(&s).text, A3);
+    CHECK_RC(store_judge(&s, &page, REPLICA_VERDICT_TAKEN, 7, NULL), 0);
+    CHECK(!store_json(&s, "a"));
+    store_sound(&s);
+}
+
+TEST(without_memory_nothing_is_taken_away_or_all_of_it)
+{
+    for (int nth = 0, failed = 1; failed; nth++) {
+        STORE s = store_memory();
+        struct replica__pulled doc;
+        int r;
+
+        store_replicate(&s, "r1");
+        store_clean(&s, A1, 5);
+        store_put(&s, A3);
+        store_scan(&s, &(struct come){ .json = "{\"id\":\"a\"}", .sequence = 6 }, &doc);
+        doc.gone = REPLICA__GONE_VIEW;
+        fault_alloc(nth);
+        r = replica__pull_apply(s.repl, 0, &doc, 1, "inc", NULL, &test_err);
+        failed = fault_stop();
+        CHECK(r == 0 || (failed && r == REPLICA_ENOMEM));
+        replica__free(doc.id);
+        CHECK_INT(rejected(&s).n, r == 0);
+        CHECK((store_json(&s, "a") == NULL) == (r == 0));
+        store_sound(&s);
+    }
+}
