@@ -2,6 +2,7 @@
 #include "tools/cli/cli.h"
 
 #include "libreplica/libreplica.h"
+#include "tools/server/access.h"
 #include "tools/server/auth.h"
 #include "tools/server/http.h"
 #include "tools/server/listener.h"
@@ -19,6 +20,7 @@ struct options {
     const char *token_file;
     const char *jwt_key;
     const char *jwks;
+    const char *rules_file;
     struct cli_list keys;
     struct cli_list schemas;
     struct cli_list rules;
@@ -33,6 +35,7 @@ struct options {
 struct server {
     replica_db *db;
     struct replica__auth *auth;
+    struct replica__access *access;
     struct replica__storage *storage;
     struct replica__service *service;
     struct replica__http *http;
@@ -233,7 +236,8 @@ static int open_auth(struct server *server, const struct options *o, replica_err
 static int open_storage(struct server *server, const struct options *o,
                         const struct replica__storage_key *keys, replica_error *err)
 {
-    const struct replica__service_options service_options = { .streams = (size_t)o->max_streams };
+    const struct replica__service_options service_options = { .streams = (size_t)o->max_streams,
+                                                              .access = server->access };
     replica_db_options db_options = REPLICA_DB_OPTIONS_INIT;
     int r;
 
@@ -269,6 +273,7 @@ static void close_server(struct server *server)
         server->storage->ops->close(server->storage);
     replica_db_close(server->db);
     replica__auth_close(server->auth);
+    replica__access_close(server->access);
     if (server->listener.fd >= 0)
         close(server->listener.fd);
 }
@@ -279,6 +284,8 @@ static int serve(struct server *server, const struct options *o,
 {
     int r = open_auth(server, o, err);
 
+    if (r == 0 && o->rules_file)
+        r = replica__access_open(o->rules_file, &server->access, err);
     if (r == 0)
         r = replica__listener_open(o->listen, !wants_tokens(o) && !o->allow_remote,
                                    &server->listener, err);
@@ -316,6 +323,8 @@ int cmd_serve(int argc, char **argv)
         { "schema", CLI_LIST, false, &o.schemas, "NAME=FILE", "schema of a collection" },
         { "rules", CLI_LIST, false, &o.rules, "[NAME=]JSON|@FILE",
           "how clients settle conflicts if they say nothing" },
+        { "rules-file", CLI_TEXT, false, &o.rules_file, "FILE",
+          "access rules: who may read and write what" },
         { "log", CLI_FLAG, false, &o.log, NULL, "a line per request on standard error" },
         { "max-body", CLI_NUMBER, false, &o.max_body, "BYTES", "of a request; else 64 MiB" },
         { "max-streams", CLI_NUMBER, false, &o.max_streams, "N", "at a time; else 10000" },

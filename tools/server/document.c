@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "tools/server/view.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -46,6 +47,9 @@ bool replica__document_method(const char *method)
 
 struct asking {
     const struct replica__request *request;
+    const struct replica__target *target;
+    const struct replica__view *view;
+    const struct replica__grants *grants; /* NULL: there are no rules */
     struct replica__reply *reply;
     const char *key;
     enum method method;
@@ -166,41 +170,102 @@ static bool conditions_hold(const struct asking *a, const struct replica__storag
 
 /* ---- what is to be done ---------------------------------------------------------- */
 
-static int patch(struct asking *a, const struct replica__storage_state *now,
-                 struct replica__buf *out)
+/* now: as it is stored, for the rules; NULL: there is none.  true: the text in out may be written
+ * (or, with a DELETE, the document deleted).  false: answered. */
+static bool may_write(struct asking *a, const struct replica__storage_state *now,
+                      struct replica__buf *out)
 {
-    replica__json_merge_patch(now->json, now->len, a->request->body, a->request->body_len, out);
-    a->no_memory = out->r < 0;
-    return a->no_memory ? REPLICA_MODIFY_KEEP : REPLICA_MODIFY_PUT;
+    const struct replica__storage *s = a->view->service->storage;
+    REPLICA_BUF whole = REPLICA_BUF_INIT;
+    bool seen = false;
+    const char *why = "";
+    int r;
+
+    if (!a->grants || out->r < 0)
+        return true;
+    r = replica__grants_judge(a->grants, s->ops->key(a->target->coll), now ? now->json : NULL,
+                              now ? now->len : 0, out->data ? out->data : "{}",
+                              out->data ? out->len : 2, a->method == DELETE, &whole, &seen, &why);
+    a->no_memory = r < 0 || whole.r < 0;
+    if (r == 0)
+        replica__reply_error(a->reply, 403, "forbidden", "'%.200s': %s", a->key, why);
+    if (r > 0 && whole.len > 0) {
+        replica__buf_clear(out);
+        replica__buf_add(out, whole.data, whole.len);
+    }
+    return r > 0 && !a->no_memory;
 }
 
-static int decide(void *ctx, const struct replica__storage_state *now, struct replica__buf *out)
+/* seen: now, as who asks sees it. */
+static int write_text(struct asking *a, const struct replica__storage_state *now,
+                      const struct replica__storage_state *seen, struct replica__buf *out)
 {
-    struct asking *a = ctx;
+    const struct replica__request *q = a->request;
 
-    a->tries++;
-    a->created = !now;
-    if (!conditions_hold(a, now))
+    if (a->method == PATCH)
+        replica__json_merge_patch(seen->json, seen->len, q->body, q->body_len, out);
+    else if (a->method == PUT)
+        replica__buf_add(out, q->body, q->body_len);
+    if (!may_write(a, now, out))
         return REPLICA_MODIFY_KEEP;
-    if (a->method == PUT) {
-        replica__buf_add(out, a->request->body, a->request->body_len);
-        a->no_memory = out->r < 0;
-        return a->no_memory ? REPLICA_MODIFY_KEEP : REPLICA_MODIFY_PUT;
-    }
-    if (!now) {
+    a->no_memory = out->r < 0;
+    if (a->no_memory)
+        return REPLICA_MODIFY_KEEP;
+    return a->method == DELETE ? REPLICA_MODIFY_DELETE : REPLICA_MODIFY_PUT;
+}
+
+static int decide_seen(struct asking *a, const struct replica__storage_state *now,
+                       const struct replica__storage_state *seen, struct replica__buf *out)
+{
+    if (!conditions_hold(a, seen))
+        return REPLICA_MODIFY_KEEP;
+    if (a->method == PUT)
+        return write_text(a, now, seen, out);
+    if (!seen) {
         answer_absent(a);
         return REPLICA_MODIFY_KEEP;
     }
-    if (now->older && a->method != DELETE) {
+    if (seen->older && a->method != DELETE) {
         replica__reply_error(a->reply, 404, "version", "'%.200s' is of a lower version", a->key);
         return REPLICA_MODIFY_KEEP;
     }
-    if (a->method == DELETE)
-        return REPLICA_MODIFY_DELETE;
-    if (a->method == PATCH)
-        return patch(a, now, out);
-    answer_state(a->reply, 200, now);
+    if (a->method != GET)
+        return write_text(a, now, seen, out);
+    answer_state(a->reply, 200, seen);
     return REPLICA_MODIFY_KEEP;
+}
+
+/* What may not be seen is as if it were not there; but its key is taken. */
+static int decide(void *ctx, const struct replica__storage_state *now, struct replica__buf *out)
+{
+    struct asking *a = ctx;
+    struct replica__storage_state seen = { 0 };
+    REPLICA_BUF cut = REPLICA_BUF_INIT;
+    int r;
+
+    a->tries++;
+    a->created = !now;
+    if (!now || !a->grants)
+        return decide_seen(a, now, now, out);
+    r = replica__view_look(a->view, a->target, now->json, now->len, false);
+    if (r == REPLICA__SIGHT_HIDDEN) {
+        if (a->method == PUT)
+            replica__reply_error(a->reply, 403, "forbidden", "'%.200s': not allowed", a->key);
+        else
+            answer_absent(a);
+        return REPLICA_MODIFY_KEEP;
+    }
+    if (r >= 0)
+        r = replica__view_cut(a->view, a->target, now->json, now->len, &cut);
+    a->no_memory = r < 0;
+    if (r < 0)
+        return REPLICA_MODIFY_KEEP;
+    seen = *now;
+    if (r > 0) {
+        seen.json = cut.data;
+        seen.len = cut.len;
+    }
+    return decide_seen(a, now, &seen, out);
 }
 
 static void answer_failure(const struct asking *a, const replica_error *err)
@@ -237,6 +302,23 @@ static void answer_failure(const struct asking *a, const replica_error *err)
     }
 }
 
+/* What was written, as its writer sees it. */
+static void answer_written(struct asking *a, struct replica__storage_state *stored)
+{
+    REPLICA_BUF cut = REPLICA_BUF_INIT;
+    int r = replica__view_cut(a->view, a->target, stored->json, stored->len, &cut);
+    struct replica__storage_state seen = *stored;
+
+    if (r > 0) {
+        seen.json = cut.data;
+        seen.len = cut.len;
+    }
+    if (r < 0)
+        replica__reply_failure(a->reply, &(replica_error){ .code = REPLICA_ENOMEM });
+    else
+        answer_state(a->reply, a->created ? 201 : 200, &seen);
+}
+
 static void write_or_read(struct replica__service *service, struct asking *a,
                           struct replica__storage_coll *coll)
 {
@@ -252,7 +334,7 @@ static void write_or_read(struct replica__service *service, struct asking *a,
     else if (r > 0 && a->method == DELETE)
         a->reply->status = 204;
     else if (r > 0)
-        answer_state(a->reply, a->created ? 201 : 200, &stored);
+        answer_written(a, &stored);
     replica__free(stored.json);
 }
 
@@ -285,16 +367,29 @@ void replica__document_answer(struct replica__service *service,
                               struct replica__target *target, const char *key,
                               struct replica__reply *reply)
 {
+    REPLICA_VIEW view = { 0 };
     struct asking a = { .request = request,
+                        .target = target,
+                        .view = &view,
                         .reply = reply,
                         .key = key,
                         .method = method_of(request->method) };
     bool create = a.method == PUT && !request->if_match;
 
     reply->no_store = true;
-    if (!is_good(&a) || replica__version_refused(service, target, create, reply))
+    if (!is_good(&a) || !replica__view_make(service, &view, NULL, NULL, 0, request->who, reply))
         return;
-    if (target->coll)
+    if (replica__view_grants(&view, target->name, &a.grants) < 0) {
+        replica__reply_failure(reply, &(replica_error){ .code = REPLICA_ENOMEM });
+        return;
+    }
+    if (create && a.grants && !replica__grants_any(a.grants, REPLICA__DEED_CREATE))
+        create = false;
+    if (replica__version_refused(service, target, create, reply))
+        return;
+    if (!target->coll && a.method == PUT && !request->if_match)
+        replica__reply_error(reply, 403, "forbidden", "'%.200s': not allowed", key);
+    else if (target->coll)
         write_or_read(service, &a, target->coll);
     else if (conditions_hold(&a, NULL)) /* not even the collection is there */
         answer_absent(&a);

@@ -2,8 +2,11 @@
  * no answer ever shows one. */
 #include "tools/server/lock.h"
 
+#include "base/alloc.h"
 #include "base/error.h"
+#include "tools/server/view.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define TTL_MS 30000
@@ -16,6 +19,9 @@
 struct asked {
     struct replica__json_value body;
     struct replica__buf client, name, key;
+    struct replica__view view;
+    struct replica__target target; /* where coll is not NULL */
+    const struct replica__grants *grants; /* there; NULL: there are no rules */
     struct replica__storage_coll *coll;
     struct replica__locking l;
 };
@@ -25,6 +31,7 @@ static void asked_free(struct asked *a)
     replica__buf_free(&a->client);
     replica__buf_free(&a->name);
     replica__buf_free(&a->key);
+    replica__view_free(&a->view);
 }
 #define ASKED __attribute__((cleanup(asked_free))) struct asked
 
@@ -73,28 +80,65 @@ static bool read_body(const struct replica__request *request, struct asked *a,
     return a->body.type == REPLICA_JSON_OBJECT || bad(reply, "the body is no object");
 }
 
+static bool forbidden(struct replica__reply *reply)
+{
+    replica__reply_error(reply, 403, "forbidden", "not allowed");
+    return false;
+}
+
 /* "notes/0", which is created as by a push, or "notes", which must be there. */
 static bool find_collection(struct replica__service *service, const char *text, struct asked *a,
                             struct replica__reply *reply)
 {
-    struct replica__target target;
     replica_error err = { 0 };
+    bool create = true;
     int r;
 
     if (strchr(text, '/')) {
-        if (!replica__target_parse(text, strlen(text), &target))
+        if (!replica__target_parse(text, strlen(text), &a->target))
             return bad(reply, "'collection' is none");
-        if (replica__version_refused(service, &target, true, reply))
+        if (replica__view_grants(&a->view, a->target.name, &a->grants) < 0) {
+            replica__reply_failure(reply, &(replica_error){ .code = REPLICA_ENOMEM });
             return false;
-        a->coll = target.coll;
-        return true;
+        }
+        if (a->grants)
+            create = replica__grants_any(a->grants, REPLICA__DEED_CREATE);
+        if (replica__version_refused(service, &a->target, create, reply))
+            return false;
+        a->coll = a->target.coll;
+        return a->coll || forbidden(reply);
     }
+    snprintf(a->target.name, sizeof(a->target.name), "%s", text);
     r = service->storage->ops->find(service->storage, text, &a->coll, &err);
+    if (r > 0)
+        r = replica__coll_prepare(service, text, a->coll, &err) < 0 ? -1 : 1;
+    a->target.coll = a->coll;
+    if (r > 0 && replica__view_grants(&a->view, text, &a->grants) < 0)
+        r = replica__enomem(&err);
     if (r < 0)
         replica__reply_failure(reply, &err);
     if (r == 0)
         replica__reply_error(reply, 404, "collection", "there is no collection '%.64s'", text);
     return r > 0;
+}
+
+/* Who locks keeps others from writing: that is for those who may write themselves.  1, 0, < 0. */
+static int may_lock(struct replica__service *service, const struct asked *a, replica_error *err)
+{
+    REPLICA_FREE char *json = NULL;
+    size_t len = 0;
+    int r;
+
+    if (!a->grants)
+        return 1;
+    r = service->storage->ops->get(service->storage, a->coll, a->l.key, &json, &len, err);
+    if (r == 0)
+        return replica__grants_any(a->grants, REPLICA__DEED_CREATE);
+    if (r > 0)
+        r = replica__grants_match(a->grants, REPLICA__DEED_READ, json, len);
+    if (r > 0)
+        r = replica__grants_match(a->grants, REPLICA__DEED_UPDATE, json, len);
+    return r == REPLICA_ENOMEM ? replica__enomem(err) : r;
 }
 
 /* What both have.  false: answered. */
@@ -103,7 +147,8 @@ static bool read_asked(struct replica__service *service, const struct replica__r
 {
     REPLICA_BUF collection = REPLICA_BUF_INIT;
 
-    if (!read_body(request, a, reply) || !read_text(a, "client", &a->client, reply) ||
+    if (!replica__view_make(service, &a->view, NULL, NULL, 0, request->who, reply) ||
+        !read_body(request, a, reply) || !read_text(a, "client", &a->client, reply) ||
         !read_text(a, "name", &a->name, reply) || !read_text(a, "key", &a->key, reply) ||
         !read_text(a, "collection", &collection, reply) ||
         !read_number(a, "ttl", &a->l.ttl_ms, reply) ||
@@ -136,7 +181,13 @@ void replica__lock_answer(struct replica__service *service, const struct replica
 
     if (!read_asked(service, request, &a, reply))
         return;
-    r = service->storage->ops->lock(service->storage, a.coll, &a.l, &err);
+    r = may_lock(service, &a, &err);
+    if (r == 0) {
+        forbidden(reply);
+        return;
+    }
+    if (r > 0)
+        r = service->storage->ops->lock(service->storage, a.coll, &a.l, &err);
     if (r < 0) {
         answer_failure(reply, &err);
         return;
@@ -180,14 +231,27 @@ void replica__unlock_answer(struct replica__service *service,
 
 struct listing {
     struct replica__buf *out;
+    const struct replica__view *view;
     size_t n;
 };
+
+/* 1; 0: of a collection whose documents are not for who asks; < 0. */
+static int is_listed(const struct listing *l, const replica_lock_entry *e)
+{
+    const struct replica__grants *grants = NULL;
+    int r = e->collection[0] ? replica__view_grants(l->view, e->collection, &grants) : 0;
+
+    return r < 0 ? r : !grants || replica__grants_any(grants, REPLICA__DEED_READ);
+}
 
 /* Without the holder's token. */
 static int add_entry(void *ctx, const replica_lock_entry *e)
 {
     struct listing *l = ctx;
+    int r = is_listed(l, e);
 
+    if (r <= 0)
+        return r;
     replica__buf_str(l->out, l->n++ ? ",{\"collection\":" : "{\"collection\":");
     if (e->collection[0])
         replica__buf_json_string(l->out, e->collection, strlen(e->collection));
@@ -205,11 +269,13 @@ static int add_entry(void *ctx, const replica_lock_entry *e)
 void replica__locks_answer(struct replica__service *service, const struct replica__request *request,
                            struct replica__reply *reply)
 {
-    struct listing l = { &reply->body, 0 };
+    REPLICA_VIEW view = { 0 };
+    struct listing l = { &reply->body, &view, 0 };
     replica_error err = { 0 };
     int r;
 
-    (void)request;
+    if (!replica__view_make(service, &view, NULL, NULL, 0, request->who, reply))
+        return;
     reply->type = REPLICA__REPLY_REPLICA;
     reply->no_store = true;
     replica__buf_str(&reply->body, "{\"locks\":[");

@@ -11,6 +11,24 @@
 
 /* ---- RxDB's dialect -------------------------------------------------------------- */
 
+/* 1; 0: the client may not see it. */
+static int add_seen_rxdb(const struct replica__push *p, const char *json, size_t len,
+                         struct replica__buf *out, replica_error *err)
+{
+    const struct replica__target *target = &p->targets[0];
+    REPLICA_BUF cut = REPLICA_BUF_INIT;
+    int r = replica__view_look(&p->view, target, json, len, false);
+
+    if (r > 0)
+        return 0;
+    if (r == REPLICA__SIGHT_SHOWN)
+        r = replica__view_cut(&p->view, target, json, len, &cut);
+    if (r < 0)
+        return replica__enomem(err);
+    replica__page_add_state(r > 0 ? cut.data : json, r > 0 ? cut.len : len, false, out);
+    return 1;
+}
+
 /* What answers a refused row: our state of the document, or the client's own as a tombstone. */
 static int add_refused_rxdb(struct replica__push *p, size_t i, const struct replica__json_doc *doc,
                             struct replica__buf *out, replica_error *err)
@@ -23,16 +41,14 @@ static int add_refused_rxdb(struct replica__push *p, size_t i, const struct repl
     size_t len = 0;
     int r = 0;
 
-    if (doc && doc->key.data) {
+    if (p->targets[0].coll && doc && doc->key.data) {
         replica__json_unescape(doc->key, &id);
         if (id.r == 0 && id.len > 0 && !memchr(id.data, '\0', id.len))
             r = s->ops->get(s, p->targets[0].coll, id.data, &json, &len, err);
-        if (r < 0)
-            return r;
-    }
-    if (r > 0) {
-        replica__page_add_state(json, len, false, out);
-        return 0;
+        if (r > 0)
+            r = add_seen_rxdb(p, json, len, out, err);
+        if (r != 0)
+            return r < 0 ? r : 0;
     }
     if (doc) {
         replica__json_cut_reserved(doc, &plain);
@@ -98,7 +114,8 @@ void replica__push_rxdb(struct replica__service *service, const struct replica__
     replica_error err = { 0 };
 
     if (!replica__push_read(&p, reply) ||
-        replica__version_refused(service, target, p.wire.n > 0, reply))
+        !replica__view_make(service, &p.view, NULL, NULL, 0, request->who, reply) ||
+        replica__version_refused(service, target, replica__push_creates(&p, target->name), reply))
         return;
     p.targets[0] = *target;
     if (p.wire.n > 0 && !replica__push_judge(&p, reply))
@@ -195,6 +212,7 @@ static int answer_replica(struct replica__push *p, const struct replica__place *
     replica__buf_char(out, '"');
     if (follows) {
         memcpy(after.id, p->service->incarnation, sizeof(after.id));
+        memcpy(after.view, p->view.place, sizeof(after.view));
         replica__buf_str(out, ",\"follows\":");
         replica__place_add(follows, out);
         replica__buf_str(out, ",\"checkpoint\":");
@@ -212,11 +230,11 @@ static bool read_place(struct replica__push *p, struct replica__place *place,
     replica_error err = { 0 };
     int r;
 
-    if (p->wire.checkpoint_id.len > REPLICA__NAME_MAX || p->wire.checkpoint_lwt < 0) {
+    if (!replica__place_parse(p->wire.checkpoint_id.data, p->wire.checkpoint_id.len, place) ||
+        p->wire.checkpoint_lwt < 0) {
         replica__reply_error(reply, 400, "request", "checkpoint is none of ours");
         return false;
     }
-    memcpy(place->id, p->wire.checkpoint_id.data, p->wire.checkpoint_id.len);
     place->lwt = p->wire.checkpoint_lwt;
     r = replica__place_known(p->service, place, &common, &err);
     if (r < 0)
@@ -236,7 +254,8 @@ static bool find_targets(struct replica__push *p, struct replica__reply *reply)
                                  (int)(name.len < 100 ? name.len : 100), name.data);
             return false;
         }
-        if (replica__version_refused(p->service, &p->targets[i], p->wire.n > 0, reply))
+        if (replica__version_refused(p->service, &p->targets[i],
+                                     replica__push_creates(p, p->targets[i].name), reply))
             return false;
     }
     return true;
@@ -273,7 +292,9 @@ void replica__push_replica(struct replica__service *service,
     int nothing;
 
     if (!replica__push_read(&p, reply) || !read_place(&p, &place, reply) ||
-        !find_targets(&p, reply))
+        !replica__view_make(service, &p.view, NULL, NULL, 0, request->who, reply) ||
+        !find_targets(&p, reply) ||
+        !replica__view_place(&p.view, p.targets, p.wire.collection_count, &place, reply))
         return;
     nothing = nothing_behind(&p, &place, &head, &err);
     if (nothing < 0) {
@@ -283,7 +304,9 @@ void replica__push_replica(struct replica__service *service,
     p.before = p.after = head;
     if (p.wire.n > 0 && !replica__push_judge(&p, reply))
         return;
-    /* Another process may have committed between the count and this push's transaction. */
-    if (answer_replica(&p, nothing && p.before == head ? &place : NULL, reply, &err) < 0)
+    /* Another process may have committed between the count and this push's transaction.  What its
+     * pusher may not see it must be told of by the feed. */
+    nothing = nothing && p.before == head && !p.unseen;
+    if (answer_replica(&p, nothing ? &place : NULL, reply, &err) < 0)
         replica__reply_failure(reply, &err);
 }

@@ -17,6 +17,7 @@ void replica__push_free(struct replica__push *p)
     replica__free(p->refusals);
     replica__free(p->place);
     replica__buf_free(&p->texts);
+    replica__view_free(&p->view);
     replica__wire_push_free(&p->wire);
 }
 
@@ -209,7 +210,7 @@ static int take_row(struct replica__push *p, size_t i, replica_error *err)
 {
     const struct replica__wire_row *in = &p->wire.rows[i];
     struct replica__storage_coll *coll = p->targets[in->collection].coll;
-    const char *key = p->service->storage->ops->key(coll);
+    const char *key = coll ? p->service->storage->ops->key(coll) : NULL;
     struct replica__storage_row *row = &p->rows[p->n];
     struct replica__json_doc assumed = { { NULL, 0 } };
     char reason[160];
@@ -219,6 +220,8 @@ static int take_row(struct replica__push *p, size_t i, replica_error *err)
     if (in->assumed.len > 0 &&
         scan(in->assumed, NULL, &p->service->limits, &assumed, err) < 0)
         return refuse_text(p, i, in->assumed, "assumed state", err);
+    if (!coll) /* who may not create documents creates no collection for them */
+        return refuse(p, i, 403, "not allowed", err);
     if (!row->doc.key.data) {
         snprintf(reason, sizeof(reason), "the primary key '%s' is no string", key);
         return refuse(p, i, 422, reason, err);
@@ -274,10 +277,63 @@ static int take_group(struct replica__push *p, size_t from, size_t to, replica_e
     return refuse_group(p, from, to, err);
 }
 
+/* ---- access ---------------------------------------------------------------------- */
+
+static const struct replica__target *target_of(const struct replica__push *p, size_t row)
+{
+    const struct replica__target *target = p->targets;
+
+    while (target->coll != p->rows[row].coll)
+        target++;
+    return target;
+}
+
+static int judge(void *ctx, const struct replica__guarded *write, struct replica__buf *out,
+                 int *ret_code, const char **ret_reason)
+{
+    struct replica__push *p = ctx;
+    const struct replica__target *target = target_of(p, write->row);
+    const struct replica__grants *grants;
+    bool seen = false;
+    int r = replica__view_grants(&p->view, target->name, &grants);
+
+    if (r < 0)
+        return r;
+    r = replica__grants_judge(grants, p->service->storage->ops->key(target->coll), write->old,
+                              write->old_len, write->json, write->len, write->deleted, out, &seen,
+                              ret_reason);
+    *ret_code = 403;
+    p->unseen = p->unseen || (r > 0 && !seen);
+    return r;
+}
+
+static int shows(void *ctx, size_t row, const char *json, size_t len, struct replica__buf *out)
+{
+    struct replica__push *p = ctx;
+    const struct replica__target *target = target_of(p, row);
+    int r = replica__view_look(&p->view, target, json, len, false);
+
+    if (r != REPLICA__SIGHT_SHOWN)
+        return r < 0 ? r : 0;
+    r = replica__view_cut(&p->view, target, json, len, out);
+    return r < 0 ? r : 1;
+}
+
+bool replica__push_creates(struct replica__push *p, const char *collection)
+{
+    const struct replica__grants *grants;
+
+    return p->wire.n > 0 && replica__view_grants(&p->view, collection, &grants) == 0 &&
+           (!grants || replica__grants_any(grants, REPLICA__DEED_CREATE));
+}
+
 bool replica__push_judge(struct replica__push *p, struct replica__reply *reply)
 {
     struct replica__storage *s = p->service->storage;
-    const struct replica__pusher by = { .stock = p->stock, .client = keep(p, p->wire.client) };
+    const struct replica__guard guard = { judge, shows, p };
+    const struct replica__pusher by = { .stock = p->stock,
+                                        .client = keep(p, p->wire.client),
+                                        .guard = p->view.rights ? &guard : NULL };
     replica_error err = { 0 };
     int r = 0;
 
@@ -299,7 +355,8 @@ bool replica__push_judge(struct replica__push *p, struct replica__reply *reply)
 const struct replica__json_doc *replica__push_scan_again(const struct replica__push *p, size_t i,
                                                          struct replica__json_doc *room)
 {
-    const char *key = p->service->storage->ops->key(p->targets[0].coll);
+    struct replica__storage_coll *coll = p->targets[0].coll;
+    const char *key = coll ? p->service->storage->ops->key(coll) : NULL;
 
     return scan(p->wire.rows[i].document, key, &loose, room, NULL) == 0 ? room : NULL;
 }

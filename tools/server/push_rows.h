@@ -3,7 +3,7 @@
 #define SERVER_PUSH_ROWS_H
 
 #include "replicator/wire.h"
-#include "tools/server/state.h"
+#include "tools/server/view.h"
 
 /* A row that never reached the storage. */
 struct replica__refusal {
@@ -17,6 +17,8 @@ struct replica__push {
     bool stock;
     struct replica__wire_push wire;
     struct replica__target targets[REPLICA__TARGETS_MAX];
+    struct replica__view view;
+    bool unseen;                       /* a row was taken that its pusher may not read back */
     struct replica__storage_row *rows; /* those that go to the storage */
     size_t n;
     struct replica__refusal *refusals;
@@ -29,6 +31,8 @@ struct replica__push {
 
 /* Read the body.  false: answered. */
 bool replica__push_read(struct replica__push *p, struct replica__reply *reply);
+/* Is the collection to be created for its rows, if it is not there? */
+bool replica__push_creates(struct replica__push *p, const char *collection);
 /* Scan the rows, let the storage judge those that pass, and know the verdict of each.  false:
  * answered. */
 bool replica__push_judge(struct replica__push *p, struct replica__reply *reply);

@@ -232,32 +232,68 @@ bool replica__service_refuses(struct replica__service *service,
 
 /* ---- hello ----------------------------------------------------------------------- */
 
-static int add_rules(struct replica__service *service, struct replica__buf *out,
-                     replica_error *err)
+/* Does who asks have to do with this collection?  1, 0, < 0. */
+static int is_known(const struct replica__view *view, struct replica__slice spelled)
 {
-    REPLICA_BUF rules = REPLICA_BUF_INIT;
-    int r = service->storage->ops->rules(service->storage, &rules, err);
+    char name[REPLICA__NAME_MAX + 1];
+    const struct replica__grants *grants;
+    int r;
 
-    if (r < 0 || rules.len == 0)
-        return r;
-    replica__buf_str(out, ",\"rules\":{");
-    replica__buf_add(out, rules.data, rules.len);
-    replica__buf_char(out, '}');
-    return rules.r < 0 ? replica__enomem(err) : 0;
+    if (!view->rights || spelled.len > REPLICA__NAME_MAX || *spelled.data == '*')
+        return 1;
+    snprintf(name, sizeof(name), "%.*s", (int)spelled.len, spelled.data);
+    r = replica__view_grants(view, name, &grants);
+    for (int deed = 0; r == 0 && deed < REPLICA__DEEDS; deed++)
+        r = replica__grants_any(grants, (enum replica__deed)deed);
+    return r;
 }
 
-static void answer_hello(struct replica__service *service, struct replica__reply *reply)
+static int add_rules(struct replica__service *service, const struct replica__view *view,
+                     struct replica__buf *out, replica_error *err)
 {
+    REPLICA_BUF rules = REPLICA_BUF_INIT;
+    struct replica__json_iter it;
+    size_t start = out->len;
+    int r;
+
+    replica__buf_char(&rules, '{');
+    r = service->storage->ops->rules(service->storage, &rules, err);
+    replica__buf_char(&rules, '}');
+    if (r < 0 || rules.r < 0)
+        return r < 0 ? r : replica__enomem(err);
+    it = replica__json_iter(replica__json_value(rules.data, rules.len));
+    while (replica__json_next(&it)) {
+        r = is_known(view, it.name);
+        if (r < 0)
+            return replica__enomem(err);
+        if (r == 0)
+            continue;
+        replica__buf_str(out, out->len == start ? ",\"rules\":{\"" : ",\"");
+        replica__buf_add(out, it.name.data, it.name.len);
+        replica__buf_str(out, "\":");
+        replica__buf_add(out, it.value.text.data, it.value.text.len);
+    }
+    if (out->len > start)
+        replica__buf_char(out, '}');
+    return 0;
+}
+
+static void answer_hello(struct replica__service *service, const struct replica__request *request,
+                         struct replica__reply *reply)
+{
+    REPLICA_VIEW view = { 0 };
     struct replica__buf *out = &reply->body;
     replica_error err = { 0 };
 
+    if (!replica__view_make(service, &view, NULL, NULL, 0, request->who, reply))
+        return;
     reply->type = REPLICA__REPLY_REPLICA;
     replica__buf_str(out, "{\"replica\":1,\"uses\":[");
     for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++)
         replica__buf_printf(out, "%s\"%s\"", i ? "," : "", uses[i]);
     replica__buf_printf(out, "],\"incarnation\":\"%s\",\"heartbeat\":%d", service->incarnation,
                         REPLICA__HEARTBEAT_MS / 1000);
-    if (add_rules(service, out, &err) < 0) {
+    if (add_rules(service, &view, out, &err) < 0) {
         replica__reply_failure(reply, &err);
         return;
     }
@@ -399,7 +435,7 @@ void replica__service_answer(struct replica__service *service,
         return;
     reply->status = 200;
     switch (route.what) {
-    case HELLO: answer_hello(service, reply); break;
+    case HELLO: answer_hello(service, request, reply); break;
     case PULL: answer_pull(service, request, reply); break;
     case PUSH: replica__push_replica(service, request, reply); break;
     case STREAM: replica__stream_answer(service, request, NULL, reply); break;
@@ -434,6 +470,26 @@ int replica__reply_whole(struct replica__reply *reply, replica_error *err)
     return r;
 }
 
+static int prepare_coll(void *ctx, const char *name)
+{
+    struct replica__service *service = ctx;
+    struct replica__storage_coll *coll = NULL;
+    int r = service->storage->ops->find(service->storage, name, &coll, NULL);
+
+    if (r > 0)
+        r = replica__coll_prepare(service, name, coll, NULL);
+    return r < 0 ? r : 0;
+}
+
+/* Before the first request, for other processes write, too. */
+static int prepare_all(struct replica__service *service, replica_error *err)
+{
+    struct replica__storage *s = service->storage;
+    int r = service->options.access ? s->ops->names(s, prepare_coll, service, err) : 0;
+
+    return r < 0 ? replica__error_set(err, r, 0, "telling the store what access rules read") : 0;
+}
+
 int replica__service_open(struct replica__storage *storage,
                           const struct replica__service_options *options,
                           struct replica__service **ret_service, replica_error *err)
@@ -461,6 +517,8 @@ int replica__service_open(struct replica__storage *storage,
     snprintf(service->incarnation, sizeof(service->incarnation), "%s", incarnation);
     storage->ops->limits(storage, &service->limits, &max_key);
     r = storage->ops->head(storage, &service->hub.head, err);
+    if (r >= 0)
+        r = prepare_all(service, err);
     if (r < 0) {
         replica__free(service);
         return r;

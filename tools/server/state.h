@@ -24,6 +24,10 @@ bool replica__target_parse(const char *text, size_t len, struct replica__target 
 int replica__target_find(struct replica__service *service, struct replica__target *target,
                          bool create, replica_error *err);
 
+/* Before it is used: the storage knows which fields the access rules read. */
+int replica__coll_prepare(struct replica__service *service, const char *name,
+                          struct replica__storage_coll *coll, replica_error *err);
+
 /* ---- places in the feed ---------------------------------------------------------- */
 
 /* A checkpoint, as a client holds it. */

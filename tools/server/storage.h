@@ -104,6 +104,13 @@ struct replica__storage_ops {
     /* Append "name":rules for each collection that has rules for conflicts, and first "*":rules if
      * there are some for all others. */
     int (*rules)(struct replica__storage *s, struct replica__buf *out, replica_error *err);
+    /* fn for the name of each; stops when it returns other than 0, and returns that. */
+    int (*names)(struct replica__storage *s, int (*fn)(void *ctx, const char *name), void *ctx,
+                 replica_error *err);
+    /* From now on what these fields (a JSON array of names) were is kept when a write changes one
+     * of them, and read through an eye.  Once for each collection. */
+    int (*reads)(struct replica__storage *s, struct replica__storage_coll *coll,
+                 const char *fields, replica_error *err);
     const char *(*key)(const struct replica__storage_coll *coll);
     int (*version)(const struct replica__storage_coll *coll);
     void (*limits)(struct replica__storage *s, struct replica__json_limits *ret,

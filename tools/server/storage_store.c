@@ -21,6 +21,7 @@ enum { LOOKS = sizeof(look_again_ms) / sizeof(look_again_ms[0]) };
 
 struct replica__storage_coll {
     replica_collection *coll;
+    bool reads; /* it was told what rules read */
     struct replica__storage_coll *next;
 };
 
@@ -205,6 +206,22 @@ static int store_rules(struct replica__storage *s, struct replica__buf *out, rep
         between = ",";
     }
     return r < 0 ? r : 0;
+}
+
+static int store_names(struct replica__storage *s, int (*fn)(void *ctx, const char *name),
+                       void *ctx, replica_error *err)
+{
+    return replica_db_collections(store_of(s)->db, fn, ctx, err);
+}
+
+static int store_reads(struct replica__storage *s, struct replica__storage_coll *coll,
+                       const char *fields, replica_error *err)
+{
+    int r = coll->reads ? 0 : replica__master_reads(coll->coll, fields, err);
+
+    (void)s;
+    coll->reads = r >= 0;
+    return r;
 }
 
 static const char *store_key(const struct replica__storage_coll *coll)
@@ -578,6 +595,8 @@ static const struct replica__storage_ops store_ops = {
     .checkpoint = store_checkpoint,
     .find = store_find,
     .create = store_create,
+    .names = store_names,
+    .reads = store_reads,
     .key = store_key,
     .version = store_version,
     .limits = store_limits,

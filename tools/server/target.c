@@ -1,4 +1,5 @@
 /* Collections and places in the feed, as requests spell them. */
+#include "tools/server/access.h"
 #include "tools/server/state.h"
 
 #include <ctype.h>
@@ -64,6 +65,15 @@ bool replica__target_parse(const char *text, size_t len, struct replica__target 
     return true;
 }
 
+int replica__coll_prepare(struct replica__service *service, const char *name,
+                          struct replica__storage_coll *coll, replica_error *err)
+{
+    const struct replica__access *access = service->options.access;
+    const char *fields = access ? replica__access_reads(access, name) : NULL;
+
+    return fields ? service->storage->ops->reads(service->storage, coll, fields, err) : 0;
+}
+
 int replica__target_find(struct replica__service *service, struct replica__target *target,
                          bool create, replica_error *err)
 {
@@ -74,6 +84,8 @@ int replica__target_find(struct replica__service *service, struct replica__targe
         r = s->ops->find(s, target->name, &target->coll, err);
         if (r == 0 && create)
             r = s->ops->create(s, target->name, target->version, &target->coll, err);
+        if (r >= 0 && target->coll)
+            r = replica__coll_prepare(service, target->name, target->coll, err);
         if (r < 0)
             return r;
     }
