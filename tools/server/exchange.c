@@ -110,10 +110,8 @@ static void check_body(struct replica__exchange *ex, int64_t length)
     if (length > 0 && (uint64_t)length > ex->http->options.max_body)
         refuse_size(ex);
     else if (coding && strcasecmp(coding, "identity") != 0 &&
-             replica__coding_choose("zstd") == REPLICA__CODING_NONE)
+             replica__coding_named(coding) == REPLICA__CODING_NONE)
         refuse(ex, 400, "request", "Content-Encoding is not supported");
-    else if (coding && strcasecmp(coding, "identity") != 0 && strcasecmp(coding, "zstd") != 0)
-        refuse(ex, 400, "request", "Content-Encoding is none but zstd");
     else if (length > 0 && ex->http->buffered + (size_t)length > BUFFERED_MAX) {
         refuse(ex, 503, "busy", "too much is under way");
         ex->reply.retry_after = 1;
@@ -141,6 +139,33 @@ static bool let_in(struct replica__exchange *ex)
     return r > 0;
 }
 
+struct lengths {
+    int lengths, codings;
+};
+
+static enum MHD_Result count_length(void *cls, enum MHD_ValueKind kind, const char *key,
+                                    const char *value)
+{
+    struct lengths *n = cls;
+
+    (void)kind;
+    (void)value;
+    n->lengths += strcasecmp(key, "Content-Length") == 0;
+    n->codings += strcasecmp(key, "Transfer-Encoding") == 0;
+    return MHD_YES;
+}
+
+/* Where does the body end?  A proxy and we must not answer that in two ways, or one request could
+ * hide in another one. */
+static bool is_ambiguous(struct replica__exchange *ex)
+{
+    const char *coding = replica__header(ex, "Transfer-Encoding");
+    struct lengths n = { 0, 0 };
+
+    MHD_get_connection_values(ex->conn, MHD_HEADER_KIND, count_length, &n);
+    return n.lengths + n.codings > 1 || (coding && strcasecmp(coding, "chunked") != 0);
+}
+
 /* What can be said from the headers alone. */
 static void look_at_headers(struct replica__exchange *ex, const char *url, int64_t length)
 {
@@ -148,7 +173,10 @@ static void look_at_headers(struct replica__exchange *ex, const char *url, int64
         .method = ex->method, .path = url, .uses = replica__header(ex, "Replica-Uses")
     };
 
-    if (strcmp(ex->method, "OPTIONS") == 0) { /* a browser asks without credentials */
+    if (is_ambiguous(ex)) {
+        refuse(ex, 400, "request", "the length of the body is told twice, or in no known way");
+        ex->last = true;
+    } else if (strcmp(ex->method, "OPTIONS") == 0) { /* a browser asks without credentials */
         ex->reply.status = 200;
         ex->answered = true;
     } else if (let_in(ex)) {
@@ -163,6 +191,8 @@ static void look_at_headers(struct replica__exchange *ex, const char *url, int64
 
 static enum MHD_Result take_body(struct replica__exchange *ex, const char *data, size_t len)
 {
+    ex->taken += len;
+    replica__deadline_moved(ex->conn, ex->taken);
     if (ex->answered) {
         ex->swallowed += len;
         return ex->swallowed > SWALLOW_MAX ? MHD_NO : MHD_YES;
@@ -186,20 +216,21 @@ static enum MHD_Result take_body(struct replica__exchange *ex, const char *data,
 /* A body that came compressed is replaced by what it says. */
 static void unsqueeze_body(struct replica__exchange *ex)
 {
-    const char *coding = replica__header(ex, "Content-Encoding");
+    const char *named = replica__header(ex, "Content-Encoding");
+    enum replica__coding coding = named ? replica__coding_named(named) : REPLICA__CODING_NONE;
     struct replica__buf plain = REPLICA_BUF_INIT;
     size_t max = ex->http->options.max_body;
     int r;
 
-    if (!coding || strcasecmp(coding, "zstd") != 0)
+    if (coding == REPLICA__CODING_NONE)
         return;
     plain.max = max + 64 * 1024; /* it is filled in steps */
-    r = replica__unsqueeze(ex->body.data ? ex->body.data : "", ex->body.len, &plain);
+    r = replica__unsqueeze(coding, ex->body.data ? ex->body.data : "", ex->body.len, &plain);
     if (r == REPLICA_ELIMIT || (r == 0 && plain.len > max)) {
         refuse_size(ex);
     } else if (r < 0) {
         refuse(ex, r == REPLICA_ENOMEM ? 503 : 400, r == REPLICA_ENOMEM ? "busy" : "request",
-               "the body is no zstd");
+               "the body is not of its Content-Encoding");
     } else {
         ex->http->buffered += plain.len - ex->body.len;
         replica__buf_free(&ex->body);
@@ -217,14 +248,14 @@ static enum MHD_Result add_param(void *cls, enum MHD_ValueKind kind, const char 
     struct replica__exchange *ex = cls;
 
     (void)kind;
+    if (ex->param_count == PARAMS_MAX)
+        return MHD_NO;
     if (ex->param_count == ex->param_room) {
         size_t room = ex->param_room ? ex->param_room * 2 : 8;
         struct replica__param *more = replica__realloc(ex->params, room, sizeof(*more));
 
-        if (!more || room > PARAMS_MAX) {
-            ex->params = more ? more : ex->params;
+        if (!more)
             return MHD_NO;
-        }
         ex->params = more;
         ex->param_room = room;
     }
@@ -244,11 +275,18 @@ static void answer(struct replica__exchange *ex, const char *url)
                                         .client = replica__header(ex, "Replica-Client"),
                                         .fence = replica__header(ex, "Replica-Fence"),
                                         .peer = ex->peer };
+    int given;
 
     unsqueeze_body(ex);
     if (ex->answered)
         return;
+    given = MHD_get_connection_values(ex->conn, MHD_GET_ARGUMENT_KIND, NULL, NULL);
     MHD_get_connection_values(ex->conn, MHD_GET_ARGUMENT_KIND, add_param, ex);
+    if (given > 0 && ex->param_count < (size_t)given) { /* none may be overlooked */
+        refuse(ex, given > PARAMS_MAX ? 400 : 503, given > PARAMS_MAX ? "request" : "busy",
+               "too many parameters");
+        return;
+    }
     request.params = ex->params;
     request.param_count = ex->param_count;
     request.body = ex->body.data ? ex->body.data : "";
@@ -285,6 +323,7 @@ void replica__exchange_suspend(struct replica__exchange *ex)
 static void delay(struct replica__exchange *ex)
 {
     ex->delayed = true;
+    replica__deadline_none(ex->conn);
     ex->due_ms = replica__os_monotonic_us() / 1000 + ex->reply.delay_ms;
     ex->next_delayed = ex->http->delayed;
     ex->http->delayed = ex;
@@ -325,9 +364,11 @@ static enum MHD_Result begin(struct replica__http *http, struct MHD_Connection *
         return MHD_NO;
     *con_cls = ex;
     length = announced(ex);
+    replica__deadline_moved(conn, 0);
     look_at_headers(ex, url, length);
     /* Nobody wants the body: not sent, or too much to swallow; the connection ends with it. */
-    if (ex->answered && length != 0 && (length > SWALLOW_MAX || replica__header(ex, "Expect")))
+    if (ex->answered && (ex->last || (length != 0 && (length > SWALLOW_MAX ||
+                                                      replica__header(ex, "Expect")))))
         return replica__exchange_queue(ex);
     return MHD_YES;
 }
@@ -392,8 +433,10 @@ void replica__exchange_completed(void *cls, struct MHD_Connection *conn, void **
         }
     }
     replica__gone_forget(ex);
+    replica__deadline_head(conn);
     http->active--;
     http->buffered -= ex->body.len;
+    http->held -= ex->held;
     replica__buf_free(&ex->body);
     replica__buf_free(&ex->part);
     replica__reply_free(&ex->reply);

@@ -3,6 +3,7 @@
 #define SERVER_EXCHANGE_H
 
 #include "base/os.h"
+#include "tools/server/deadline.h"
 #include "tools/server/http.h"
 #include "tools/server/squeeze.h"
 #include "tools/server/stream.h"
@@ -19,7 +20,10 @@ struct replica__exchange {
     int64_t start_us;
     int64_t bytes;           /* of the answer's body */
     struct replica__buf body;
-    size_t swallowed;        /* bytes of a body that nobody wants */
+    size_t taken;            /* bytes of the body, as they came */
+    size_t swallowed;        /* of a body that nobody wants */
+    bool last;               /* nothing more is read of this connection */
+    size_t held;             /* of http->held */
     struct replica__param *params;
     size_t param_count, param_room;
     bool answered;           /* reply is there */
@@ -48,6 +52,8 @@ struct replica__http {
     bool resumed;                   /* libmicrohttpd has work that no descriptor tells of */
     size_t active;                  /* exchanges */
     size_t buffered;                /* bytes of bodies under way */
+    size_t held;                    /* bytes of answers that are not sent yet */
+    struct replica__deadlines deadlines;
     struct replica__exchange *delayed;
     int stopping;                   /* by replica__http_stop(), atomically */
 };

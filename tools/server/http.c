@@ -9,14 +9,17 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum {
-    POOL_BYTES = 8 * 1024,  /* of memory for each connection */
+    POOL_BYTES = 16 * 1024, /* of memory for each connection: a filter, a token and a path fit */
     TIMEOUT_S = 60,         /* a peer that neither takes nor gives anything is cut */
     EXTRA_CONNECTIONS = 1000,
     MAX_BODY = 64 << 20,    /* of a bundle; the largest document with its assumed state has room */
-    FINISH_MS = 5000        /* for what is under way when we stop */
+    FINISH_MS = 5000,       /* for what is under way when we stop */
+    OTHER_FILES = 64,       /* descriptors that are no connections */
+    FEWEST = 16
 };
 
 static int digit(char c)
@@ -50,15 +53,29 @@ static size_t unescape(void *cls, struct MHD_Connection *conn, char *text)
     return (size_t)(to - text);
 }
 
+/* Where the system gives fewer descriptors, more connections wait to be let in. */
+static unsigned connections_most(const struct replica__http *http)
+{
+    size_t most = http->options.max_streams + EXTRA_CONNECTIONS;
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+        limit.rlim_cur < most + OTHER_FILES)
+        most = limit.rlim_cur > OTHER_FILES + FEWEST ? (size_t)limit.rlim_cur - OTHER_FILES : FEWEST;
+    return (unsigned)most;
+}
+
 static int start_daemon(struct replica__http *http, int listen_fd, replica_error *err)
 {
     const union MHD_DaemonInfo *info;
-    unsigned connections = (unsigned)http->options.max_streams + EXTRA_CONNECTIONS;
 
+    http->deadlines.limit = connections_most(http);
     http->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, replica__exchange_request, http,
         MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)POOL_BYTES, MHD_OPTION_CONNECTION_LIMIT, connections,
+        (size_t)POOL_BYTES, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)http->deadlines.limit, MHD_OPTION_NOTIFY_CONNECTION,
+        replica__deadline_connection, &http->deadlines,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S, MHD_OPTION_NOTIFY_COMPLETED,
         replica__exchange_completed, http, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL,
         MHD_OPTION_END);
@@ -148,12 +165,17 @@ static int turn(struct replica__http *http, int timeout, replica_error *err)
     return r;
 }
 
+static int64_t sooner(int64_t a, int64_t b)
+{
+    return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
 static int64_t tick(struct replica__http *http, bool all)
 {
     int64_t stream_ms = replica__service_tick(http->service);
     int64_t delay_ms = replica__exchange_tick(http, all);
 
-    return stream_ms < 0 || (delay_ms >= 0 && delay_ms < stream_ms) ? delay_ms : stream_ms;
+    return sooner(sooner(stream_ms, delay_ms), replica__deadlines_tick(&http->deadlines));
 }
 
 /* No new connections; streams end; requests under way are answered, if they come to an end. */

@@ -17,6 +17,9 @@ enum {
     WHOLE_MAX = 512 * 1024, /* an answer up to here is sent with its length */
     SQUEEZE_MIN = 1024,
     SILENT_MS = 60000,      /* a peer that acknowledges nothing is gone */
+    STREAM_BUFFER = 128 * 1024, /* the kernel's, for a stream: a slow reader is to be slow here */
+    PART_ROOM = WHOLE_MAX,  /* of the rest, as it is read */
+    HELD_MAX = 256 << 20,   /* bytes of all answers that are not sent yet */
     BLOCK = 512             /* of the response, which makes its chunks in the pool */
 };
 
@@ -29,9 +32,12 @@ static void watch_peer(struct replica__exchange *ex)
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(ex->conn, MHD_CONNECTION_INFO_CONNECTION_FD);
     unsigned ms = SILENT_MS;
+    int bytes = STREAM_BUFFER;
 
-    if (info)
-        setsockopt(info->connect_fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
+    if (!info)
+        return;
+    setsockopt(info->connect_fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
+    setsockopt(info->connect_fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
 #else
     (void)ex;
 #endif
@@ -90,6 +96,7 @@ static ssize_t part_body(void *cls, uint64_t pos, char *to, size_t room)
     memcpy(to, ex->part.data + ex->part_sent, n);
     ex->part_sent += n;
     ex->bytes += (int64_t)n;
+    replica__deadline_moved(ex->conn, (size_t)ex->bytes);
     return (ssize_t)n;
 }
 
@@ -149,6 +156,25 @@ static int read_ahead(struct replica__exchange *ex)
     return r;
 }
 
+/* Who asks for much and takes it slowly must not take all memory.  Is there still more to come? */
+static bool hold(struct replica__exchange *ex, bool more)
+{
+    size_t held = ex->reply.body.len + (more ? PART_ROOM : 0);
+
+    if (ex->http->held + held > HELD_MAX && ex->reply.status < 400) {
+        replica__reply_error(&ex->reply, 503, "busy", "too many answers are under way");
+        ex->reply.retry_after = 1;
+        held = ex->reply.body.len;
+        more = false;
+    }
+    ex->held = held;
+    ex->http->held += held;
+    replica__deadline_none(ex->conn); /* that of the request */
+    /* What is held whole is out of our sight: it has the time of all its bytes. */
+    replica__deadline_moved(ex->conn, more ? 0 : held);
+    return more;
+}
+
 static void choose_coding(struct replica__exchange *ex, bool more)
 {
     enum replica__coding coding =
@@ -201,6 +227,8 @@ static void add_headers(struct replica__exchange *ex, struct MHD_Response *respo
         MHD_add_response_header(response, "ETag", reply->etag);
     if (reply->allow)
         MHD_add_response_header(response, "Allow", reply->allow);
+    if (ex->last)
+        MHD_add_response_header(response, "Connection", "close");
     if (reply->status == 401)
         MHD_add_response_header(response, "WWW-Authenticate", "Bearer");
     if (reply->retry_after > 0) {
@@ -220,13 +248,14 @@ enum MHD_Result replica__exchange_queue(struct replica__exchange *ex)
     enum MHD_Result result;
 
     if (ex->reply.stream) {
+        replica__deadline_none(ex->conn);
         watch_peer(ex);
         replica__gone_watch(ex);
         replica__stream_on_wake(ex->reply.stream, replica__exchange_wake, ex);
         response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK, stream_body, ex,
                                                      NULL);
     } else {
-        bool more = read_ahead(ex) > 0;
+        bool more = hold(ex, read_ahead(ex) > 0);
 
         choose_coding(ex, more);
         response = more ? part_response(ex) : whole_response(ex);

@@ -80,6 +80,16 @@ enum replica__coding replica__coding_choose(const char *accept_encoding)
     return REPLICA__CODING_NONE;
 }
 
+enum replica__coding replica__coding_named(const char *content_encoding)
+{
+    static const enum replica__coding all[] = { REPLICA__CODING_ZSTD, REPLICA__CODING_GZIP };
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        if (can(all[i]) && strcasecmp(content_encoding, replica__coding_name(all[i])) == 0)
+            return all[i];
+    return REPLICA__CODING_NONE;
+}
+
 /* ---- compressing ----------------------------------------------------------------- */
 
 enum replica__coding replica__squeeze_coding(const struct replica__squeeze *s)
@@ -201,7 +211,7 @@ static void free_dstream(ZSTD_DStream **stream)
     ZSTD_freeDStream(*stream);
 }
 
-int replica__unsqueeze(const char *data, size_t len, struct replica__buf *out)
+static int read_zstd(const char *data, size_t len, struct replica__buf *out)
 {
     __attribute__((cleanup(free_dstream))) ZSTD_DStream *stream = ZSTD_createDStream();
     ZSTD_inBuffer in = { data, len, 0 };
@@ -222,12 +232,53 @@ int replica__unsqueeze(const char *data, size_t len, struct replica__buf *out)
     }
     return in.pos == in.size ? 0 : REPLICA_EINVAL;
 }
-#else
-int replica__unsqueeze(const char *data, size_t len, struct replica__buf *out)
+#endif
+
+#ifdef REPLICA_HAVE_ZLIB
+static void end_inflate(z_stream *gzip)
 {
-    (void)data;
-    (void)len;
-    (void)out;
-    return REPLICA_ENOTSUP;
+    inflateEnd(gzip);
+}
+
+static int read_gzip(const char *data, size_t len, struct replica__buf *out)
+{
+    __attribute__((cleanup(end_inflate))) z_stream gzip = { 0 };
+    int rc = Z_OK;
+
+    if (inflateInit2(&gzip, GZIP_WINDOW) != Z_OK)
+        return REPLICA_ENOMEM;
+    gzip.next_in = (z_const Bytef *)(uintptr_t)data;
+    gzip.avail_in = (uInt)len; /* a body is far below 4 GB */
+    while (rc != Z_STREAM_END) {
+        char *to = replica__buf_reserve(out, STEP);
+
+        if (!to)
+            return out->r;
+        gzip.next_out = (Bytef *)to;
+        gzip.avail_out = STEP;
+        rc = inflate(&gzip, Z_NO_FLUSH);
+        if (rc == Z_MEM_ERROR)
+            return REPLICA_ENOMEM;
+        if (rc != Z_OK && rc != Z_STREAM_END) /* Z_BUF_ERROR: it was cut */
+            return REPLICA_EINVAL;
+        out->len += STEP - gzip.avail_out;
+    }
+    return gzip.avail_in == 0 ? 0 : REPLICA_EINVAL;
 }
 #endif
+
+int replica__unsqueeze(enum replica__coding coding, const char *data, size_t len,
+                       struct replica__buf *out)
+{
+#ifdef REPLICA_HAVE_ZSTD
+    if (coding == REPLICA__CODING_ZSTD)
+        return read_zstd(data, len, out);
+#endif
+#ifdef REPLICA_HAVE_ZLIB
+    if (coding == REPLICA__CODING_GZIP)
+        return read_gzip(data, len, out);
+#endif
+    (void)coding;
+    replica__buf_add(out, data, len);
+    return out->r;
+}

@@ -10,6 +10,8 @@ enum replica__coding { REPLICA__CODING_NONE, REPLICA__CODING_GZIP, REPLICA__CODI
 
 /* The best that an Accept-Encoding header (or NULL) allows and we can. */
 enum replica__coding replica__coding_choose(const char *accept_encoding);
+/* What a Content-Encoding header names, and we can; else none. */
+enum replica__coding replica__coding_named(const char *content_encoding);
 const char *replica__coding_name(enum replica__coding coding); /* NULL for none */
 
 struct replica__squeeze;
@@ -20,7 +22,8 @@ int replica__squeeze_add(struct replica__squeeze *squeeze, const char *data, siz
                          struct replica__buf *out);
 void replica__squeeze_close(struct replica__squeeze *squeeze); /* NULL is fine */
 
-/* A whole zstd body.  out->max bounds it: REPLICA_ELIMIT.  REPLICA_EINVAL: it is none. */
-int replica__unsqueeze(const char *data, size_t len, struct replica__buf *out);
+/* A whole body.  out->max bounds it: REPLICA_ELIMIT.  REPLICA_EINVAL: it is not of this coding. */
+int replica__unsqueeze(enum replica__coding coding, const char *data, size_t len,
+                       struct replica__buf *out);
 
 #endif

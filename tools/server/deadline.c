@@ -1,0 +1,139 @@
+#include "tools/server/deadline.h"
+
+#include "base/alloc.h"
+#include "base/os.h"
+
+#include <stdio.h>
+#include <sys/socket.h>
+
+enum {
+    HEAD_MS = 60000,    /* for a request's head, from the connection or the last request on */
+    STAGE_MS = 60000,   /* for a body, or an answer, */
+    SLOWEST = 1,        /* and its bytes at so many per ms */
+    LOOK_MS = 1000,
+    TELL_MS = 60000
+};
+
+struct replica__deadline {
+    struct replica__deadline *prev, *next;
+    int fd;
+    bool moving;        /* a body, or an answer, is under way */
+    int64_t from_ms;    /* since when */
+    int64_t at_ms;      /* -1: none */
+};
+
+static int64_t now_ms(void)
+{
+    return replica__os_monotonic_us() / 1000;
+}
+
+static void tell_full(struct replica__deadlines *d)
+{
+    int64_t now = now_ms();
+
+    if (d->count < d->limit || (d->told_ms && now - d->told_ms < TELL_MS))
+        return;
+    d->told_ms = now;
+    fprintf(stderr, "replica serve: all %zu connections are taken: others must wait\n", d->limit);
+}
+
+static void begin(struct replica__deadlines *d, struct MHD_Connection *conn, void **socket_context)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD);
+    struct replica__deadline *one = replica__alloc_zero(1, sizeof(*one));
+
+    d->count++;
+    tell_full(d);
+    *socket_context = one;
+    if (!one || !info) /* without memory it is left to libmicrohttpd */
+        return;
+    one->fd = info->connect_fd;
+    one->at_ms = now_ms() + HEAD_MS;
+    one->next = d->first;
+    if (d->first)
+        d->first->prev = one;
+    d->first = one;
+}
+
+static void end(struct replica__deadlines *d, struct replica__deadline *one)
+{
+    d->count--;
+    if (!one)
+        return;
+    if (one->prev || d->first == one)
+        *(one->prev ? &one->prev->next : &d->first) = one->next;
+    if (one->next)
+        one->next->prev = one->prev;
+    replica__free(one);
+}
+
+void replica__deadline_connection(void *cls, struct MHD_Connection *conn, void **socket_context,
+                                  enum MHD_ConnectionNotificationCode code)
+{
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        begin(cls, conn, socket_context);
+    } else {
+        end(cls, *socket_context);
+        *socket_context = NULL;
+    }
+}
+
+static struct replica__deadline *of(struct MHD_Connection *conn)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(conn, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+    return info ? info->socket_context : NULL;
+}
+
+void replica__deadline_head(struct MHD_Connection *conn)
+{
+    struct replica__deadline *one = of(conn);
+
+    if (!one)
+        return;
+    one->moving = false;
+    one->at_ms = now_ms() + HEAD_MS;
+}
+
+void replica__deadline_moved(struct MHD_Connection *conn, size_t moved)
+{
+    struct replica__deadline *one = of(conn);
+
+    if (!one)
+        return;
+    if (!one->moving)
+        one->from_ms = now_ms();
+    one->moving = true;
+    one->at_ms = one->from_ms + STAGE_MS + (int64_t)(moved / SLOWEST);
+}
+
+void replica__deadline_none(struct MHD_Connection *conn)
+{
+    struct replica__deadline *one = of(conn);
+
+    if (!one)
+        return;
+    one->moving = false;
+    one->at_ms = -1;
+}
+
+/* libmicrohttpd meets the end of what was shut down, and closes it. */
+int64_t replica__deadlines_tick(struct replica__deadlines *d)
+{
+    int64_t now = now_ms();
+
+    if (!d->first)
+        return -1;
+    if (now < d->look_at_ms)
+        return d->look_at_ms - now;
+    for (struct replica__deadline *one = d->first; one; one = one->next) {
+        if (one->at_ms < 0 || one->at_ms > now)
+            continue;
+        one->at_ms = -1;
+        shutdown(one->fd, SHUT_RDWR);
+    }
+    d->look_at_ms = now + LOOK_MS;
+    return LOOK_MS;
+}

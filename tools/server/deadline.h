@@ -1,0 +1,36 @@
+/* How long a peer may take: to say what it wants, to send it, and to read the answer.
+ *
+ * libmicrohttpd cuts who neither gives nor takes anything for a minute.  Who gives a byte at a time
+ * would keep its connection for ever, so each stage has a time of its own, which grows with what
+ * was moved.  Streams have none: they are cut when they take nothing. */
+#ifndef SERVER_DEADLINE_H
+#define SERVER_DEADLINE_H
+
+#include <microhttpd.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct replica__deadline;
+
+struct replica__deadlines {
+    struct replica__deadline *first;
+    size_t count;       /* of connections */
+    size_t limit;
+    int64_t look_at_ms; /* when to look for those whose time is over */
+    int64_t told_ms;    /* when it was last said that there is no room for more */
+};
+
+/* libmicrohttpd's, with the deadlines as cls: a connection begins and ends. */
+void replica__deadline_connection(void *cls, struct MHD_Connection *conn, void **socket_context,
+                                  enum MHD_ConnectionNotificationCode code);
+/* A request's head must be there in time, from now on. */
+void replica__deadline_head(struct MHD_Connection *conn);
+/* It is there: so must its body be, or its answer be taken.  moved: bytes of it so far. */
+void replica__deadline_moved(struct MHD_Connection *conn, size_t moved);
+/* What comes now may last. */
+void replica__deadline_none(struct MHD_Connection *conn);
+/* Cut those whose time is over.  Ms until the next look; -1: there is nobody. */
+int64_t replica__deadlines_tick(struct replica__deadlines *d);
+
+#endif
