@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/os.h"
 #include "replicator/compress.h"
 
 #include <stdio.h>
@@ -178,6 +179,7 @@ int replica__http_task_send(struct replica__http_task *t)
     x->total_ms = x->stream ? 0 : 4 * (int64_t)h->idle_ms + t->rq.expected / SLOWEST_LINK;
     x->answer.max = h->max_answer;
     t->generation = h->generation;
+    t->sent_us = replica__os_monotonic_us();
     return replica__exchange_start(h->link, x);
 }
 

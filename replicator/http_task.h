@@ -5,6 +5,7 @@
 #include "replicator/http_answer.h"
 #include "replicator/http_link.h"
 #include "replicator/http_stream.h"
+#include "replicator/remote_http.h"
 
 #define REPLICA__HTTP_MAX_HEADERS 64 /* of the program's own */
 
@@ -30,6 +31,7 @@ struct replica__http {
     struct replica__http_hello server; /* what hello found */
     int (*ask_token)(void *ctx, bool refused, char *out, size_t room);
     void *ask_ctx;
+    void (*trace)(void *ctx, const replica_sync_trace_entry *entry); /* NULL: nobody listens */
     enum replica__http_token_state token_state;
     char *token;         /* HERE: may be "" */
     unsigned generation; /* of the token; grows with each */
@@ -51,6 +53,7 @@ struct replica__http_task {
     bool asked_again;   /* after a 401 */
     unsigned generation;
     int redirects;
+    int64_t sent_us;    /* monotonic: when it was sent */
     struct replica__http_stream *stream;
 };
 
@@ -73,6 +76,11 @@ int replica__http_task_send(struct replica__http_task *t); /* 0, REPLICA_ENOMEM,
 void replica__http_task_send_later(struct replica__http_task *t);
 /* May it stand in a line of a head?  What could end the line may not. */
 bool replica__http_line_is_plain(const char *text);
+
+/* ---- the trace (http_trace.c) ----------------------------------------------------- */
+
+/* What came of its exchange; error NULL: its own, if it failed. */
+void replica__http_trace(const struct replica__http_task *t, const char *error);
 
 /* ---- the token (http_token.c) ----------------------------------------------------- */
 

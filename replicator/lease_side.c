@@ -79,6 +79,7 @@ static void begin(struct replica__session *s, bool same)
         replica__lease_side_forget(s);
     }
     s->failures = 0;
+    replica__note_side_begin(s);
     s->status.in_sync = 0;
     s->dirty = s->unsettled = s->look_at_lease = true;
     replica__session_want_all(s);

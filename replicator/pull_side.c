@@ -139,8 +139,10 @@ int replica__arrived_apply(struct replica__session *s, size_t feed, struct arriv
     int r = replica__pull_apply(s->repl, feed, page->docs, page->n, page->incarnation, checkpoint,
                                 err);
 
-    if (r >= 0)
-        tell_received(s, page);
+    if (r < 0)
+        return r;
+    replica__session_count(s, (int64_t)page->n, 0);
+    tell_received(s, page);
     return r;
 }
 
@@ -176,6 +178,7 @@ void replica__pull_side_begin(struct replica__session *s, size_t feed)
             return;
         }
         s->feeds[feed].from_start = false;
+        replica__note_side_unsynced(s);
     }
     ask(s, replica__feed_checkpoint(s->repl, feed));
 }
@@ -324,6 +327,8 @@ void replica__pull_side_failed(struct replica__session *s, const replica_error *
     s->feeds[s->feed].at_head = false;
     if (error->code == REPLICA_ELIMIT && s->pull_rows > MIN_ROWS) {
         s->pull_rows /= 2; /* the server, or our own ceiling, found the page too large */
+        replica__session_log(s, REPLICA_LOG_INFO, "a page was too large: halved to %zu rows",
+                             s->pull_rows);
         replica__pull_side_stop(s);
         replica__session_move(s, IDLE);
         return;

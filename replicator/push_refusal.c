@@ -116,6 +116,9 @@ void replica__push_side_failed(struct replica__session *s, const replica_error *
             s->push_most = s->push_rows; /* what was too large once is too large again */
         else
             s->searching = true;
+        replica__session_log(s, REPLICA_LOG_INFO,
+                             "a push of %zu rows was %s: halved to %zu", s->sent.n,
+                             too_large ? "too large" : "refused", s->push_rows);
         replica__push_begin_anew(s);
     } else {
         refused_alone(s, error);

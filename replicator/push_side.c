@@ -125,6 +125,18 @@ static int take_page(struct replica__session *s, struct replica__push_page *ret)
     return r;
 }
 
+/* How much there is in this pass, where that is more than a page. */
+static void count_pass(struct replica__session *s)
+{
+    struct replica__backlog backlog = { 0 };
+
+    s->status.push_remaining = (int64_t)s->sent.n;
+    if (s->sent.more && replica__replication_backlog(s->repl, &backlog, NULL) >= 0)
+        s->status.push_remaining = backlog.dirty;
+    s->counted = true;
+    replica__session_touch(s);
+}
+
 /* The page that was made ready goes out. */
 void replica__push_send_ready(struct replica__session *s)
 {
@@ -161,7 +173,7 @@ static bool adopt_unasked(struct replica__session *s)
 void replica__push_side_begin(struct replica__session *s)
 {
     s->with_later = replica__session_clock(s) >= s->later_at;
-    s->delayed = s->told_apart = s->searching = false;
+    s->delayed = s->told_apart = s->searching = s->counted = false;
     if (s->with_later)
         s->later_at = 0;
     replica__session_move(s, PUSHING);
@@ -301,6 +313,8 @@ static void next_page(struct replica__session *s)
     int r = take_page(s, &s->sent);
 
     if (r > 0) {
+        if (!s->counted)
+            count_pass(s);
         send_low(s);
     } else if (r == 0 && s->feed + 1 < s->feed_count) {
         begin_feed(s, s->feed + 1);

@@ -162,6 +162,8 @@ static void tell_judged(struct replica__session *s)
                                      .reason = v->reason };
 
         s->dirty |= row->again; /* what was written since has its turn in the next pass */
+        if (v->verdict != REPLICA_VERDICT_NONE)
+            replica__session_count(s, 0, 1);
         switch (v->verdict) {
         case REPLICA_VERDICT_TAKEN:
         case REPLICA_VERDICT_ALREADY:

@@ -83,6 +83,7 @@ static void end(struct replica__http_task *t)
 {
     long status = t->x.status;
 
+    replica__http_trace(t, NULL);
     if (t->x.code < 0 && status < 400)
         replica__http_task_fail(t, t->x.code, t->x.detail, t->x.message);
     else if (t->rq.kind == REPLICA__HTTP_STREAM && t->x.head && status == 200
@@ -109,6 +110,8 @@ static void move_stream(struct replica__http_task *t)
         x->done = x->done || x->answer.len >= 200; /* and this is enough to show */
         return;
     }
+    if (!t->stream)
+        replica__http_trace(t, NULL);
     if (!t->stream)
         r = replica__http_stream_new(&t->rq, t->http->max_answer, &t->call, &t->stream);
     if (r == 0 && t->call && x->answer.len > 0) {
@@ -222,6 +225,8 @@ static void cancel(void *ctx, replica_call *call)
 
     for (struct replica__http_task *t = h->tasks; t; t = t->next) {
         if (t->call == call) {
+            if (!t->x.done && !t->stream)
+                replica__http_trace(t, "cancelled");
             t->call = NULL;
             break;
         }
@@ -336,6 +341,7 @@ static int fill(struct replica__http *h, const struct replica__http_options *o, 
     h->server.features = REPLICA_REMOTE_STREAM;
     h->ask_token = o->token;
     h->ask_ctx = o->ctx;
+    h->trace = o->trace;
     h->token_state = o->token ? TOKEN_UNKNOWN : TOKEN_NONE;
     return replica__link_open(&h->link, err);
 }

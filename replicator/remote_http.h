@@ -12,7 +12,7 @@
 #ifndef REPLICATOR_REMOTE_HTTP_H
 #define REPLICATOR_REMOTE_HTTP_H
 
-#include "replicator/remote.h"
+#include "replicator/replicator.h"
 
 #include <stdbool.h>
 
@@ -30,7 +30,10 @@ struct replica__http_options {
     /* As replica_token_fn, asked before the first request and after a 401 (refused), once for all
      * that wait; or REPLICA__TOKEN_LATER.  NULL: no token. */
     int (*token)(void *ctx, bool refused, char *out, size_t room);
-    void *ctx;
+    /* A request has ended, or a stream has begun; without number and time.  NULL: nobody listens.
+     */
+    void (*trace)(void *ctx, const replica_sync_trace_entry *entry);
+    void *ctx; /* of both */
 };
 
 /* Everything is copied.  REPLICA_EINVAL: a URL or a header that is none. */

@@ -45,10 +45,14 @@ typedef struct replica_sync_status {
     replica_error error;    /* the last one; code 0 after a success */
     int64_t unbundled;      /* bundles since the start whose members went one by one, as the server
                              * knows none */
+    int64_t error_ms;       /* when error was met, since 1970; 0: there is none */
+    int64_t pull_done;      /* documents that came, and */
+    int64_t push_done;      /* that had their verdict, since it was last in sync: with what remains
+                             * they are the whole */
 } replica_sync_status;
 #define REPLICA_SYNC_STATUS_INIT                                                    \
     { sizeof(replica_sync_status), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,        \
-      { 0, 0, 0, "", "", { 0, 0, 0, 0 } }, 0 }
+      { 0, 0, 0, "", "", { 0, 0, 0, 0 } }, 0, 0, 0, 0 }
 
 /* What happens to a document; all pointers live for the call. */
 enum {
@@ -140,6 +144,26 @@ REPLICA_API int replica_sync_remove(replica_db *db, const char *identifier, repl
 
 REPLICA_API int replica_sync_get_status(replica_sync *sync, replica_sync_status *ret_status,
                                         replica_error *err);
+
+/* What it asked and decided lately: its last 256 requests and decisions, oldest first, for those
+ * who want to know why.  No credentials are in it. */
+typedef struct replica_sync_trace_entry {
+    int64_t number;     /* growing by one: what is missing between two looks was more than 256 */
+    int64_t time_ms;    /* since 1970: when it ended */
+    const char *method; /* of a request over HTTP; NULL: it is a decision */
+    const char *text;   /* a request's URL, without user, password and parameters; a decision in
+                         * words */
+    int status;         /* of the answer; 0: there was none */
+    int64_t bytes_up, bytes_down; /* of the bodies */
+    int64_t ms;         /* that it took */
+    const char *error;  /* in words; NULL: none */
+} replica_sync_trace_entry;
+/* fn for each; stops when fn returns other than 0, and returns that.  The entry lives for the
+ * call. */
+REPLICA_API int replica_sync_trace(replica_sync *sync,
+                                   int (*fn)(void *ctx, const replica_sync_trace_entry *entry),
+                                   void *ctx, replica_error *err);
+
 REPLICA_API const char *replica_sync_identifier(replica_sync *sync);
 
 REPLICA_API int replica_sync_pause(replica_sync *sync, replica_error *err);

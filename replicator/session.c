@@ -52,6 +52,8 @@ void replica__session_log(const struct replica__session *s, int level, const cha
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
     replica__db_log(s->db, level, s->o.identifier, "%s", line);
+    if (s->hooks->trace && level <= REPLICA_LOG_INFO)
+        s->hooks->trace(s->hooks->ctx, &(replica_sync_trace_entry){ .text = line });
 }
 
 void replica__session_touch(struct replica__session *s)
@@ -69,8 +71,10 @@ void replica__session_move(struct replica__session *s, enum session_state to)
     s->status.state = states[to].shown;
     s->status.retry_ms = to == WAITING ? s->wait_until : 0;
     s->look_at_locks = true; /* what was pushed was perhaps waited for */
-    if (to == PAUSED || to == DONE) /* others may go on */
+    if (to == PAUSED || to == DONE) { /* others may go on */
+        replica__note_side_flush(s);
         replica__lease_release(s->repl);
+    }
     replica__session_touch(s);
 }
 
@@ -78,6 +82,18 @@ void replica__session_tell(struct replica__session *s, const replica_sync_event 
 {
     if (s->hooks->event)
         s->hooks->event(s->hooks->ctx, event);
+}
+
+void replica__session_count(struct replica__session *s, int64_t pulled, int64_t pushed)
+{
+    replica_sync_status *status = &s->status;
+
+    if (s->count_anew)
+        status->pull_done = status->push_done = 0;
+    s->count_anew = false;
+    status->pull_done += pulled;
+    status->push_done += pushed;
+    status->push_remaining -= pushed < status->push_remaining ? pushed : status->push_remaining;
 }
 
 /* ---- failing --------------------------------------------------------------------- */
@@ -94,6 +110,8 @@ void replica__session_stop_work(struct replica__session *s)
 void replica__session_note_error(struct replica__session *s, const replica_error *error)
 {
     s->status.error = *error;
+    s->status.error_ms = replica__db_world(s->db)->now_ms(replica__db_world(s->db)->ctx);
+    replica__note_side_error(s, error);
     replica__session_log(s, REPLICA_LOG_WARNING, "%s: %s (%s)", replica_error_name(error->code),
                          error->message, error->where);
     if (s->hooks->error)
@@ -104,6 +122,7 @@ void replica__session_note_error(struct replica__session *s, const replica_error
 void replica__session_halt(struct replica__session *s, const replica_error *error)
 {
     replica__session_note_error(s, error);
+    replica__session_log(s, REPLICA_LOG_WARNING, "paused, until the program has mended this");
     replica__session_stop_work(s);
     s->wait_until = 0;
     replica__session_move(s, PAUSED);
@@ -162,10 +181,12 @@ void replica__session_failed(struct replica__session *s, const replica_error *er
 
 void replica__session_succeeded(struct replica__session *s)
 {
+    replica__note_side_fine(s);
     if (s->failures == 0 && s->status.error.code == 0)
         return;
     s->failures = 0;
     s->status.error = (replica_error){ .offset = -1 };
+    s->status.error_ms = 0;
     replica__session_touch(s);
 }
 
@@ -339,6 +360,11 @@ static void judge_sync(struct replica__session *s)
         replica__lease_side_answer(s);
     if (s->state != IDLE)
         return;
+    if (!pending) {
+        replica__note_side_synced(s);
+        s->count_anew = true;
+        s->status.push_remaining = 0;
+    }
     if (s->status.in_sync != !pending) {
         s->status.in_sync = !pending;
         replica__session_touch(s);
@@ -496,6 +522,7 @@ bool replica__session_step(struct replica__session *s)
     replica__stream_side_step(s); /* first: what it finds wanting is pulled in this step */
     again = step_state(s);
     replica__event_side_step(s);
+    replica__note_side_step(s);
     tell_status(s);
     s->busy = false;
     return again || s->has_page || replica__push_side_has_work(s);
@@ -517,6 +544,7 @@ static int64_t next_deed(const struct replica__session *s)
     int64_t next = earlier(replica__stream_side_next(s), replica__event_side_next(s));
 
     next = earlier(next, replica__lock_side_next(s));
+    next = earlier(next, replica__note_side_next(s));
 
     if (s->state == STANDBY)
         next = earlier(next, s->look_at > 0 ? s->look_at : 1); /* at once */

@@ -36,6 +36,8 @@ struct replica__session_hooks {
     /* May more events come now, or would they pile up?  NULL: always. */
     bool (*ready)(void *ctx);
     void *ctx;
+    /* A decision, for people; without number and time.  NULL: nobody listens. */
+    void (*trace)(void *ctx, const replica_sync_trace_entry *entry);
 };
 
 struct replica__session_options {

@@ -151,6 +151,8 @@ struct replica__session {
     } parted[PARTED];
     size_t parted_at;
     bool delayed;           /* rows of this pass come later */
+    bool counted;           /* what it has to send */
+    bool count_anew;        /* it was in sync: what is done from here on is of the next time */
     int delays;             /* passes in a row that had such */
     int64_t later_at;       /* when what was put off has its turn; 0: nothing was */
     bool with_later;        /* this pass takes it */
@@ -172,6 +174,13 @@ struct replica__session {
     int64_t emit_at;        /* after a failure: not before */
     char *listened;         /* patterns that the stream was opened with, each with its NUL, */
     const char *patterns[REPLICA__LISTEN_MOST + 1]; /* and as the remote was told */
+    struct {                /* note_side.c */
+        struct replica__note stored, next;
+        bool known;         /* what is stored was read */
+        bool failed;        /* to write it, the last time */
+        int64_t moved;      /* documents, when next was last in sync; -1: say it anew */
+        int64_t at;         /* not before this */
+    } note;
     struct replica__asking *asking;
     int failures;           /* in a row */
     int64_t network_at;     /* the network's return is not heeded before */
@@ -211,6 +220,8 @@ void replica__session_watch_ask(struct replica__session *s, replica_call *call);
 void replica__session_cancel_call(struct replica__session *s, replica_call *call);
 void replica__session_touch(struct replica__session *s); /* the status changed */
 void replica__session_tell(struct replica__session *s, const replica_sync_event *event);
+/* So many documents came, so many that were sent have their verdict. */
+void replica__session_count(struct replica__session *s, int64_t pulled, int64_t pushed);
 size_t replica__session_feed_request(struct replica__session *s, size_t feed,
                             const replica_remote_collection **ret);
 
@@ -312,6 +323,17 @@ void replica__lease_side_keep(struct replica__session *s);
 void replica__lease_side_lost(struct replica__session *s);
 void replica__lease_side_answer(struct replica__session *s); /* in sync */
 void replica__lease_side_forget(struct replica__session *s); /* the server, as it was known */
+
+/* ---- note_side.c ----------------------------------------------------------------- */
+
+void replica__note_side_begin(struct replica__session *s); /* the lease is ours */
+void replica__note_side_error(struct replica__session *s, const replica_error *error);
+void replica__note_side_fine(struct replica__session *s); /* no error any more */
+void replica__note_side_synced(struct replica__session *s);
+void replica__note_side_unsynced(struct replica__session *s); /* the file says so already */
+void replica__note_side_step(struct replica__session *s);
+void replica__note_side_flush(struct replica__session *s); /* now or never */
+int64_t replica__note_side_next(const struct replica__session *s);
 
 /* ---- checkpoint.c ---------------------------------------------------------------- */
 

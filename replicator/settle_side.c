@@ -22,6 +22,8 @@ struct batch {
     struct replica__asked asked[BATCH]; /* whose answers these are */
     struct replica__buf texts[BATCH];   /* of answers by rules, or why there is none */
     size_t n;
+    int64_t left[BATCH][2]; /* document and state of those that nobody here can settle */
+    size_t left_n;
 };
 
 static void free_texts(struct batch *b)
@@ -308,6 +310,10 @@ static void consider(struct replica__session *s, struct replica__unsettled *u, s
         b->answers[b->n++] = answer;
         return;
     }
+    if (!replica__collection_handler(u->coll)->resolve) {
+        b->left[b->left_n][0] = u->doc;
+        b->left[b->left_n++][1] = u->unsettled;
+    }
     if (s->state == IDLE && replica__asking_ask(s->asking, s->db, u) < 0)
         ask_failed(s);
 }
@@ -339,6 +345,8 @@ static bool round_step(struct replica__session *s)
     }
     if (s->state == IDLE)
         write_answers(s, &b);
+    if (s->state == IDLE) /* for people: a failure of it is none of the session's */
+        replica__unsettled_leave(s->repl, b.left, b.left_n, NULL);
     free_texts(&b);
     replica__unsettled_free(b.of, (size_t)n);
     return s->state == IDLE && (s->rounding || b.n > 0);

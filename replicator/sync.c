@@ -23,6 +23,7 @@ void replica__sync_unref(replica_sync *sync)
     if (!sync || atomic_fetch_sub(&sync->refs, 1) != 1)
         return;
     pthread_mutex_destroy(&sync->mutex);
+    replica__trace_free(sync->trace);
     replica__free(sync->token);
     replica__free(sync->identifier);
     replica__free(sync);
@@ -171,6 +172,7 @@ static int make_remote(replica_sync *sync, const replica_sync_options *o, replic
         .rxdb_only = o->flags & REPLICA_SYNC_RXDB,
         .request_timeout_ms = o->request_timeout_ms,
         .token = o->token ? replica__tell_token : NULL,
+        .trace = replica__tell_trace,
         .ctx = sync,
     };
 
@@ -199,6 +201,8 @@ static int start(replica_sync *sync, replica_db *db, const replica_sync_options 
     };
     int r = o->identifier ? 0 : make_identifier(o, &sync->identifier, err);
 
+    if (r >= 0 && !(sync->trace = replica__trace_new()))
+        r = replica__enomem(err);
     if (r >= 0 && o->identifier && !(sync->identifier = replica__strdup(o->identifier)))
         r = replica__enomem(err);
     if (r >= 0 && replica__db_has_guest(db, sync->identifier))

@@ -44,6 +44,8 @@ struct replica_sync {
     pthread_t thread;
     bool has_thread;
 
+    struct replica__trace *trace; /* has a mutex of its own */
+
     pthread_mutex_t mutex; /* of all below */
     unsigned commands;
     uint64_t changes, seen; /* commits of the program; and those that the session knows of */
@@ -65,12 +67,22 @@ void replica__runner_stop(replica_sync *sync);
 void replica__runner_command(replica_sync *sync, unsigned command);
 void replica__runner_wake(replica_sync *sync);
 
+/* ---- trace.c --------------------------------------------------------------------- */
+
+struct replica__trace *replica__trace_new(void);
+void replica__trace_free(struct replica__trace *trace); /* NULL is fine */
+/* Number and time are given here.  Any thread. */
+void replica__trace_add(struct replica__trace *trace, const replica_sync_trace_entry *entry);
+
 /* ---- tell.c ---------------------------------------------------------------------- */
 
 /* The hooks of the session: from the runner's thread to the program's. */
 void replica__tell_set_hooks(replica_sync *sync);
 /* For the HTTP remote: ask the program for its token. */
 int replica__tell_token(void *ctx, bool refused, char *out, size_t room);
+
+/* For the HTTP remote: a request has ended. */
+void replica__tell_trace(void *ctx, const replica_sync_trace_entry *entry);
 
 /* Time left until the next attempt; with the mutex. */
 int64_t replica__sync_retry_ms(const replica_sync *sync);

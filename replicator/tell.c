@@ -227,6 +227,11 @@ int replica__tell_token(void *ctx, bool refused, char *out, size_t room)
     return REPLICA__TOKEN_LATER;
 }
 
+void replica__tell_trace(void *ctx, const replica_sync_trace_entry *entry)
+{
+    replica__trace_add(((replica_sync *)ctx)->trace, entry);
+}
+
 void replica__tell_set_hooks(replica_sync *sync)
 {
     sync->hooks = (struct replica__session_hooks){
@@ -235,6 +240,7 @@ void replica__tell_set_hooks(replica_sync *sync)
         .status = tell_status,
         .event = sync->o.on_event ? tell_event : NULL,
         .error = sync->o.on_error ? tell_error : NULL,
+        .trace = replica__tell_trace,
         .ready = sync->o.on_event ? ready : NULL,
         .ctx = sync,
     };
