@@ -59,14 +59,19 @@ bool replica__http_token_renew(struct replica__http_task *t)
 {
     struct replica__http *h = t->http;
 
-    if (!h->ask_token || t->asked_again)
+    h->token_refused = true;
+    if (!h->ask_token)
         return false;
+    if (t->asked_again) { /* that one is no good either: the next request asks first */
+        if (h->token_state == TOKEN_HERE && h->generation == t->generation)
+            h->token_state = TOKEN_UNKNOWN;
+        return false;
+    }
     t->asked_again = true;
     t->waiting = true;
     replica__exchange_stop(&t->x);
     if (h->token_state == TOKEN_HERE && h->generation == t->generation)
         h->token_state = TOKEN_UNKNOWN; /* else somebody has asked for another one since */
-    h->token_refused = true;
     if (h->token_state == TOKEN_UNKNOWN)
         ask_token(h, true);
     return true;

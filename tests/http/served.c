@@ -19,6 +19,11 @@ struct served {
     int port;
     bool halted;
     char url[256];
+    bool guarded;
+    struct replica__auth_options auth_options;
+    struct replica__auth *auth;
+    const int64_t *ahead_ms;
+    struct replica__world world;
 };
 
 static void *run(void *arg)
@@ -34,7 +39,7 @@ static void *run(void *arg)
 static void open_all(struct served *s)
 {
     struct replica__http_options options = { 0 };
-    struct replica__service_options service_options = { 0 };
+    struct replica__service_options service_options = { .world = s->ahead_ms ? &s->world : NULL };
     struct replica__listener listener;
     char address[40];
 
@@ -45,6 +50,9 @@ static void open_all(struct served *s)
     CHECK_RC(replica__storage_store_open(s->db, tmp_path("server.db"), NULL, 0, &s->storage,
                                          &test_err), 0);
     CHECK_RC(replica__service_open(s->storage, &service_options, &s->service, &test_err), 0);
+    if (s->guarded)
+        CHECK_RC(replica__auth_open(&s->auth_options, &s->auth, &test_err), 0);
+    options.auth = s->auth;
     CHECK_RC(replica__http_open(s->service, s->storage, listener.fd, &options, &s->http,
                                 &test_err), 0);
     CHECK(pthread_create(&s->thread, NULL, run, s) == 0);
@@ -58,6 +66,8 @@ static void close_all(struct served *s)
     replica__service_close(s->service);
     s->storage->ops->close(s->storage);
     replica_db_close(s->db);
+    replica__auth_close(s->auth);
+    s->auth = NULL;
 }
 
 struct served *served_start(void)
@@ -65,6 +75,31 @@ struct served *served_start(void)
     struct served *s = calloc(1, sizeof(*s));
 
     CHECK(s != NULL);
+    open_all(s);
+    return s;
+}
+
+static int64_t now_ahead(void *ctx)
+{
+    struct served *s = ctx;
+
+    return replica__real_world.now_ms(replica__real_world.ctx) +
+           __atomic_load_n(s->ahead_ms, __ATOMIC_SEQ_CST);
+}
+
+struct served *served_start_guarded(const struct replica__auth_options *options,
+                                    const int64_t *ahead_ms)
+{
+    struct served *s = calloc(1, sizeof(*s));
+
+    CHECK(s != NULL);
+    s->guarded = true;
+    s->auth_options = *options;
+    s->ahead_ms = ahead_ms;
+    s->world = replica__real_world;
+    s->world.now_ms = now_ahead;
+    s->world.ctx = s;
+    s->auth_options.world = &s->world;
     open_all(s);
     return s;
 }

@@ -2,10 +2,16 @@
 #ifndef TESTS_HTTP_SERVED_H
 #define TESTS_HTTP_SERVED_H
 
+#include "tools/server/auth.h"
+
 struct served;
 
 /* Listens on 127.0.0.1, at a port of its own. */
 struct served *served_start(void);
+/* The same, and asks for tokens; options as replica__auth_open() has them.  Its wall clock is ahead
+ * of the real one by *ahead_ms, which is changed atomically. */
+struct served *served_start_guarded(const struct replica__auth_options *options,
+                                    const int64_t *ahead_ms);
 void served_stop(struct served *s); /* NULL is fine */
 /* Stop it and start it anew on the same database, at the same port. */
 void served_restart(struct served *s);

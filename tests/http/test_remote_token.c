@@ -253,3 +253,110 @@ TEST(a_token_does_not_follow_a_redirect_to_another_server)
     CHECK_STR(recorder_log(&call), "fail REPLICA_EHTTP 307\n");
     CHECK_INT(scripted_connections(other), 0);
 }
+
+/* ---- all kinds at once ----------------------------------------------------------- */
+
+static const replica_remote_row row = { .collection = 0, .id = "a", .json = "{\"id\":\"a\"}",
+                                      .len = 10 };
+static const replica_push_request push = { .collections = &cities, .count = 1, .rows = &row,
+                                           .row_count = 1 };
+
+/* Whatever it is that waits for the new token. */
+TEST(pulls_pushes_questions_and_streams_go_again_with_one_new_token)
+{
+    static const char *const requests[] = { "GET /cities/0/pull?", "POST /cities/0/push",
+                                            "POST /_replica/1/locks",
+                                            "GET /cities/0/pullStream" };
+    static const char *const answers[] = { PAGE, "[]", "{\"locks\":[]}" };
+    SCRIPTED s = scripted_start();
+    struct program p = { 1, "old", 0, 0 };
+    REMOTE remote = remote_of(&p, s);
+    replica_call calls[4] = { { 0 } };
+
+    for (int i = 0; i < 4; i++)
+        scripted_answer(s, requests[i], 401, JSON, "{}");
+    for (int i = 0; i < 3; i++)
+        scripted_answer(s, requests[i], 200, JSON, answers[i]);
+    scripted_raw(s, requests[3],
+                 "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+                 "data: {\"documents\":[],\"checkpoint\":{\"id\":\"x\",\"lwt\":1}}\n\n",
+                 REPLICA_NUL, SCRIPTED_HOLD);
+    CHECK_RC(remote.pull(remote.ctx, &calls[0], &first_pull), 0);
+    CHECK_RC(remote.push(remote.ctx, &calls[1], &push), 0);
+    CHECK_RC(remote.ask(remote.ctx, &calls[2], "locks", "{}", 2), 0);
+    CHECK_RC(remote.stream(remote.ctx, &calls[3], &first_pull), 0);
+    p.result = REPLICA__TOKEN_LATER;
+    while (scripted_requests(s) < 4 || remote.timeout(remote.ctx) != -1)
+        remote.work(remote.ctx);
+    CHECK_INT(p.asked, 2);
+    for (int i = 0; i < 4; i++)
+        CHECK_STR(recorder_log(&calls[i]), "");
+    replica__remote_http_token(&remote, "new");
+    for (int i = 0; i < 3; i++)
+        recorder_wait(&remote, &calls[i]);
+    recorder_wait_text(&remote, &calls[3], "event");
+    CHECK_INT(scripted_requests(s), 8);
+    for (int i = 0; i < 8; i++)
+        CHECK(sent_token(s, i, i < 4 ? "old" : "new"));
+    for (int i = 0; i < 4; i++)
+        CHECK(!strstr(recorder_log(&calls[i]), "fail"));
+    CHECK_INT(p.asked, 2);
+    CHECK_INT(p.refused, 1);
+    for (int i = 0; i < 4; i++) {
+        remote.cancel(remote.ctx, &calls[i]);
+        recorder_free(&calls[i]);
+    }
+}
+
+TEST(a_stream_that_ends_because_its_token_expired_is_opened_with_the_next_one)
+{
+    static const char head[] = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n:\n\n";
+    SCRIPTED s = scripted_start();
+    struct program p = { 1, "old", 0, 0 };
+    REMOTE remote = remote_of(&p, s);
+    CALL first = { 0 }, second = { 0 };
+
+    scripted_raw(s, "GET", head, REPLICA_NUL, SCRIPTED_CLOSE);
+    scripted_answer(s, "GET", 401, JSON, "{\"message\":\"the token has expired\"}");
+    scripted_raw(s, "GET", head, REPLICA_NUL, SCRIPTED_HOLD);
+    CHECK_RC(remote.stream(remote.ctx, &first, &first_pull), 0);
+    recorder_wait(&remote, &first);
+    CHECK(strstr(recorder_log(&first), "fail REPLICA_ENET"));
+    p.token = "new";
+    CHECK_RC(remote.stream(remote.ctx, &second, &first_pull), 0);
+    recorder_wait_text(&remote, &second, "open");
+    CHECK(!strstr(recorder_log(&second), "fail"));
+    CHECK(sent_token(s, 1, "old") && sent_token(s, 2, "new"));
+    CHECK_INT(p.asked, 2);
+    remote.cancel(remote.ctx, &second);
+}
+
+/* No request goes out with a token that is known to be refused. */
+TEST(after_two_refusals_the_next_request_asks_first)
+{
+    SCRIPTED s = scripted_start();
+    struct program p = { 1, "old", 0, 0 };
+    REMOTE remote = remote_of(&p, s);
+    CALL refused = { 0 }, none = { 0 }, fine = { 0 };
+
+    scripted_answer(s, "GET", 401, JSON, "{}");
+    scripted_answer(s, "GET", 401, JSON, "{}");
+    scripted_answer(s, "GET", 200, JSON, PAGE);
+    start(&remote, &refused);
+    recorder_wait(&remote, &refused);
+    CHECK_STR(recorder_log(&refused), "fail REPLICA_EAUTH 401\n");
+    CHECK_INT(p.asked, 2);
+    p.result = -1;
+    start(&remote, &none);
+    recorder_wait(&remote, &none);
+    CHECK_STR(recorder_log(&none), "fail REPLICA_EAUTH 401\n");
+    CHECK_INT(scripted_requests(s), 2);
+    p.result = 1;
+    p.token = "new";
+    start(&remote, &fine);
+    recorder_wait(&remote, &fine);
+    CHECK_STR(recorder_log(&fine), AT_HEAD);
+    CHECK(sent_token(s, 2, "new"));
+    CHECK_INT(p.asked, 4);
+    CHECK_INT(p.refused, 3);
+}
