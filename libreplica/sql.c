@@ -311,6 +311,13 @@ static const char *const texts[] = {
     [REPLICA__SQL_REPL_HAS] =
         "SELECT ifnull(s.clean_seq, 0) = d.seq OR " OF_REPLICATION("?2") " FROM doc d"
         " LEFT JOIN state s ON s.doc = d.number AND s.replication = ?2 WHERE d.number = ?1",
+    /* And whether they are what it is about. */
+    [REPLICA__SQL_REPL_IN_STEP] =
+        "SELECT d.number, d.coll, ifnull((r.keys IS NULL OR replica_in_keys(r.keys, d.id)) AND"
+        " (r.filter IS NULL OR replica_match(r.filter, d.body)), 0) FROM replication r"
+        " CROSS JOIN state s ON s.replication = r.id CROSS JOIN doc d ON d.number = s.doc"
+        " WHERE r.id = ?1 AND s.doc > ?2 AND s.clean_seq = d.seq AND d.flags & 1 = 0"
+        " AND (?4 = 0 OR d.coll = ?4) ORDER BY s.doc LIMIT ?3",
     [REPLICA__SQL_REPL_FIND] = "SELECT id, one_feed FROM replication WHERE name = ?1",
     [REPLICA__SQL_REPL_ADD] = "INSERT INTO replication(name, seen) VALUES(?1, ?2)",
     [REPLICA__SQL_REPL_SEEN] = "UPDATE replication SET seen = ?2 WHERE id = ?1",

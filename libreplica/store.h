@@ -311,6 +311,12 @@ REPLICA_INTERNAL int replica__pull_apply(struct replica__replication *repl, size
                                          const char *incarnation, const char *checkpoint,
                                          replica_error *err);
 
+/* The replication is about other documents than before: those that are in step and none of them any
+ * more are taken away, some at a time, from behind *after on.  1: there are more to look at; 0: that
+ * was all. */
+REPLICA_INTERNAL int replica__outside_sweep(struct replica__replication *repl, size_t feed,
+                                            int64_t *after, replica_error *err);
+
 /* ---- reconciling ----------------------------------------------------------------- */
 
 /* What is here and what the server has are compared by ranges of keys, where the feed cannot tell

@@ -7,6 +7,7 @@
 #include "libreplica/migrate/migrate.h"
 #include "libreplica/replication/aside.h"
 #include "libreplica/replication/erase.h"
+#include "libreplica/replication/outside.h"
 #include "libreplica/replication/pull.h"
 #include "libreplica/replication/replication.h"
 #include "libreplica/shape.h"
@@ -106,7 +107,7 @@ static int misshapen(struct replica__pulling *p, struct replica__pulled *doc,
     struct replica__row row;
     int r = replica__row_find(doc->coll, a->id, a->id_len, &stmt, &row, err);
 
-    if (r == 0 && is_purged(p, doc))
+    if (r == 0 && (p->outside || is_purged(p, doc)))
         return 0;
     if (r > 0) {
         r = replica__state_get(p->repl->db, row.number, p->repl->number, &s, err);
@@ -163,6 +164,11 @@ static int apply(struct replica__pulling *p, struct replica__pulled *doc, replic
         doc->outcome = REPLICA__PULLED_SAME;
         return 0;
     }
+    r = replica__outside_came(p, doc, &a, err);
+    if (r < 0)
+        return r;
+    p->outside = r > 0;
+    look |= p->outside;
     if (!doc->deleted && !a.deleted && !doc->older)
         r = replica__shape_check(doc->coll, a.id, a.json, a.len, &why);
     if (r == REPLICA_ESCHEMA || r == REPLICA_ELIMIT)
@@ -183,8 +189,8 @@ static int apply(struct replica__pulling *p, struct replica__pulled *doc, replic
         replica__sql_reset(&stmt);
         if (r == 0 && is_purged(p, doc))
             return 0;
-        if (r == 0 && p->reconciles && (doc->deleted || a.deleted)) {
-            doc->outcome = REPLICA__PULLED_SAME; /* gone here, too */
+        if (r == 0 && (p->outside || (p->reconciles && (doc->deleted || a.deleted)))) {
+            doc->outcome = REPLICA__PULLED_SAME; /* gone here, too, or never wanted */
             return 0;
         }
         if (r == 0)

@@ -15,6 +15,7 @@ struct replica__pulling {
     bool new_ones;       /* the last document was not here yet */
     int64_t floor;       /* the server's number up to which absent documents are purged ones */
     bool purged;         /* something was purged in this file */
+    bool outside;        /* this document does not match the filter */
     bool reconciles;     /* single documents, which were asked for, and not a page */
     bool half;           /* what is kept is of a bundle whose others are yet to come */
 };

@@ -1,5 +1,6 @@
 /* What becomes of a document that is here when a state of the server comes: one that is clean is
  * replaced, one that is not is left alone, with the server's state as unsettled. */
+#include "libreplica/replication/outside.h"
 #include "libreplica/replication/pull.h"
 
 #include "libreplica/migrate/migrate.h"
@@ -287,5 +288,12 @@ int replica__pulled_known(struct replica__pulling *p, struct replica__pulled *do
     r = replica__pulled_come_right(p, doc, a, err);
     if (r < 0)
         return r;
-    return is_clean ? apply_clean(p, doc, a, row, &s, err) : apply_dirty(p, doc, a, row, &s, err);
+    if (!is_clean)
+        return apply_dirty(p, doc, a, row, &s, err);
+    if (p->outside && row->flags & REPLICA__FLAG_DELETED) {
+        doc->outcome = REPLICA__PULLED_SAME;
+        return 0;
+    }
+    r = apply_clean(p, doc, a, row, &s, err);
+    return r < 0 ? r : replica__outside_leave(p, doc->coll, row->number, err);
 }

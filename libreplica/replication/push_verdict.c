@@ -1,6 +1,7 @@
 /* Verdicts: what became of the rows that were sent. */
 #include "libreplica/replication/aside.h"
 #include "libreplica/migrate/migrate.h"
+#include "libreplica/replication/outside.h"
 #include "libreplica/replication/pull.h"
 #include "libreplica/shape.h"
 #include "libreplica/txn.h"
@@ -159,8 +160,10 @@ static int taken(struct replica__pulling *p, struct judged *j, replica_error *er
         return r;
     if (j->risen)
         return taken_and_risen(p, j, err);
-    return j->moved_on ? taken_but_moved_on(p, j, err)
-                       : taken_as_stored(p, j, err);
+    if (j->moved_on)
+        return taken_but_moved_on(p, j, err);
+    r = taken_as_stored(p, j, err);
+    return r < 0 ? r : replica__outside_leave(p, j->row->coll, j->row->doc, err);
 }
 
 static int refused(struct replica__pulling *p, struct judged *j, int kind, int code,

@@ -8,6 +8,7 @@
 #include "libreplica/document.h"
 #include "libreplica/migrate/migrate.h"
 #include "libreplica/index/index.h"
+#include "libreplica/replication/outside.h"
 #include "libreplica/replication/pull.h"
 #include "libreplica/replication/settle.h"
 #include "libreplica/txn.h"
@@ -384,6 +385,9 @@ static int settle_one(struct replica__pulling *p, struct replica__settled *answe
     replica__sql_reset(&kept_stmt);
     t.row = &row;
     r = answer_it(&t, err);
+    replica__sql_reset(&stmt);
+    if (r >= 0)
+        r = replica__outside_leave(p, answer->of->coll, answer->of->doc, err);
     answer->done = r >= 0;
     return r;
 }

@@ -159,6 +159,156 @@ TEST(of_a_bundle_goes_what_the_filter_matches)
     CHECK_STR(page.rows[1].id, "3");
 }
 
+/* ---- pulling --------------------------------------------------------------------- */
+
+/* From a server that knows no filters. */
+TEST(what_comes_and_does_not_match_is_not_written)
+{
+    STORE s = store_empty();
+    struct come come[] = { { .json = "{\"id\":\"a\",\"open\":true}", .sequence = 1 },
+                           { .json = "{\"id\":\"b\",\"open\":false}", .sequence = 2 },
+                           { .json = "{\"id\":\"c\"}", .sequence = 3, .deleted = true },
+                           { .json = "{\"id\":\"d\",\"open\":true}", .sequence = 4 } };
+
+    replicate(&s, OPEN_ONES);
+    CHECK_RC(store_pull(&s, "c4", come, 4), 0);
+    CHECK_INT(come[0].outcome, REPLICA__PULLED_WRITTEN);
+    CHECK_INT(come[1].outcome, REPLICA__PULLED_SAME);
+    CHECK_INT(come[2].outcome, REPLICA__PULLED_SAME);
+    CHECK_INT(come[3].outcome, REPLICA__PULLED_WRITTEN);
+    CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM doc"), 2);
+    CHECK_STR(replica__feed_checkpoint(s.repl, 0), "c4");
+    store_sound(&s);
+}
+
+TEST(what_does_not_match_any_more_is_taken_away_and_comes_back)
+{
+    STORE s = store_empty();
+
+    replicate(&s, OPEN_ONES);
+    store_pull_one(&s, "{\"id\":\"a\",\"open\":true,\"n\":1}", 5);
+    store_pull_one(&s, "{\"id\":\"a\",\"open\":false,\"n\":2}", 6);
+    CHECK_STR(store_json(&s, "a"), NULL);
+    CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM doc WHERE body LIKE '%n%:%'"), 0);
+    CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM kept"), 0);
+    CHECK_INT(dirty(&s), 0);
+    CHECK_RC(replica__replication_pending(s.repl, &test_err), 0);
+    store_pull_one(&s, "{\"id\":\"a\",\"open\":false,\"n\":3}", 7);
+    CHECK_STR(store_json(&s, "a"), NULL);
+    store_pull_one(&s, "{\"id\":\"a\",\"open\":true,\"n\":4}", 8);
+    CHECK_STR(store_json(&s, "a"), "{\"id\":\"a\",\"open\":true,\"n\":4}");
+    store_sound(&s);
+}
+
+TEST(what_was_edited_here_does_not_go_with_the_filter)
+{
+    STORE s = store_empty();
+
+    replicate(&s, OPEN_ONES);
+    store_pull_one(&s, "{\"id\":\"a\",\"open\":true}", 5);
+    store_put(&s, "{\"id\":\"a\",\"open\":true,\"mine\":1}");
+    CHECK_INT(store_pull_one(&s, "{\"id\":\"a\",\"open\":false}", 6),
+              REPLICA__PULLED_UNSETTLED);
+    CHECK_STR(store_json(&s, "a"), "{\"id\":\"a\",\"open\":true,\"mine\":1}");
+}
+
+TEST(what_settles_outside_is_taken_away)
+{
+    STORE s = store_empty();
+    QUESTION q;
+
+    replicate(&s, OPEN_ONES);
+    store_pull_one(&s, "{\"id\":\"a\",\"open\":true}", 5);
+    store_put(&s, "{\"id\":\"a\",\"open\":true,\"mine\":1}");
+    store_pull_one(&s, "{\"id\":\"a\",\"open\":false}", 6);
+    q = store_question(&s);
+    CHECK(store_settle(&s, &q, REPLICA__SETTLE_REAL, NULL, "server"));
+    CHECK_STR(store_json(&s, "a"), NULL);
+    CHECK_RC(replica__replication_pending(s.repl, &test_err), 0);
+    CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM conflict_log"), 1);
+}
+
+TEST(what_the_server_took_and_does_not_match_is_taken_away)
+{
+    STORE s = store_empty();
+    PAGE page = { 0 };
+
+    replicate(&s, OPEN_ONES);
+    store_pull_one(&s, "{\"id\":\"a\",\"open\":true}", 5);
+    put(&s, "a", false);
+    CHECK_INT(store_push(&s, &page), 1);
+    CHECK(store_judge(&s, &page, REPLICA_VERDICT_TAKEN, 6, NULL) >= 0);
+    CHECK_STR(store_json(&s, "a"), NULL);
+    CHECK_INT(dirty(&s), 0);
+    put(&s, "a", false); /* a new document, which was never there */
+    CHECK_INT(dirty(&s), 0);
+    put(&s, "a", true);
+    CHECK_INT(dirty(&s), 1);
+}
+
+/* The other one would never hear of it. */
+TEST(what_another_replication_has_to_send_stays)
+{
+    STORE s = store_empty();
+    struct replica__replication *other = NULL;
+
+    CHECK_RC(replica__replication_open(s.db, "r2", &s.coll, 1, &other, &test_err), 0);
+    replicate(&s, OPEN_ONES);
+    store_pull_one(&s, "{\"id\":\"a\",\"open\":true}", 5);
+    store_pull_one(&s, "{\"id\":\"a\",\"open\":false}", 6);
+    CHECK_STR(store_json(&s, "a"), "{\"id\":\"a\",\"open\":false}");
+    replica__replication_close(other);
+}
+
+TEST(another_filter_takes_away_what_lies_outside_and_is_in_step)
+{
+    STORE s = store_empty();
+    int64_t after = -1;
+    int more = 1, steps = 0;
+
+    replicate(&s, NULL);
+    for (int i = 0; i < 250; i++) {
+        char json[64];
+
+        snprintf(json, sizeof json, "{\"id\":\"%d\",\"open\":%s}", i, i % 2 ? "true" : "false");
+        store_pull_one(&s, json, i + 1);
+    }
+    put(&s, "0", false);                 /* not in step */
+    store_put(&s, "{\"id\":\"mine\"}"); /* never at the server */
+    replicate(&s, OPEN_ONES);
+    while (more > 0) {
+        more = replica__outside_sweep(s.repl, 0, &after, &test_err);
+        CHECK(more >= 0 && ++steps < 10);
+    }
+    CHECK(steps > 1);
+    CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM doc WHERE flags & 1 = 0"), 127);
+    CHECK_STR(store_json(&s, "0"), "{\"id\":\"0\",\"open\":false}");
+    CHECK_STR(store_json(&s, "2"), NULL);
+    CHECK_STR(store_json(&s, "mine"), "{\"id\":\"mine\"}");
+    CHECK_INT(dirty(&s), 1);
+    store_sound(&s);
+}
+
+TEST(a_failed_allocation_takes_away_nothing_or_all_of_a_slice)
+{
+    for (int nth = 0, failed = 1; failed; nth++) {
+        STORE s = store_empty();
+        int64_t after = -1;
+        int r;
+
+        replicate(&s, NULL);
+        store_pull_one(&s, "{\"id\":\"a\",\"open\":false}", 1);
+        store_pull_one(&s, "{\"id\":\"b\",\"open\":false}", 2);
+        replicate(&s, OPEN_ONES);
+        fault_alloc(nth);
+        r = replica__outside_sweep(s.repl, 0, &after, &test_err);
+        failed = fault_stop();
+        CHECK(r == 0 || (failed && r == REPLICA_ENOMEM));
+        CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM doc WHERE flags & 1 = 0"),
+                  r == 0 ? 0 : 2);
+    }
+}
+
 /* ---- filters --------------------------------------------------------------------- */
 
 TEST(what_is_no_selector_is_refused_and_the_old_filter_stays)
