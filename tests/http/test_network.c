@@ -34,7 +34,7 @@ static void set_loopback(bool up)
     close(fd);
 }
 
-/* What is sent into a link that is down is given up soon, and then there is but to wait; time passes
+/* What is sent into a link that is down is given up soon, then there is but to wait; time passes
  * by the test's clock alone.  Ends in a wait that is longer than the test. */
 static int64_t wait_long(replica_db *db, replica_sync *sync, struct clock *clock)
 {

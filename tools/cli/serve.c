@@ -26,6 +26,7 @@ struct options {
     struct cli_list rules;
     int64_t max_body;
     int64_t max_streams;
+    int64_t patience;
     bool log;
     bool allow_remote;
     bool full_sync;
@@ -257,6 +258,7 @@ static int open_http(struct server *server, const struct options *o, replica_err
     const struct replica__http_options http_options = { .auth = server->auth,
                                                         .max_body = (size_t)o->max_body,
                                                         .max_streams = (size_t)o->max_streams,
+                                                        .patience_ms = o->patience * 1000,
                                                         .log = o->log };
     int fd = server->listener.fd;
 
@@ -328,6 +330,8 @@ int cmd_serve(int argc, char **argv)
         { "log", CLI_FLAG, false, &o.log, NULL, "a line per request on standard error" },
         { "max-body", CLI_NUMBER, false, &o.max_body, "BYTES", "of a request; else 64 MiB" },
         { "max-streams", CLI_NUMBER, false, &o.max_streams, "N", "at a time; else 10000" },
+        { "patience", CLI_NUMBER, false, &o.patience, "SECONDS",
+          "for a request to arrive, or an answer to be taken; else 60" },
         { "allow-remote", CLI_FLAG, false, &o.allow_remote, NULL,
           "listen beyond loopback without tokens" },
         { "full-sync", CLI_FLAG, false, &o.full_sync, NULL, "survive a power cut too" },
@@ -348,8 +352,9 @@ int cmd_serve(int argc, char **argv)
 
     if (cli_parse(&command, argc, argv, &exit_code) < 0)
         return exit_code;
-    if (o.max_streams < 1 || o.max_streams > 1000000 || o.max_body > (int64_t)1 << 31)
-        return cli_usage("--max-streams or --max-body is out of range");
+    if (o.max_streams < 1 || o.max_streams > 1000000 || o.max_body > (int64_t)1 << 31 ||
+        o.patience < 0 || o.patience > 86400)
+        return cli_usage("--max-streams, --max-body or --patience is out of range");
     exit_code = read_keys(&o.keys, keys, texts, sizeof(texts));
     if (exit_code)
         return exit_code;

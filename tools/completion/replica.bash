@@ -44,7 +44,7 @@ _replica_options()
         schema) echo --schema --all --formats --collection --registry ;;
         serve)
             echo --db --listen --token-file --jwt-key --jwks --key --schema --rules --log --max-body \
-                --max-streams --allow-remote --full-sync
+                --max-streams --patience --allow-remote --full-sync
             ;;
     esac
     echo --help
@@ -81,8 +81,8 @@ _replica()
             return
             ;;
         --url | --listen | --rev | --key | --since | --limit | --count | --older | --idle | \
-            --timeout | --max-body | --max-streams | --id | --keys | --filter | --rule | --replication | \
-            --after | --days | --keep | --expires | --lease)
+            --timeout | --max-body | --max-streams | --patience | --id | --keys | --filter | --rule | \
+            --replication | --after | --days | --keep | --expires | --lease)
             return
             ;;
     esac

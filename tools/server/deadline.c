@@ -7,15 +7,14 @@
 #include <sys/socket.h>
 
 enum {
-    HEAD_MS = 60000,    /* for a request's head, from the connection or the last request on */
-    STAGE_MS = 60000,   /* for a body, or an answer, */
-    SLOWEST = 1,        /* and its bytes at so many per ms */
+    SLOWEST = 1,        /* a body, or an answer, has more time: its bytes at so many per ms */
     LOOK_MS = 1000,
     TELL_MS = 60000
 };
 
 struct replica__deadline {
     struct replica__deadline *prev, *next;
+    struct replica__deadlines *of;
     int fd;
     bool moving;        /* a body, or an answer, is under way */
     int64_t from_ms;    /* since when */
@@ -48,8 +47,9 @@ static void begin(struct replica__deadlines *d, struct MHD_Connection *conn, voi
     *socket_context = one;
     if (!one || !info) /* without memory it is left to libmicrohttpd */
         return;
+    one->of = d;
     one->fd = info->connect_fd;
-    one->at_ms = now_ms() + HEAD_MS;
+    one->at_ms = now_ms() + d->patience_ms;
     one->next = d->first;
     if (d->first)
         d->first->prev = one;
@@ -83,8 +83,10 @@ static struct replica__deadline *of(struct MHD_Connection *conn)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(conn, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    struct replica__deadline *one;
 
-    return info ? info->socket_context : NULL;
+    one = info ? info->socket_context : NULL;
+    return one && one->of ? one : NULL;
 }
 
 void replica__deadline_head(struct MHD_Connection *conn)
@@ -94,7 +96,7 @@ void replica__deadline_head(struct MHD_Connection *conn)
     if (!one)
         return;
     one->moving = false;
-    one->at_ms = now_ms() + HEAD_MS;
+    one->at_ms = now_ms() + one->of->patience_ms;
 }
 
 void replica__deadline_moved(struct MHD_Connection *conn, size_t moved)
@@ -106,7 +108,7 @@ void replica__deadline_moved(struct MHD_Connection *conn, size_t moved)
     if (!one->moving)
         one->from_ms = now_ms();
     one->moving = true;
-    one->at_ms = one->from_ms + STAGE_MS + (int64_t)(moved / SLOWEST);
+    one->at_ms = one->from_ms + one->of->patience_ms + (int64_t)(moved / SLOWEST);
 }
 
 void replica__deadline_none(struct MHD_Connection *conn)

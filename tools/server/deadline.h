@@ -1,6 +1,6 @@
 /* How long a peer may take: to say what it wants, to send it, and to read the answer.
  *
- * libmicrohttpd cuts who neither gives nor takes anything for a minute.  Who gives a byte at a time
+ * libmicrohttpd cuts who neither gives nor takes anything for that time.  Who gives a byte at a time
  * would keep its connection for ever, so each stage has a time of its own, which grows with what
  * was moved.  Streams have none: they are cut when they take nothing. */
 #ifndef SERVER_DEADLINE_H
@@ -17,6 +17,7 @@ struct replica__deadlines {
     struct replica__deadline *first;
     size_t count;       /* of connections */
     size_t limit;
+    int64_t patience_ms;
     int64_t look_at_ms; /* when to look for those whose time is over */
     int64_t told_ms;    /* when it was last said that there is no room for more */
 };

@@ -14,7 +14,7 @@
 
 enum {
     POOL_BYTES = 16 * 1024, /* of memory for each connection: a filter, a token and a path fit */
-    TIMEOUT_S = 60,         /* a peer that neither takes nor gives anything is cut */
+    PATIENCE_MS = 60000,
     EXTRA_CONNECTIONS = 1000,
     MAX_BODY = 64 << 20,    /* of a bundle; the largest document with its assumed state has room */
     FINISH_MS = 5000,       /* for what is under way when we stop */
@@ -61,7 +61,8 @@ static unsigned connections_most(const struct replica__http *http)
 
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
         limit.rlim_cur < most + OTHER_FILES)
-        most = limit.rlim_cur > OTHER_FILES + FEWEST ? (size_t)limit.rlim_cur - OTHER_FILES : FEWEST;
+        most = limit.rlim_cur > OTHER_FILES + FEWEST ? (size_t)limit.rlim_cur - OTHER_FILES
+                                                     : FEWEST;
     return (unsigned)most;
 }
 
@@ -70,13 +71,15 @@ static int start_daemon(struct replica__http *http, int listen_fd, replica_error
     const union MHD_DaemonInfo *info;
 
     http->deadlines.limit = connections_most(http);
+    http->deadlines.patience_ms =
+        http->options.patience_ms ? http->options.patience_ms : PATIENCE_MS;
     http->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, replica__exchange_request, http,
         MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)POOL_BYTES, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)http->deadlines.limit, MHD_OPTION_NOTIFY_CONNECTION,
         replica__deadline_connection, &http->deadlines,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S, MHD_OPTION_NOTIFY_COMPLETED,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(http->deadlines.patience_ms + 999) / 1000, MHD_OPTION_NOTIFY_COMPLETED,
         replica__exchange_completed, http, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL,
         MHD_OPTION_END);
     if (!http->daemon) {
