@@ -147,7 +147,12 @@ void replica_call_reconcile(replica_call *call, const char *why)
         replica__error_set(&error, REPLICA_EHTTP, 409, "the stream's checkpoint is too old");
         replica__stream_side_failed(s, call->feed, &error, 0);
         s->feeds[call->feed].wanted = true;
+    } else if (s->o.pull) {
+        lost(s, call);
+    } else if (replica__feed_reset(s->repl, call->feed, &error) < 0) { /* nobody pulls: it is */
+        replica__push_side_failed(s, &error, 0);                       /* of no use here */
     } else {
         lost(s, call);
+        s->dirty = true;
     }
 }

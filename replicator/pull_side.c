@@ -49,6 +49,7 @@ int replica__arrived_doc(struct replica__session *s, size_t feed, const replica_
         .stamp = from->stamp,
         .writer = replica__arena_text(arena, from->writer),
         .bundle = replica__arena_text(arena, from->bundle),
+        .gone = (int)from->gone,
     };
     const char *json = replica__arena_copy(arena, from->json, from->len);
 
@@ -107,7 +108,7 @@ void replica__arrived_free(struct arrived *page)
 
 /* ---- applying --------------------------------------------------------------------- */
 
-static void tell_received(struct replica__session *s, const struct arrived *page)
+void replica__arrived_tell(struct replica__session *s, const struct arrived *page)
 {
     for (size_t i = 0; i < page->n; i++) {
         const struct replica__pulled *doc = &page->docs[i];
@@ -142,7 +143,7 @@ int replica__arrived_apply(struct replica__session *s, size_t feed, struct arriv
     if (r < 0)
         return r;
     replica__session_count(s, (int64_t)page->n, 0);
-    tell_received(s, page);
+    replica__arrived_tell(s, page);
     return r;
 }
 
@@ -163,6 +164,33 @@ static bool ask(struct replica__session *s, const char *checkpoint)
     return replica__session_begin_call(s, &s->pull, CALL_PULL, s->feed);
 }
 
+/* Who has nothing has no use for what is deleted.  false: the session has failed. */
+static bool look_fresh(struct replica__session *s)
+{
+    struct feed *feed = &s->feeds[s->feed];
+    replica_error error = { .offset = -1 };
+    int r = 0;
+
+    if (s->features & REPLICA_REMOTE_RANGES && !replica__feed_checkpoint(s->repl, s->feed))
+        r = replica__feed_is_empty(s->repl, s->feed, &error);
+    feed->fresh = r > 0;
+    if (r < 0) {
+        feed->wanted = true;
+        replica__session_failed(s, &error, 0);
+    }
+    return r >= 0;
+}
+
+/* Up to the head as of its first page; behind that there is nothing that is not wanted. */
+static void note_fresh(struct replica__session *s, const replica_remote_page *page)
+{
+    struct feed *feed = &s->feeds[s->feed];
+
+    if (feed->fresh && page->head > 0)
+        replica__feed_set_fresh(s->repl, s->feed, page->head);
+    feed->fresh = false;
+}
+
 void replica__pull_side_begin(struct replica__session *s, size_t feed)
 {
     replica_error error = { .offset = -1 };
@@ -180,7 +208,8 @@ void replica__pull_side_begin(struct replica__session *s, size_t feed)
         s->feeds[feed].from_start = false;
         replica__note_side_unsynced(s);
     }
-    ask(s, replica__feed_checkpoint(s->repl, feed));
+    if (!replica__reconcile_side_begin(s, feed) && look_fresh(s))
+        ask(s, replica__feed_checkpoint(s->repl, feed));
 }
 
 /* Pages grow again after they had to shrink. */
@@ -239,6 +268,8 @@ static bool apply_arrived(struct replica__session *s)
 
     s->page = (struct arrived){ 0 };
     s->has_page = false;
+    if (s->last_page)
+        replica__feed_set_fresh(s->repl, s->feed, 0);
     r = replica__arrived_apply(s, s->feed, &page, page.checkpoint, &error);
     if (r >= 0) {
         s->feeds[s->feed].remaining = s->last_page ? 0 : page.remaining;
@@ -291,6 +322,10 @@ void replica__pull_side_answer(struct replica__session *s, const replica_remote_
         replica__identity_page(s);
         return;
     }
+    if (s->walk) {
+        replica__reconcile_side_page(s, page);
+        return;
+    }
     if (replica__identity_is_new(s, page->incarnation)) {
         replica__identity_begin(s, page->incarnation, false);
         return;
@@ -307,6 +342,8 @@ void replica__pull_side_answer(struct replica__session *s, const replica_remote_
         return;
     }
     replica__session_succeeded(s);
+    note_fresh(s, page);
+    s->feeds[s->feed].walks = 0;
     if (s->page.incarnation)
         snprintf(s->incarnation, sizeof s->incarnation, "%s", s->page.incarnation);
     s->last_page = r > 0;
@@ -316,6 +353,10 @@ void replica__pull_side_answer(struct replica__session *s, const replica_remote_
 
 void replica__pull_side_step(struct replica__session *s)
 {
+    if (s->walk) {
+        replica__reconcile_side_step(s);
+        return;
+    }
     if (s->has_page && apply_arrived(s) && !s->pull.open)
         reached_head(s);
 }
@@ -339,6 +380,7 @@ void replica__pull_side_failed(struct replica__session *s, const replica_error *
 void replica__pull_side_stop(struct replica__session *s)
 {
     replica__session_cancel_call(s, &s->pull);
+    replica__reconcile_side_stop(s);
     replica__identity_stop(s);
     replica__arrived_free(&s->page);
     s->has_page = false;

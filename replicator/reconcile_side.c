@@ -1,12 +1,660 @@
 /* Reconciliation: what the server has and what is here are compared by ranges of keys, where the
- * feed alone cannot tell: deletions were purged, or other documents may be seen now. */
+ * feed alone cannot tell: deletions were purged, or other documents may be seen or wanted now.
+ *
+ * The walk goes through the feed's collections in the order of keys.  Digests of the server's ranges
+ * are compared with those of what is known here; where they differ the server lists its keys and
+ * numbers, and is asked for each document that is there and not known here as it is, or known here
+ * and not there.  What it answers is applied as a pulled page is, together with the progress; so
+ * the walk goes on where it was, whatever happens.  The server's head was noted before: what changes
+ * meanwhile comes with the feed, which goes on from there.
+ *
+ * Nothing else of the session is pulled, pushed or streamed until it is over. */
+#include "replicator/reconcile_answer.h"
 #include "replicator/session_state.h"
 
-void replica__reconcile_begin(struct replica__session *s, size_t feed, const char *why)
+#include <stdio.h>
+
+/* Documents known here that are looked at in one step, and asked for at once. */
+#define BATCH 1000
+/* After a walk that led to the next one: not before. */
+#define AGAIN_MS 2000
+#define AGAIN_MOST 7
+
+struct walk {
+    size_t feed;
+    struct replica__reconcile at; /* compared so far; the file may be a little behind */
+    bool noted;                   /* it is not */
+    struct replica__range_answer digests, ids;
+    size_t chunk, item;           /* the next ones */
+    bool listed;                  /* ids is of the chunk */
+    char **asked;                 /* documents, */
+    size_t asked_count, asked_from;
+    char *to;                     /* and with them all up to this key is compared; NULL: to the end */
+    struct arrived page;          /* about them */
+    bool has_page;
+};
+
+/* ---- its memory -------------------------------------------------------------------- */
+
+static void forget_asked(struct walk *w)
+{
+    for (size_t i = 0; i < w->asked_count; i++)
+        replica__free(w->asked[i]);
+    replica__free(w->asked);
+    replica__free(w->to);
+    w->asked = NULL;
+    w->asked_count = w->asked_from = 0;
+    w->to = NULL;
+}
+
+void replica__reconcile_side_stop(struct replica__session *s)
+{
+    struct walk *w = s->walk;
+
+    if (!w)
+        return;
+    replica__session_cancel_call(s, &s->range);
+    replica__reconcile_free(&w->at);
+    replica__range_answer_free(&w->digests);
+    replica__range_answer_free(&w->ids);
+    forget_asked(w);
+    replica__arrived_free(&w->page);
+    replica__free(w);
+    s->walk = NULL;
+}
+
+static void fail(struct replica__session *s, const replica_error *error, int64_t retry_ms)
+{
+    s->feeds[s->feed].wanted = true;
+    if (error->code == REPLICA_ELIMIT && s->pull_rows > 1) {
+        s->pull_rows /= 2;
+        replica__pull_side_stop(s);
+        replica__session_move(s, IDLE);
+        return;
+    }
+    replica__session_failed(s, error, retry_ms);
+}
+
+/* NULL: all are compared. */
+static replica_collection *collection_of(struct replica__session *s)
+{
+    const struct walk *w = s->walk;
+    replica_collection *const *colls;
+    size_t n = replica__feed_collections(s->repl, w->feed, &colls);
+
+    return w->at.collection < n ? colls[w->at.collection] : NULL;
+}
+
+static const replica_remote_collection *named(struct replica__session *s)
+{
+    const replica_remote_collection *list;
+
+    replica__session_feed_request(s, s->walk->feed, &list);
+    return &list[s->walk->at.collection];
+}
+
+/* ---- asking ------------------------------------------------------------------------ */
+
+static void add_common(const struct replica__session *s, const replica_remote_collection *coll,
+                       const char *after, struct replica__buf *out)
+{
+    replica__buf_printf(out, "{\"collection\":\"%s/%d\",\"of\":\"numbers\",\"after\":", coll->name,
+                        coll->version);
+    if (after)
+        replica__buf_json_string(out, after, strlen(after));
+    else
+        replica__buf_str(out, "null");
+    if (s->keys && s->features & REPLICA_REMOTE_KEYS) {
+        replica__buf_str(out, ",\"keys\":");
+        replica__buf_json_string(out, s->keys, strlen(s->keys));
+    }
+    if (s->filter && s->features & REPLICA_REMOTE_FILTER) {
+        replica__buf_str(out, ",\"filter\":");
+        replica__buf_str(out, s->filter);
+    }
+}
+
+static void ask(struct replica__session *s, const struct asker *asker, struct replica__buf *text)
+{
+    replica_error error = { .offset = -1 };
+    int r = text->r < 0 ? replica__enomem(&error) : 0;
+
+    if (r >= 0) {
+        r = replica__session_ask(s, &s->range, asker, text->data, text->len);
+        if (r < 0)
+            replica__error_set(&error, r, 0, "the remote could not start a request");
+    }
+    if (r < 0)
+        fail(s, &error, 0);
+}
+
+/* The server has started anew.  What was noted may be of what it has lost, and what is absent may
+ * be that: the walk begins again when it is known. */
+static int begin_anew(struct replica__session *s, const char *incarnation, replica_error *err)
+{
+    struct replica__reconcile anew = { .why = "" };
+    int r;
+
+    memcpy(anew.why, s->walk->at.why, sizeof anew.why);
+    r = replica__reconcile_put(s->repl, s->walk->feed, &anew, err);
+    if (r >= 0)
+        replica__identity_begin(s, incarnation, false);
+    return r;
+}
+
+/* What each answer names. */
+static int take_head(struct replica__session *s, const char *head, replica_error *err)
+{
+    struct walk *w = s->walk;
+    char incarnation[65];
+
+    replica__checkpoint_incarnation(head, incarnation, sizeof incarnation);
+    if (replica__identity_is_new(s, incarnation))
+        return begin_anew(s, incarnation, err);
+    if (incarnation[0])
+        snprintf(s->incarnation, sizeof s->incarnation, "%s", incarnation);
+    if (!w->at.head && !(w->at.head = replica__strdup(head)))
+        return replica__enomem(err);
+    replica__session_succeeded(s);
+    return 0;
+}
+
+static void failed(struct replica__session *s, const replica_error *error, int64_t retry_ms)
+{
+    fail(s, error, retry_ms);
+}
+
+static void digests_came(struct replica__session *s, const char *json, size_t len)
+{
+    struct walk *w = s->walk;
+    replica_error error = { .offset = -1 };
+    struct replica__range_answer answer;
+    int r = replica__range_read_digests(json, len, w->at.after, &answer, &error);
+
+    if (r >= 0)
+        r = replica__endpoint_adopt(s->repl, w->feed, &error);
+    if (r >= 0) {
+        replica__range_answer_free(&w->digests);
+        w->digests = answer;
+        w->chunk = 0;
+        r = take_head(s, w->digests.head, &error);
+    }
+    if (r < 0)
+        fail(s, &error, 0);
+}
+
+static void ids_came(struct replica__session *s, const char *json, size_t len)
+{
+    struct walk *w = s->walk;
+    replica_error error = { .offset = -1 };
+    struct replica__range_answer answer;
+    int r = replica__range_read_ids(json, len, w->at.after, w->digests.chunks[w->chunk].to,
+                                    &answer, &error);
+
+    if (r >= 0) {
+        replica__range_answer_free(&w->ids);
+        w->ids = answer;
+        w->item = 0;
+        w->listed = true;
+        r = take_head(s, w->ids.head, &error);
+    }
+    if (r < 0)
+        fail(s, &error, 0);
+}
+
+static const struct asker digests = { "digests", digests_came, failed };
+static const struct asker ids = { "ids", ids_came, failed };
+
+static void ask_digests(struct replica__session *s)
+{
+    REPLICA_BUF text = REPLICA_BUF_INIT;
+
+    add_common(s, named(s), s->walk->at.after, &text);
+    replica__buf_char(&text, '}');
+    ask(s, &digests, &text);
+}
+
+static void ask_ids(struct replica__session *s)
+{
+    const char *to = s->walk->digests.chunks[s->walk->chunk].to;
+    REPLICA_BUF text = REPLICA_BUF_INIT;
+
+    add_common(s, named(s), s->walk->at.after, &text);
+    replica__buf_str(&text, ",\"to\":");
+    if (to)
+        replica__buf_json_string(&text, to, strlen(to));
+    else
+        replica__buf_str(&text, "null");
+    replica__buf_char(&text, '}');
+    ask(s, &ids, &text);
+}
+
+void replica__reconcile_side_request(struct replica__session *s, replica_pull_request *request)
+{
+    const struct walk *w = s->walk;
+
+    request->collections = named(s);
+    request->count = 1;
+    request->checkpoint = NULL;
+    request->ids = (const char *const *)&w->asked[w->asked_from];
+    request->id_count = w->asked_count - w->asked_from;
+    request->fresh = 0;
+}
+
+/* ---- going on ---------------------------------------------------------------------- */
+
+/* All up to this key is compared (NULL: to the end of the collection). */
+static int move_to(struct walk *w, const char *key, replica_error *err)
+{
+    char *copy = replica__strdup(key);
+
+    if (key && !copy)
+        return replica__enomem(err);
+    replica__free(w->at.after);
+    w->at.after = copy;
+    if (!key)
+        w->at.collection++;
+    w->noted = false;
+    return 0;
+}
+
+static int note(struct replica__session *s, replica_error *err)
+{
+    struct walk *w = s->walk;
+    int r = w->noted ? 0 : replica__reconcile_put(s->repl, w->feed, &w->at, err);
+
+    w->noted = r >= 0;
+    return r;
+}
+
+/* The chunk is compared.  Its end is that of the collection, if it ends nowhere. */
+static int end_chunk(struct walk *w, replica_error *err)
+{
+    int r = move_to(w, w->digests.chunks[w->chunk].to, err);
+
+    w->chunk++;
+    w->listed = false;
+    replica__range_answer_free(&w->ids);
+    if (r >= 0 && !w->at.after)
+        replica__range_answer_free(&w->digests);
+    return r;
+}
+
+/* Up to this key; that may be the end of what was listed, or of the chunk. */
+static int end_part(struct walk *w, const char *to, replica_error *err)
+{
+    const char *end = w->digests.chunks[w->chunk].to;
+
+    if (to ? end && strcmp(to, end) == 0 : true)
+        return end_chunk(w, err);
+    if (move_to(w, to, err) < 0)
+        return REPLICA_ENOMEM;
+    if (w->ids.to && strcmp(w->at.after, w->ids.to) == 0) { /* the rest is to be listed */
+        w->listed = false;
+        replica__range_answer_free(&w->ids);
+    }
+    return 0;
+}
+
+/* ---- comparing --------------------------------------------------------------------- */
+
+/* A part of the chunk, as it is known here. */
+struct part {
+    struct replica__known known[BATCH];
+    size_t n, next;
+    const char *to; /* it goes so far; NULL: to the end */
+    char *left[BATCH];
+    size_t left_count;
+    const char *key; /* the last one that was compared */
+};
+
+static void part_free(struct part **p)
+{
+    if (!*p)
+        return;
+    for (size_t i = 0; i < (*p)->n; i++)
+        replica__free((*p)->known[i].id);
+    replica__free(*p);
+}
+#define PART __attribute__((cleanup(part_free))) struct part *
+
+static bool is_within(const char *key, const char *to)
+{
+    return !to || strcmp(key, to) <= 0;
+}
+
+static int add_asked(struct walk *w, const char *id, replica_error *err)
+{
+    char *copy = replica__strdup(id);
+
+    if (!copy)
+        return replica__enomem(err);
+    w->asked[w->asked_count++] = copy;
+    return 0;
+}
+
+/* The next key of either side.  1; 0: there is none in this part. */
+static int compare_next(struct walk *w, struct part *p, replica_error *err)
+{
+    const struct replica__item *item = w->item < w->ids.n ? &w->ids.items[w->item] : NULL;
+    const struct replica__known *known = p->next < p->n ? &p->known[p->next] : NULL;
+    int order, r;
+
+    if (item && !is_within(item->id, p->to))
+        item = NULL;
+    if (!item && !known)
+        return 0;
+    order = !known ? -1 : !item ? 1 : strcmp(item->id, known->id);
+    p->key = order <= 0 ? item->id : known->id;
+    w->item += order <= 0;
+    p->next += order >= 0;
+    if (order == 0 && item->sequence <= known->sequence)
+        return 1;
+    if (order > 0 && known->outside) {
+        p->left[p->left_count++] = known->id;
+        return 1;
+    }
+    r = add_asked(w, p->key, err);
+    return r < 0 ? r : 1;
+}
+
+static int read_part(struct replica__session *s, replica_collection *coll, struct part *p,
+                     replica_error *err)
+{
+    struct walk *w = s->walk;
+    const struct replica__key_range range = { .coll = coll, .after = w->at.after,
+                                              .to = w->ids.to };
+    int n = replica__known_list(s->repl, &range, p->known, BATCH, err);
+
+    if (n < 0)
+        return n;
+    p->n = (size_t)n;
+    p->to = n == BATCH ? p->known[n - 1].id : w->ids.to;
+    return 0;
+}
+
+/* What is no longer replicated goes without a question. */
+static int leave(struct replica__session *s, replica_collection *coll, const struct part *p,
+                 replica_error *err)
+{
+    replica_remote_page page = REPLICA_REMOTE_PAGE_INIT;
+    const char *key = replica_collection_key(coll);
+    REPLICA_FREE replica_remote_doc *docs = NULL;
+    REPLICA_BUF text = REPLICA_BUF_INIT;
+    struct arrived arrived;
+    size_t at = 0;
+    int r;
+
+    if (p->left_count == 0)
+        return 0;
+    docs = replica__alloc_zero(p->left_count, sizeof *docs);
+    for (size_t i = 0; i < p->left_count; i++) {
+        replica__buf_char(&text, '{');
+        replica__buf_json_string(&text, key, strlen(key));
+        replica__buf_char(&text, ':');
+        replica__buf_json_string(&text, p->left[i], strlen(p->left[i]));
+        replica__buf_char(&text, '}');
+        if (docs)
+            docs[i].len = text.len - at;
+        at = text.len;
+    }
+    if (!docs || text.r < 0)
+        return replica__enomem(err);
+    at = 0;
+    for (size_t i = 0; i < p->left_count; i++) {
+        docs[i].collection = replica_collection_name(coll);
+        docs[i].json = text.data + at;
+        docs[i].gone = REPLICA_GONE_FILTER;
+        at += docs[i].len;
+    }
+    page.docs = docs;
+    page.count = p->left_count;
+    r = replica__arrived_copy(s, s->walk->feed, &page, &arrived, err);
+    if (r < 0)
+        return r;
+    r = replica__reconcile_apply(s->repl, s->walk->feed, arrived.docs, arrived.n, NULL,
+                                 &s->walk->at, err);
+    if (r >= 0)
+        replica__arrived_tell(s, &arrived);
+    replica__arrived_free(&arrived);
+    return r;
+}
+
+/* The listed keys against those known here, as many as are asked for at once. */
+static int compare_part(struct replica__session *s, replica_collection *coll, replica_error *err)
+{
+    size_t most = s->pull_rows < BATCH ? s->pull_rows : BATCH;
+    struct walk *w = s->walk;
+    PART p = replica__alloc_zero(1, sizeof *p);
+    const char *to;
+    int r;
+
+    forget_asked(w);
+    w->asked = replica__alloc_zero(most, sizeof *w->asked);
+    if (!p || !w->asked)
+        return replica__enomem(err);
+    r = read_part(s, coll, p, err);
+    while (r >= 0 && w->asked_count < most && (r = compare_next(w, p, err)) > 0)
+        continue;
+    if (r < 0)
+        return r;
+    to = w->asked_count == most ? p->key : p->to;
+    r = leave(s, coll, p, err);
+    if (r >= 0 && w->asked_count == 0)
+        return end_part(w, to, err);
+    if (r >= 0 && to && !(w->to = replica__strdup(to)))
+        r = replica__enomem(err);
+    return r;
+}
+
+static int compare_chunk(struct replica__session *s, replica_collection *coll, replica_error *err)
+{
+    struct walk *w = s->walk;
+    const struct replica__chunk *chunk = &w->digests.chunks[w->chunk];
+    const struct replica__key_range range = { .coll = coll, .after = w->at.after,
+                                              .to = chunk->to };
+    int r = replica__known_differs(s->repl, &range, chunk->count, chunk->hex, strlen(chunk->hex),
+                                   err);
+
+    if (r == 0)
+        return end_chunk(w, err);
+    if (r > 0)
+        ask_ids(s);
+    return r < 0 ? r : 0;
+}
+
+/* ---- the documents ----------------------------------------------------------------- */
+
+/* In the order in which they were asked for. */
+static int check_page(const struct walk *w, const struct arrived *page, replica_error *err)
+{
+    if (page->n == 0 || page->n > w->asked_count - w->asked_from)
+        return replica__error_set(err, REPLICA_EHTTP, 200,
+                                  "%zu documents for %zu that were asked for", page->n,
+                                  w->asked_count - w->asked_from);
+    for (size_t i = 0; i < page->n; i++) {
+        const char *id = w->asked[w->asked_from + i];
+
+        if (page->docs[i].doc.key.data &&
+            !replica__json_string_is(page->docs[i].doc.key, id, strlen(id)))
+            return replica__error_set(err, REPLICA_EHTTP, 200,
+                                      "another document than '%.100s', which was asked for", id);
+    }
+    return 0;
+}
+
+void replica__reconcile_side_page(struct replica__session *s, const replica_remote_page *page)
+{
+    struct walk *w = s->walk;
+    replica_error error = { .offset = -1 };
+    int r;
+
+    if (replica__identity_is_new(s, page->incarnation)) {
+        if (begin_anew(s, page->incarnation, &error) < 0)
+            fail(s, &error, 0);
+        return;
+    }
+    r = replica__arrived_copy(s, w->feed, page, &w->page, &error);
+    if (r >= 0)
+        r = check_page(w, &w->page, &error);
+    if (r >= 0)
+        w->has_page = true;
+    else
+        fail(s, &error, 0);
+}
+
+static int apply_page(struct replica__session *s, replica_error *err)
+{
+    struct walk *w = s->walk;
+    struct replica__reconcile next = w->at;
+    bool whole = w->asked_from + w->page.n == w->asked_count;
+    int r;
+
+    if (!whole || w->to) /* else it moves with the collection */
+        next.after = whole ? w->to : w->asked[w->asked_from + w->page.n - 1];
+    r = replica__reconcile_apply(s->repl, w->feed, w->page.docs, w->page.n, w->page.incarnation,
+                                 &next, err);
+    if (r >= 0)
+        replica__arrived_tell(s, &w->page);
+    w->has_page = false;
+    w->asked_from += w->page.n;
+    replica__arrived_free(&w->page);
+    if (r >= 0 && whole) {
+        r = end_part(w, w->to, err);
+        forget_asked(w);
+    }
+    return r;
+}
+
+/* ---- its beginning and end --------------------------------------------------------- */
+
+static int finish(struct replica__session *s, replica_error *err)
+{
+    struct walk *w = s->walk;
+    struct feed *feed = &s->feeds[w->feed];
+    int r = note(s, err);
+
+    if (r >= 0)
+        r = replica__reconcile_end(s->repl, w->feed, true, err);
+    if (r < 0)
+        return r;
+    replica__session_log(s, REPLICA_LOG_INFO, "compared with the server: %s", w->at.why);
+    replica__reconcile_side_stop(s);
+    feed->walks += feed->walks < AGAIN_MOST;
+    feed->wanted = true; /* on from the noted head */
+    s->dirty = s->unsettled = true;
+    replica__session_move(s, IDLE);
+    return 0;
+}
+
+static int step(struct replica__session *s, replica_error *err)
+{
+    struct walk *w = s->walk;
+    replica_collection *coll = collection_of(s);
+
+    if (w->has_page)
+        return apply_page(s, err);
+    if (w->asked_count > w->asked_from) {
+        replica__session_begin_call(s, &s->pull, CALL_PULL, w->feed);
+        return 0;
+    }
+    if (!coll)
+        return finish(s, err);
+    if (w->listed)
+        return compare_part(s, coll, err);
+    if (w->chunk < w->digests.n)
+        return compare_chunk(s, coll, err);
+    if (note(s, err) < 0)
+        return err->code;
+    ask_digests(s);
+    return 0;
+}
+
+bool replica__reconcile_side_has_work(const struct replica__session *s)
+{
+    return s->walk && s->state == PULLING && !s->range.open && !s->pull.open;
+}
+
+void replica__reconcile_side_step(struct replica__session *s)
 {
     replica_error error = { .offset = -1 };
 
+    replica__session_watch_ask(s, &s->range);
+    if (replica__reconcile_side_has_work(s) && step(s, &error) < 0)
+        fail(s, &error, 0);
+}
+
+/* The file says that one is under way, or to begin; or there is no checkpoint, and a page from the
+ * beginning does not tell what is gone. */
+static int is_due(struct replica__session *s, size_t feed, struct replica__reconcile *ret,
+                  replica_error *err)
+{
+    bool able = s->features & REPLICA_REMOTE_RANGES && s->remote.ask;
+    int r = replica__reconcile_get(s->repl, feed, ret, err);
+    int known;
+
+    if (r < 0 || (r == 0 && (!able || !(s->features & REPLICA_REMOTE_PURGED) ||
+                             replica__feed_checkpoint(s->repl, feed))))
+        return r;
+    known = able ? replica__known_any(s->repl, feed, err) : 0;
+    if (known < 0)
+        return known;
+    if (known == 0 && r > 0 && !(able && ret->head)) { /* all that is there comes as new */
+        replica__reconcile_free(ret);
+        r = replica__feed_checkpoint(s->repl, feed) ? replica__feed_reset(s->repl, feed, err) : 0;
+        return r < 0 ? r : replica__reconcile_end(s->repl, feed, false, err);
+    }
+    if (r == 0 && known > 0)
+        snprintf(ret->why, sizeof ret->why, "resync");
+    return r > 0 || known > 0;
+}
+
+bool replica__reconcile_side_begin(struct replica__session *s, size_t feed)
+{
+    struct replica__reconcile at = { .why = "" };
+    replica_error error = { .offset = -1 };
+    int r = is_due(s, feed, &at, &error);
+
+    if (r == 0)
+        return false;
+    if (r > 0) {
+        s->walk = replica__alloc_zero(1, sizeof *s->walk);
+        r = s->walk ? 0 : replica__enomem(&error);
+    }
+    if (r < 0) {
+        replica__reconcile_free(&at);
+        fail(s, &error, 0);
+        return true;
+    }
+    s->walk->feed = feed;
+    s->walk->at = at;
+    s->feeds[feed].at_head = false;
+    s->feeds[feed].remaining = -1;
+    s->status.pull_remaining = -1;
+    s->status.in_sync = 0;
+    replica__session_touch(s);
+    replica__stream_side_again(s, feed);
+    replica__session_log(s, REPLICA_LOG_INFO, "comparing with the server: %s", at.why);
+    return true;
+}
+
+/* Walks that lead from one to the next are no use: they are given time. */
+void replica__reconcile_begin(struct replica__session *s, size_t feed, const char *why)
+{
+    struct replica__reconcile at = { .why = "" };
+    replica_error error = { .offset = -1 };
+    int r;
+
+    snprintf(at.why, sizeof at.why, "%.*s", (int)sizeof at.why - 1, why);
+    r = replica__reconcile_put(s->repl, feed, &at, &error);
+    if (r >= 0 && s->feeds[feed].walks > 0)
+        r = replica__error_set(&error, REPLICA_EHTTP, 409,
+                               "the server asks to reconcile again: %s", why);
+    if (r < 0) {
+        fail(s, &error, s->feeds[feed].walks ? AGAIN_MS << s->feeds[feed].walks : 0);
+        return;
+    }
+    replica__pull_side_stop(s);
     s->feeds[feed].wanted = true;
-    replica__error_set(&error, REPLICA_EHTTP, 409, "the server asks to reconcile: %s", why);
-    replica__session_failed(s, &error, 0);
+    replica__session_move(s, IDLE);
 }

@@ -224,6 +224,10 @@ static int start_call(struct replica__session *s, replica_call *call)
         request.keys = s->keys;
     if (s->features & REPLICA_REMOTE_FILTER)
         request.filter = s->filter;
+    if (call->kind == CALL_PULL && s->features & REPLICA_REMOTE_RANGES)
+        request.fresh = s->feeds[call->feed].fresh ? -1 : replica__feed_fresh(s->repl, call->feed);
+    if (call->kind == CALL_PULL && s->walk)
+        replica__reconcile_side_request(s, &request);
     if (call->kind == CALL_STREAM && call->feed == 0)
         request.listen = replica__event_side_listen(s);
     return call->kind == CALL_PULL ? remote->pull(remote->ctx, call, &request)
@@ -525,7 +529,8 @@ bool replica__session_step(struct replica__session *s)
     replica__note_side_step(s);
     tell_status(s);
     s->busy = false;
-    return again || s->has_page || replica__push_side_has_work(s);
+    return again || s->has_page || replica__push_side_has_work(s) ||
+           replica__reconcile_side_has_work(s);
 }
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -569,5 +574,7 @@ int64_t replica__session_next(const struct replica__session *s)
         next = earlier(next, s->pull.deadline);
     if (s->push.open)
         next = earlier(next, s->push.deadline);
+    if (s->range.open)
+        next = earlier(next, s->range.deadline);
     return next > 0 ? next : -1;
 }

@@ -87,6 +87,8 @@ struct feed {
     int stream_failures;
     char *opened_at;    /* checkpoint when the stream was asked for; of servers without an order */
     bool went_back;     /* the checkpoint was put back there since */
+    int walks;          /* comparisons since its last page */
+    bool fresh;         /* nothing is here, nor ever was: no tombstones are wanted */
 };
 
 /* Asking the server what it knows of the incarnations before. */
@@ -133,6 +135,8 @@ struct replica__session {
     bool has_page;
     char *asked_from;       /* checkpoint of the pull that is out */
     bool last_page;         /* the page that came ends the iteration */
+    struct walk *walk;      /* reconcile_side.c; NULL: nothing is being compared */
+    replica_call range;     /* what it asks */
 
     bool dirty;             /* there may be something to push */
     bool unsettled;         /* there may be something to settle */
@@ -243,6 +247,7 @@ void replica__arrived_free(struct arrived *page);
 /* Apply it; checkpoint NULL: it does not move. */
 int replica__arrived_apply(struct replica__session *s, size_t feed, struct arrived *page,
                const char *checkpoint, replica_error *err);
+void replica__arrived_tell(struct replica__session *s, const struct arrived *page);
 int replica__arrived_doc(struct replica__session *s, size_t feed, const replica_remote_doc *from,
              struct replica__arena *arena, struct replica__pulled *ret, replica_error *err);
 
@@ -259,7 +264,17 @@ bool replica__identity_is_new(const struct replica__session *s, const char *inca
 
 /* ---- reconcile_side.c ------------------------------------------------------------ */
 
-/* Compare all that is here with the server, by ranges, before anything else is pulled or pushed. */
+/* Instead of a pull: go on with a comparison, or begin one.  false: there is none. */
+bool replica__reconcile_side_begin(struct replica__session *s, size_t feed);
+void replica__reconcile_side_step(struct replica__session *s); /* PULLING */
+bool replica__reconcile_side_has_work(
+    const struct replica__session *s); /* without waiting for an answer */
+/* The pull that is to be asked for is of single documents; and what was answered. */
+void replica__reconcile_side_request(struct replica__session *s, replica_pull_request *request);
+void replica__reconcile_side_page(struct replica__session *s, const replica_remote_page *page);
+void replica__reconcile_side_stop(struct replica__session *s);
+/* The server says so: compare all that is here with it, by ranges, before anything else is pulled
+ * or pushed. */
 void replica__reconcile_begin(struct replica__session *s, size_t feed, const char *why);
 
 /* ---- push_side.c ----------------------------------------------------------------- */
