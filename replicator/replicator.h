@@ -108,13 +108,13 @@ typedef struct replica_sync_options {
     void (*on_error)(void *ctx, const replica_error *error);         /* each failed attempt */
     void *ctx;
     replica_destroy_fn destroy;       /* of ctx; once, after the last callback */
-    /* Only documents whose keys match this pattern (<libreplica/keys.h>), both ways; NULL: all.
-     * Another pattern than the last time begins anew; what is here and lies outside stays. */
+    /* Only documents whose keys match this pattern (<libreplica/keys.h>), both ways; NULL: all. */
     const char *keys;
     /* Only documents that this selector matches (<libreplica/query.h>), both ways: what was never
      * at the server is not sent while it does not match; a document that leaves by an edit is sent
      * first.  NULL: all.  With another filter, or other keys, than the last time what leaves is
-     * taken away here, and what enters comes. */
+     * taken away here, and what enters comes; see docs/filters.md.  REPLICA_ELIMIT: it takes more
+     * than 4 KiB of a URL. */
     const char *filter;
 } replica_sync_options;
 #define REPLICA_SYNC_OPTIONS_INIT                                                   \

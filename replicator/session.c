@@ -438,6 +438,8 @@ static bool decide(struct replica__session *s)
         return true;
     if (s->state != IDLE || !heed_resets(s)) /* or settling failed */
         return false;
+    if (replica__filter_side_step(s))
+        return true;
     if (poll_is_due(s)) {
         s->poll_at = 0;
         replica__session_want_all(s);

@@ -161,6 +161,7 @@ static int make_feeds(struct replica__session *s, replica_error *err)
     for (size_t i = 0; i < s->feed_count; i++) {
         s->feeds[i].from_start = s->resync;
         s->feeds[i].half = s->features & REPLICA_REMOTE_BUNDLES;
+        s->feeds[i].swept_to = -1;
     }
     s->resync = false;
     return s->features & REPLICA_REMOTE_ORDER ? recall_incarnation(s, err) : 0;

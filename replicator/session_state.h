@@ -79,6 +79,8 @@ struct feed {
     bool wanted;        /* pull it */
     bool from_start;    /* resync: forget the checkpoint first */
     bool half;          /* conflicts may wait for their bundles' other members */
+    bool swept;         /* nothing in step lies outside the filter, */
+    int64_t swept_to;   /* as far as documents up to this number were looked at */
     int64_t remaining;
     replica_call stream;
     bool streaming;     /* it is open */
@@ -261,6 +263,11 @@ void replica__identity_lost(struct replica__session *s, const char *incarnation,
 void replica__identity_known(struct replica__session *s);
 void replica__identity_stop(struct replica__session *s);
 bool replica__identity_is_new(const struct replica__session *s, const char *incarnation);
+
+/* ---- filter_side.c --------------------------------------------------------------- */
+
+/* true: something was done, and there may be more. */
+bool replica__filter_side_step(struct replica__session *s);
 
 /* ---- reconcile_side.c ------------------------------------------------------------ */
 
