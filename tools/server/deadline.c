@@ -59,6 +59,7 @@ static void begin(struct replica__deadlines *d, struct MHD_Connection *conn, voi
 static void end(struct replica__deadlines *d, struct replica__deadline *one)
 {
     d->count--;
+    d->ended = true;
     if (!one)
         return;
     if (one->prev || d->first == one)

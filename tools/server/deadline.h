@@ -18,6 +18,7 @@ struct replica__deadlines {
     size_t count;       /* of connections */
     size_t limit;
     int64_t patience_ms;
+    bool ended;         /* one has: libmicrohttpd may listen again, and must be run to do so */
     int64_t look_at_ms; /* when to look for those whose time is over */
     int64_t told_ms;    /* when it was last said that there is no room for more */
 };

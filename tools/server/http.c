@@ -152,9 +152,9 @@ static int turn(struct replica__http *http, int timeout, replica_error *err)
 
     if (MHD_get_timeout(http->daemon, &mhd_ms) == MHD_YES)
         ms = earlier(ms, (int64_t)mhd_ms);
-    if (http->resumed)
+    if (http->resumed || http->deadlines.ended)
         ms = 0;
-    http->resumed = false;
+    http->resumed = http->deadlines.ended = false;
     if (poll(fds, 4, ms) < 0 && errno != EINTR)
         return replica__error_set(err, REPLICA_EIO, errno, "poll: %s", strerror(errno));
     if (fds[1].revents)
