@@ -249,11 +249,10 @@ static int read_set(const struct file *f, struct replica__json_value v,
 static bool is_name(const char *name)
 {
     struct replica__target target;
-    REPLICA_BUF path = REPLICA_BUF_INIT;
+    char path[PLACE_MAX];
+    int len = snprintf(path, sizeof(path), "%.100s/0", name);
 
-    replica__buf_printf(&path, "%.100s/0", name);
-    return strcmp(name, "*") == 0 ||
-           (path.r == 0 && replica__target_parse(path.data, path.len, &target));
+    return strcmp(name, "*") == 0 || replica__target_parse(path, (size_t)len, &target);
 }
 
 static int read_collections(const struct file *f, struct replica__json_value v)
