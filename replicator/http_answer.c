@@ -2,6 +2,7 @@
 #include "replicator/http_answer.h"
 
 #include "base/error.h"
+#include "replicator/http_secret.h"
 
 #include <string.h>
 #include <strings.h>
@@ -19,23 +20,18 @@ bool replica__http_type_is(const char *type, const char *want)
 
 /* ---- errors ---------------------------------------------------------------------- */
 
-static bool starts_secret(const struct replica__http_answer *a, size_t i, size_t *ret_len)
-{
-    size_t len = a->secret ? strlen(a->secret) : 0;
-
-    *ret_len = len;
-    return len > 0 && a->len - i >= len && memcmp(a->body + i, a->secret, len) == 0;
-}
-
-/* The body's first bytes on one line: no control characters, no broken UTF-8, no token. */
+/* The body's first bytes on one line: no control characters, no broken UTF-8, no secrets. */
 static void excerpt(const struct replica__http_answer *a, char out[EXCERPT + 4])
 {
+    struct replica__http_secrets secrets;
     size_t n = 0, i, secret;
 
+    replica__http_secrets_find(a->lines, a->url, &secrets);
     for (i = 0; i < a->len && n < EXCERPT; i++) {
         unsigned char c = (unsigned char)a->body[i];
 
-        if (starts_secret(a, i, &secret)) {
+        secret = replica__http_secret_at(&secrets, a->body + i, a->len - i);
+        if (secret > 0) {
             out[n++] = '*';
             i += secret - 1;
         } else if (c <= ' ') {
@@ -48,6 +44,7 @@ static void excerpt(const struct replica__http_answer *a, char out[EXCERPT + 4])
     out[n] = '\0';
     if (i < a->len)
         strcpy(out + n, "...");
+    replica__http_secrets_free(&secrets);
 }
 
 static int code_of(long status)

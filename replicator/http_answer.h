@@ -13,7 +13,8 @@ struct replica__http_answer {
     const char *body;
     size_t len;
     int64_t retry_ms;    /* Retry-After; 0: none */
-    const char *secret;  /* the token that went along, which no error may show; NULL: none */
+    char *const *lines;  /* of the request's head, whose secrets no error shows; NULL: none */
+    const char *url;     /* ... and the whole of its URL */
 };
 
 /* What hello found out. */

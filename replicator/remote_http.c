@@ -64,7 +64,7 @@ static void give(struct replica__http_task *t)
     struct replica__http_answer a = {
         .status = t->x.status, .type = t->x.type, .retry_ms = t->x.retry_ms,
         .body = t->x.answer.data ? t->x.answer.data : "", .len = t->x.answer.len,
-        .secret = t->http->token,
+        .lines = t->lines, .url = t->rq.url.data,
     };
 
     replica__http_url_show(t->rq.url.data, &where);

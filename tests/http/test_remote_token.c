@@ -236,6 +236,28 @@ TEST(an_error_does_not_show_the_token)
     CHECK_STR(call.error.message, "500: not what was expected: you sent '*', and **");
 }
 
+/* A proxy that shows what it got. */
+TEST(an_error_shows_neither_headers_of_the_program_nor_the_password_of_the_url)
+{
+    static const char *const headers[] = { "X-Api-Key: k3y-of-mine", NULL };
+    SCRIPTED s = scripted_start();
+    REMOTE remote = REPLICA_REMOTE_INIT;
+    CALL call = { 0 };
+    char url[200];
+
+    snprintf(url, sizeof(url), "http://anna:s3cret@%s",
+             scripted_url(s, "/cities/0") + strlen("http://"));
+    struct replica__http_options o = { .url = url, .headers = headers };
+    CHECK_RC(replica__remote_http_new(&o, &remote, &test_err), 0);
+    scripted_answer(s, "GET", 500, "text/plain", "X-Api-Key: k3y-of-mine; s3cret; "
+                                                 "Basic YW5uYTpzM2NyZXQ=");
+    start(&remote, &call);
+    recorder_wait(&remote, &call);
+    CHECK(strstr(scripted_request(s, 0), "Basic YW5uYTpzM2NyZXQ="));
+    CHECK_STR(call.error.message, "500: not what was expected: X-Api-Key: *; *; Basic *=");
+    CHECK(!strstr(call.error.where, "anna"));
+}
+
 TEST(a_token_does_not_follow_a_redirect_to_another_server)
 {
     SCRIPTED s = scripted_start();
