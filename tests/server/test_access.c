@@ -151,7 +151,7 @@ static const char *push(struct ruled *w, const char *meta, const char *document,
 /* ---- the matrix ------------------------------------------------------------------ */
 
 /* A document that is anna's, or bob's with the secret, or not there; and a write of anna's to it,
- * which leaves it hers or not, from the state that is stored (which she may have guessed) or not. */
+ * which leaves it hers or not, from the state that is stored (she may have guessed it) or not. */
 struct cell {
     bool exists, old_mine, new_mine, forged;
 };
@@ -619,11 +619,11 @@ TEST(a_bundle_is_whole_without_the_members_that_are_hidden)
 
     put(&w, "{\"id\":\"0\",\"owner\":\"anna\"}");
     CHECK_RC(replica_bundle_begin(w.o->db, &bundle, &test_err), 0);
-    CHECK_RC(replica_bundle_put(bundle, w.notes, "{\"id\":\"a\",\"owner\":\"anna\"}", REPLICA_NUL, NULL,
-                                &test_err), 0);
+    CHECK_RC(replica_bundle_put(bundle, w.notes, "{\"id\":\"a\",\"owner\":\"anna\"}", REPLICA_NUL,
+                                NULL, &test_err), 0);
     CHECK_RC(replica_bundle_put(bundle, w.notes, foreign, REPLICA_NUL, NULL, &test_err), 0);
-    CHECK_RC(replica_bundle_put(bundle, w.notes, "{\"id\":\"b\",\"owner\":\"anna\"}", REPLICA_NUL, NULL,
-                                &test_err), 0);
+    CHECK_RC(replica_bundle_put(bundle, w.notes, "{\"id\":\"b\",\"owner\":\"anna\"}", REPLICA_NUL,
+                                NULL, &test_err), 0);
     CHECK_RC(replica_bundle_commit(bundle, NULL, &test_err), 0);
     get(w.o, "/_replica/1/pull?c=notes/0&rows=2");
     check_silent(&w.o->reply);
@@ -711,7 +711,7 @@ TEST(a_client_that_writes_a_field_of_the_servers_is_refused)
         CHECK_INT(ask(&w, "PUT", D, texts[i], NULL), 403);
         CHECK_STR(stored(&w, "d"), "{\"id\":\"d\",\"s\":1,\"r\":5}");
     }
-    CHECK_INT(ask(&w, "PATCH", D, "{\"s\":null}", NULL), 200); /* it does not see one to take away */
+    CHECK_INT(ask(&w, "PATCH", D, "{\"s\":null}", NULL), 200); /* it sees none to take away */
     CHECK_INT(ask(&w, "PATCH", D, "{\"r\":null}", NULL), 403);
     push(&w, "[0,\"aaaaaaaaaaaaaaaa.1\",0,0,-1,0,null]", "{\"id\":\"new\",\"r\":1}", NULL);
     CHECK(strstr(body(&w), "'r' is written by the server alone"));
