@@ -281,6 +281,33 @@ static void read_all(const struct cell *c)
 
 #define D "/_replica/1/doc/notes/0/d"
 
+static void ranges(const struct cell *c)
+{
+    RULED w = cell_open(c);
+    bool seen = c->exists && c->old_mine;
+
+    for (int texts = 0; texts < 2; texts++) {
+        ask(&w, "POST", "/_replica/1/digests",
+            texts ? "{\"collection\":\"notes/0\",\"of\":\"texts\"}"
+                  : "{\"collection\":\"notes/0\",\"of\":\"numbers\"}", NULL);
+        CHECK_INT(status(w.o), 200);
+        check_silent(&w.o->reply);
+        CHECK(strstr(body(&w), seen ? "\"chunks\":[[null,1," : "\"chunks\":[[null,0,"));
+        ask(&w, "POST", "/_replica/1/ids",
+            texts ? "{\"collection\":\"notes/0\",\"of\":\"texts\"}"
+                  : "{\"collection\":\"notes/0\",\"of\":\"numbers\"}", NULL);
+        CHECK_INT(status(w.o), 200);
+        check_silent(&w.o->reply);
+        CHECK_INT(strstr(body(&w), "[\"d\",") != NULL, seen);
+        CHECK(!strstr(body(&w), "\"z\""));
+    }
+    ask(&w, "POST", "/_replica/1/documents",
+        "{\"collection\":\"notes/0\",\"ids\":[\"d\",\"z\",\"none\"]}", NULL);
+    CHECK_INT(status(w.o), 200);
+    check_silent(&w.o->reply);
+    CHECK_INT(strstr(body(&w), mine) != NULL, seen);
+}
+
 static void one_document(const struct cell *c)
 {
     static const char *const conditions[] = { NULL, "*", "\"1-x.1\"" };
@@ -371,6 +398,7 @@ TEST(no_answer_shows_what_its_reader_may_not_see)
         push_stock(&c);
         delete_ours(&c);
         read_all(&c);
+        ranges(&c);
         one_document(&c);
         locks(&c);
         errors(&c);
