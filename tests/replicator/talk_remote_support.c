@@ -49,6 +49,8 @@ const char *talk_read_doc(const char *at, struct short_doc *ret)
     }
     ret->deleted = *name == '-';
     name += ret->deleted;
+    ret->gone = *name == '!' ? REPLICA_GONE_VIEW : *name == '?' ? REPLICA_GONE_FILTER : 0;
+    name += ret->gone != 0;
     mark = strchr(name, '=');
     if (mark)
         *mark = '\0';
@@ -126,6 +128,10 @@ static int pull(void *ctx, replica_call *call, const replica_pull_request *reque
     t->pulls++;
     snprintf(t->from, sizeof t->from, "%s", request->checkpoint ? request->checkpoint : "");
     t->rows = request->rows;
+    t->fresh = request->fresh;
+    t->ids[0] = '\0';
+    for (size_t i = 0; i < request->id_count; i++)
+        talk_add_text(t->ids, sizeof t->ids, "%s%s", i ? " " : "", request->ids[i]);
     note_feed(t, request->collections, request->count);
     return started(t, &t->pull, call);
 }
@@ -252,6 +258,7 @@ static size_t make_docs(const char *text, struct short_doc *d, replica_remote_do
                                         .json = d[i].json,
                                         .len = strlen(d[i].json),
                                         .deleted = d[i].deleted,
+                                        .gone = d[i].gone,
                                         .sequence = d[i].sequence,
                                         .bundle = d[i].bundle[0] ? d[i].bundle : NULL };
     return n;
@@ -272,7 +279,9 @@ static void with_page(const struct talk *t, const struct said *said, replica_cal
     page.docs = docs;
     page.checkpoint = said->checkpoint;
     page.follows = said->follows;
-    page.incarnation = t->o.features & REPLICA_REMOTE_ORDER ? "inc" : NULL;
+    page.incarnation = t->o.features & REPLICA_REMOTE_ORDER
+                           ? t->o.incarnation ? t->o.incarnation : "inc"
+                           : NULL;
     page.head = said->head;
     page.remaining = said->remaining;
     page.now_ms = said->now_ms;
@@ -404,6 +413,16 @@ void talk_fail(struct talk *t, replica_call **call, int code, int detail, int64_
     snprintf(e.message, sizeof e.message, "status %d", detail);
     *call = NULL;
     replica_call_fail(failed, &e, retry_ms);
+    talk_run(t);
+}
+
+void talk_reconcile(struct talk *t, replica_call **call, const char *why)
+{
+    replica_call *answered = *call;
+
+    CHECK(answered);
+    *call = NULL;
+    replica_call_reconcile(answered, why);
     talk_run(t);
 }
 

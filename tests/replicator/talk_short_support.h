@@ -9,6 +9,7 @@
 struct short_doc {
     char collection[200], id[200], json[500], bundle[100];
     bool deleted;
+    int gone;
     int64_t sequence, stamp;
 };
 

@@ -95,6 +95,7 @@ int talk_start(struct talk *t)
         .identifier = "r1",
         .collections = t->colls,
         .count = t->o.collections ? (size_t)t->o.collections : 1,
+        .keys = t->o.keys,
         .push = !t->o.pull_only,
         .pull = !t->o.push_only,
         .live = !t->o.once,

@@ -8,7 +8,8 @@
  *
  * Documents are written down shortly: "a=1" is {"id":"a","v":1}, "-a" its tombstone, "@7" behind it
  * the server's sequence number, "^1700" its stamp in ms, "~b" its bundle, "tasks/a=1" one of
- * another collection than the first; several stand with a space between.  Rows that were pushed are
+ * another collection than the first; "!a" and "?a" are a that access ended to, and that left the
+ * filter; several stand with a space between.  Rows that were pushed are
  * shown in the same way, with the assumed state behind '<': "a=2<1 b=1 -c<1 d=1<-". */
 #ifndef TESTS_REPLICATOR_TALK_SUPPORT_H
 #define TESTS_REPLICATOR_TALK_SUPPORT_H
@@ -37,6 +38,8 @@ struct talk_options {
     const char *rules; /* of all collections */
     const char *schema;
     const char *told;  /* what hello tells of "notes" */
+    const char *keys;  /* only these */
+    const char *incarnation; /* of pages; NULL: "inc" */
     const char *path;  /* NULL: test.db in the test's folder */
 };
 
@@ -63,6 +66,8 @@ struct talk {
     char from[300];          /* checkpoint of the last pull; "" from the beginning */
     char stream_from[300];   /* of the last stream */
     int rows;                /* asked for by the last pull */
+    int64_t fresh;           /* and this; */
+    char ids[2000];          /* documents that it asked for, with a space between; "": a page */
     char feed[100];          /* collections of the last pull or push */
     char pushed[8000];       /* rows of the last push */
     char units[2000];        /* the same rows' keys: "a b+c! d", a bundle's joined, firm with ! */
@@ -132,6 +137,7 @@ void talk_say_verdicts(struct talk *t, const char *verdicts, const char *follows
 void talk_taken(struct talk *t); /* all rows */
 void talk_fail(struct talk *t, replica_call **call, int code, int detail, int64_t retry_ms);
 void talk_answer(struct talk *t, const char *json); /* to what was asked */
+void talk_reconcile(struct talk *t, replica_call **call, const char *why);
 /* Bring the session to rest: the pull answered with this page at the head. */
 void talk_settle_down(struct talk *t, const char *docs, const char *checkpoint);
 
