@@ -74,6 +74,11 @@ int cli_parse(const struct cli_command *command, int argc, char **argv, int *ret
 int cli_entry(int count, char **argv, const char *alone, const char **ret_action,
               int64_t *ret_number);
 
+/* The same about several: "retry 3 4"; the numbers may be left out.  There is room for all that the
+ * command takes. */
+int cli_numbers(int count, char **argv, const char **ret_action, int64_t *ret_numbers,
+                size_t *ret_count);
+
 /* ---- errors ---------------------------------------------------------------------- */
 
 /* "replica put: ..." on standard error. */

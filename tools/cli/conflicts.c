@@ -1,4 +1,5 @@
-/* replica conflicts: the log of what conflicts superseded, and the way back. */
+/* replica conflicts: the log of what conflicts superseded, and the way back; and the conflicts that
+ * wait for a person, with his answer. */
 #include "tools/cli/conflict_show.h"
 
 #include "base/clock.h"
@@ -16,9 +17,11 @@ static void print_plain(const struct conflict_list *list, const replica_conflict
 {
     char time[CLI_TIME];
 
-    printf("%lld %s %s/", (long long)e->number, cli_time(e->time_ms, time), e->collection);
+    if (e->number)
+        printf("%lld ", (long long)e->number);
+    printf("%s %s/", cli_time(e->time_ms, time), e->collection);
     cli_print_plain(e->id, strlen(e->id));
-    printf(" %s\n", e->rule);
+    printf(" %s\n", e->number ? e->rule : e->rule[0] ? "waits for a person" : "to be settled");
     if (list->full)
         cli_show_conflict(e);
 }
@@ -26,7 +29,7 @@ static void print_plain(const struct conflict_list *list, const replica_conflict
 /* A state as a member; a deleted one is null, and its name is in "deleted". */
 static void print_json(const replica_conflict_entry *e)
 {
-    replica_doc *result = e->result ? e->result : e->real;
+    replica_doc *result = e->result || !e->number ? e->result : e->real;
     char time[CLI_TIME];
     const struct {
         const char *name;
@@ -67,6 +70,42 @@ static int print_entry(void *ctx, const replica_conflict_entry *e)
         print_plain(list, e);
     return list->only != 0;
 }
+
+/* ---- what waits ------------------------------------------------------------------- */
+
+static bool is_answer(const char *action)
+{
+    return strcmp(action, "ours") == 0 || strcmp(action, "theirs") == 0;
+}
+
+static int list_waiting(struct cli_store *store, struct conflict_list *list)
+{
+    replica_error err = { 0 };
+
+    list->full = true;
+    if (replica_conflict_waiting(store->db, store->coll, print_entry, list, &err) < 0)
+        return cli_failed(&err);
+    return CLI_OK;
+}
+
+static int answer(struct cli_store *store, const char *which, const char *id,
+                  const char *replication)
+{
+    replica_error err = { 0 };
+    int r = replica_conflict_answer(store->coll, id, replication,
+                                    strcmp(which, "ours") == 0 ? REPLICA_ANSWER_LOCAL
+                                                               : REPLICA_ANSWER_REAL, &err);
+
+    if (r < 0)
+        return cli_failed(&err);
+    if (r == 0) {
+        cli_complain("'%s' is in no conflict", id);
+        return CLI_NO;
+    }
+    return CLI_OK;
+}
+
+/* ---- the log ---------------------------------------------------------------------- */
 
 static int restore(replica_db *db, int64_t number, replica_error *err)
 {
@@ -125,6 +164,24 @@ static int run(struct cli_store *store, const char *action, struct conflict_list
     return CLI_OK;
 }
 
+static int run_waiting(int count, char **argv, const char *db, struct conflict_list *list,
+                       struct filters *f)
+{
+    CLI_STORE store = CLI_STORE_INIT;
+    bool answers = is_answer(argv[1]);
+    int r;
+
+    if (answers && (count < 2 || !f->collection))
+        return cli_usage("%s takes --collection and the key of a document", argv[1]);
+    if (!answers && count > 1)
+        return cli_usage("waiting takes no key");
+    r = open_store(&store, db, answers ? REPLICA_DB_MUST_EXIST : REPLICA_DB_READ_ONLY, f);
+    if (r)
+        return r;
+    return cli_finish(answers ? answer(&store, argv[1], argv[2], f->filter.replication)
+                              : list_waiting(&store, list));
+}
+
 int cmd_conflicts(int argc, char **argv)
 {
     const char *db = NULL;
@@ -143,10 +200,12 @@ int cmd_conflicts(int argc, char **argv)
         { 0 },
     };
     const struct cli_command command = {
-        "[list | show N | restore N]",
+        "[list | show N | restore N | waiting | ours ID | theirs ID]",
         "The conflict log: each state that lost in a conflict, with what superseded it.\n"
         "show prints where the states of an entry differ, restore writes its local state again as\n"
-        "a new revision and prints that.  JSON Lines always have the states.",
+        "a new revision and prints that.  JSON Lines always have the states.\n"
+        "waiting lists the conflicts that are not settled yet; ours keeps the local state of one\n"
+        "(--collection, ID) and sends it, theirs takes the server's.",
         0, 2, options,
     };
     CLI_STORE store = CLI_STORE_INIT;
@@ -156,12 +215,14 @@ int cmd_conflicts(int argc, char **argv)
     n = cli_parse(&command, argc, argv, &r);
     if (n < 0)
         return r;
+    if (n > 0 && (strcmp(argv[1], "waiting") == 0 || is_answer(argv[1])))
+        return run_waiting(n, argv, db, &list, &f);
     r = cli_entry(n, argv, "list", &action, &list.only);
     if (r)
         return r;
     if (strcmp(action, "list") != 0 && strcmp(action, "show") != 0 &&
         strcmp(action, "restore") != 0)
-        return cli_usage("list, show or restore, not '%s'", action);
+        return cli_usage("list, show or restore, waiting, ours or theirs, not '%s'", action);
     list.full = strcmp(action, "show") == 0;
     r = open_store(&store, db,
                    strcmp(action, "restore") ? REPLICA_DB_READ_ONLY : REPLICA_DB_MUST_EXIST, &f);

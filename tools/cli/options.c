@@ -244,3 +244,17 @@ int cli_entry(int count, char **argv, const char *alone, const char **ret_action
         return cli_usage("'%s' is no number of an entry", argv[2]);
     return 0;
 }
+
+int cli_numbers(int count, char **argv, const char **ret_action, int64_t *ret_numbers,
+                size_t *ret_count)
+{
+    *ret_count = 0;
+    if (count > 0)
+        *ret_action = argv[1];
+    for (int i = 2; i <= count; i++) {
+        if (!parse_number(argv[i], &ret_numbers[*ret_count]) || ret_numbers[*ret_count] == 0)
+            return cli_usage("'%s' is no number of an entry", argv[i]);
+        ++*ret_count;
+    }
+    return 0;
+}

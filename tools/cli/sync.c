@@ -1,11 +1,12 @@
 /* replica sync: collections of a database kept in step with a server, once or until stopped.
  *
- * Its promise to scripts: exit 0 means in sync, with nothing set aside. */
+ * Its promise to scripts: exit 0 means in sync.  What was set aside is listed on standard error. */
 #include "tools/cli/cli.h"
 #include "tools/cli/endpoint.h"
 #include "tools/cli/filter.h"
 #include "tools/cli/keys.h"
 #include "tools/cli/token.h"
+#include "tools/cli/trace.h"
 
 #include "base/os.h"
 #include "replicator/replicator.h"
@@ -23,7 +24,8 @@ struct syncing {
     const char *schema; /* text of that file */
     struct replica__buf schema_text, rules_text, filter_text;
     struct cli_list names;
-    bool once, live, push_only, pull_only, json;
+    bool once, live, push_only, pull_only, json, trace;
+    int64_t traced; /* the entry that was shown last */
     int64_t timeout_s; /* -1: not given */
     struct cli_store store;
     replica_collection *colls[CLI_LIST_MAX];
@@ -188,6 +190,25 @@ static int start(struct syncing *s, const char *url)
 
 /* ---- the end --------------------------------------------------------------------- */
 
+/* What a server says, and what becomes of the way to it, in the few words that scripts rely on. */
+static int exit_of(const replica_error *e)
+{
+    int code = cli_exit_code(e->code);
+
+    if (e->code == REPLICA_EHTTP && (e->detail == 401 || e->detail == 403))
+        return CLI_CREDENTIALS;
+    return code == CLI_UNREACHED || code == CLI_CREDENTIALS || code == CLI_VERSION ||
+                   code == CLI_STORAGE
+               ? code
+               : CLI_NO;
+}
+
+static int failed(const replica_error *e)
+{
+    cli_failed(e);
+    return exit_of(e);
+}
+
 static int not_in_sync(struct syncing *s, const char *why)
 {
     replica_sync_status status = REPLICA_SYNC_STATUS_INIT;
@@ -198,7 +219,13 @@ static int not_in_sync(struct syncing *s, const char *why)
         cli_complain("another process replicates, and has not said that it is in sync");
     cli_complain("not in sync: %s; %lld to push, %lld in conflict", why,
                  (long long)status.push_remaining, (long long)status.unsettled);
-    return s->failure.code ? cli_failed(&s->failure) : CLI_NO;
+    if (s->failure.code)
+        return failed(&s->failure);
+    if (status.state == REPLICA_SYNC_STARTING) { /* and not one word from it */
+        cli_complain("the server has not answered");
+        return CLI_UNREACHED;
+    }
+    return CLI_NO;
 }
 
 static int interrupted(struct syncing *s)
@@ -232,7 +259,7 @@ static void print_summary(const replica_sync_status *status)
     printf("}\n");
 }
 
-/* r: what the run came to.  Documents set aside are a failure, if there was no other. */
+/* r: what the run came to. */
 static int finish(struct syncing *s, int r)
 {
     replica_sync_status status = REPLICA_SYNC_STATUS_INIT;
@@ -242,10 +269,10 @@ static int finish(struct syncing *s, int r)
         return cli_failed(&err);
     if (s->json)
         print_summary(&status);
-    if (status.rejected > 0) {
+    if (s->trace)
+        cli_trace(s->sync, &s->traced);
+    if (status.rejected > 0)
         replica_rejected(s->store.db, NULL, tell_rejected, s, NULL);
-        r = r ? r : CLI_NO;
-    }
     return r;
 }
 
@@ -270,6 +297,8 @@ static int run_once(struct syncing *s)
     int r;
 
     while ((r = replica_sync_wait_in_sync(s->sync, SLICE_MS, &err)) == 0) {
+        if (s->trace)
+            cli_trace(s->sync, &s->traced);
         if (cli_interrupted())
             return interrupted(s);
         if (is_hopeless(s))
@@ -279,7 +308,7 @@ static int run_once(struct syncing *s)
     }
     if (r < 0 && err.code == REPLICA_ECLOSED)
         return not_in_sync(s, "the replication has ended");
-    return r < 0 ? cli_failed(&err) : CLI_OK;
+    return r < 0 ? failed(&err) : CLI_OK;
 }
 
 static int run_live(struct syncing *s)
@@ -289,7 +318,9 @@ static int run_live(struct syncing *s)
     int r = 0;
 
     while (r >= 0 && !cli_interrupted()) {
-        r = cli_wait(s->store.db, -1, &err);
+        r = cli_wait(s->store.db, s->trace ? SLICE_MS : -1, &err);
+        if (s->trace)
+            cli_trace(s->sync, &s->traced);
         if (r >= 0)
             r = replica_sync_get_status(s->sync, &status, &err);
         if (r >= 0 && (status.state == REPLICA_SYNC_PAUSED || status.state == REPLICA_SYNC_STOPPED))
@@ -367,12 +398,14 @@ int cmd_sync(int argc, char **argv)
         { "key", CLI_TEXT, false, &s.key, "FIELD", "the primary key of new collections (id)" },
         { "schema", CLI_TEXT, false, &s.schema_file, "FILE", "the schema of the first collection" },
         { "json", CLI_FLAG, false, &s.json, NULL, "print what was done as a line of JSON" },
+        { "trace", CLI_FLAG, false, &s.trace, NULL, "show each request and decision" },
         { 0 },
     };
     const struct cli_command command = {
         NULL,
-        "Keep collections in step with a server.  Exit 0 only when in sync.  What the server\n"
-        "refuses is set aside and listed; see replica rejected.",
+        "Keep collections in step with a server.  Exit 0 only when in sync, 3 when the server is\n"
+        "not reached, 4 for credentials, 5 for an outdated schema.  What the server refuses is set\n"
+        "aside and listed on standard error; see replica rejected.",
         0, 0, options,
     };
     int r;

@@ -34,9 +34,12 @@ _replica_options()
         locks) echo --url --db --watch --count --token-file --json ;;
         sync)
             echo --db --collection --url --once --live --push-only --pull-only --token-file \
-                --dialect --on-conflict --rules --keys --filter --timeout --key --schema --json
+                --dialect --on-conflict --rules --keys --filter --timeout --key --schema --json \
+                --trace
             ;;
-        status | check | rejected) echo --db --json ;;
+        status) echo --db --all --json ;;
+        check) echo --db --json ;;
+        rejected) echo --db --all --collection --state --json ;;
         conflicts) echo --db --collection --id --keys --rule --replication --after --days --json ;;
         merge) echo --rules ;;
         history) echo --db --collection --json --keep ;;
@@ -94,11 +97,11 @@ _replica()
         help) mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur") ;;
         import | merge) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         index) mapfile -t COMPREPLY < <(compgen -W "create drop ls" -- "$cur") ;;
-        conflicts) mapfile -t COMPREPLY < <(compgen -W "list show restore" -- "$cur") ;;
+        conflicts) mapfile -t COMPREPLY < <(compgen -W "list show restore waiting ours theirs" -- "$cur") ;;
         schema)
             mapfile -t COMPREPLY < <(compgen -W "check validate" -- "$cur"; compgen -f -- "$cur")
             ;;
-        rejected) mapfile -t COMPREPLY < <(compgen -W "list retry discard" -- "$cur") ;;
+        rejected) mapfile -t COMPREPLY < <(compgen -W "list retry discard export" -- "$cur") ;;
     esac
 }
 
