@@ -4,11 +4,12 @@
 #include "base/os.h"
 
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 enum {
     SLOWEST = 1,        /* a body, or an answer, has more time: its bytes at so many per ms */
-    LOOK_MS = 1000,
+    LOOK_MS = 250,
     TELL_MS = 60000
 };
 
@@ -17,6 +18,8 @@ struct replica__deadline {
     struct replica__deadlines *of;
     int fd;
     bool moving;        /* a body, or an answer, is under way */
+    bool sends;         /* it is a body */
+    bool stuck;         /* at the last look: nothing was read of it, and there was more */
     int64_t from_ms;    /* since when */
     int64_t at_ms;      /* -1: none */
 };
@@ -96,8 +99,19 @@ void replica__deadline_head(struct MHD_Connection *conn)
 
     if (!one)
         return;
-    one->moving = false;
+    one->moving = one->sends = false;
     one->at_ms = now_ms() + one->of->patience_ms;
+}
+
+void replica__deadline_sends(struct MHD_Connection *conn, size_t moved)
+{
+    struct replica__deadline *one = of(conn);
+
+    replica__deadline_moved(conn, moved);
+    if (one) {
+        one->sends = true;
+        one->stuck = false;
+    }
 }
 
 void replica__deadline_moved(struct MHD_Connection *conn, size_t moved)
@@ -118,8 +132,18 @@ void replica__deadline_none(struct MHD_Connection *conn)
 
     if (!one)
         return;
-    one->moving = false;
+    one->moving = one->sends = false;
     one->at_ms = -1;
+}
+
+/* Between two looks libmicrohttpd has been run: what it reads at all, it has read. */
+static bool is_stuck(struct replica__deadline *one)
+{
+    int unread = 0;
+    bool before = one->stuck;
+
+    one->stuck = one->sends && ioctl(one->fd, FIONREAD, &unread) == 0 && unread > 0;
+    return before && one->stuck;
 }
 
 /* libmicrohttpd meets the end of what was shut down, and closes it. */
@@ -132,7 +156,7 @@ int64_t replica__deadlines_tick(struct replica__deadlines *d)
     if (now < d->look_at_ms)
         return d->look_at_ms - now;
     for (struct replica__deadline *one = d->first; one; one = one->next) {
-        if (one->at_ms < 0 || one->at_ms > now)
+        if (one->at_ms < 0 || (one->at_ms > now && !is_stuck(one)))
             continue;
         one->at_ms = -1;
         shutdown(one->fd, SHUT_RDWR);

@@ -2,7 +2,10 @@
  *
  * libmicrohttpd cuts who neither gives nor takes anything for that time.  Who gives a byte at a time
  * would keep its connection for ever, so each stage has a time of its own, which grows with what
- * was moved.  Streams have none: they are cut when they take nothing. */
+ * was moved.  Streams have none: they are cut when they take nothing.
+ *
+ * A body that libmicrohttpd does not read on, though there is more of it, is stuck in what it cannot
+ * parse (a chunk's head without end), and would keep it busy all the time: it is cut at once. */
 #ifndef SERVER_DEADLINE_H
 #define SERVER_DEADLINE_H
 
@@ -29,6 +32,7 @@ void replica__deadline_connection(void *cls, struct MHD_Connection *conn, void *
 /* A request's head must be there in time, from now on. */
 void replica__deadline_head(struct MHD_Connection *conn);
 /* It is there: so must its body be, or its answer be taken.  moved: bytes of it so far. */
+void replica__deadline_sends(struct MHD_Connection *conn, size_t moved);
 void replica__deadline_moved(struct MHD_Connection *conn, size_t moved);
 /* What comes now may last. */
 void replica__deadline_none(struct MHD_Connection *conn);

@@ -192,7 +192,7 @@ static void look_at_headers(struct replica__exchange *ex, const char *url, int64
 static enum MHD_Result take_body(struct replica__exchange *ex, const char *data, size_t len)
 {
     ex->taken += len;
-    replica__deadline_moved(ex->conn, ex->taken);
+    replica__deadline_sends(ex->conn, ex->taken);
     if (ex->answered) {
         ex->swallowed += len;
         return ex->swallowed > SWALLOW_MAX ? MHD_NO : MHD_YES;
@@ -364,7 +364,7 @@ static enum MHD_Result begin(struct replica__http *http, struct MHD_Connection *
         return MHD_NO;
     *con_cls = ex;
     length = announced(ex);
-    replica__deadline_moved(conn, 0);
+    replica__deadline_sends(conn, 0);
     look_at_headers(ex, url, length);
     /* Nobody wants the body: not sent, or too much to swallow; the connection ends with it. */
     if (ex->answered && (ex->last || (length != 0 && (length > SWALLOW_MAX ||
