@@ -238,6 +238,11 @@ REPLICA_INTERNAL int replica__lock_fences(struct replica__replication *repl,
 
 /* ---- feeds ----------------------------------------------------------------------- */
 
+/* What came, and could not be applied then for what this collection, its limits and its unique
+ * indexes asked, is wanted again if it could be now.  1: there was some, and its feeds are reset. */
+REPLICA_INTERNAL int replica__replication_mend(struct replica__replication *repl,
+                                               replica_error *err);
+
 /* A feed is what has one checkpoint and one push queue: all collections (one_feed), or each its
  * own.  Sets which; a change of mode forgets the checkpoints.  Returns the number of feeds. */
 REPLICA_INTERNAL int replica__replication_feeds(struct replica__replication *repl, bool one_feed,

@@ -198,6 +198,9 @@ void replica__pull_side_begin(struct replica__session *s, size_t feed)
     s->feed = feed;
     s->feeds[feed].wanted = false;
     s->last_page = false;
+    s->pages = s->empty_pages = 0;
+    replica__free(s->met);
+    s->met = NULL;
     replica__session_move(s, PULLING);
     if (s->feeds[feed].from_start) {
         if (replica__feed_reset(s->repl, feed, &error) < 0) {
@@ -292,6 +295,29 @@ static bool same_text(const char *a, const char *b)
     return (!a && !b) || (a && b && strcmp(a, b) == 0);
 }
 
+/* A server may have any number of pages, but not the same ones again and again: each checkpoint is
+ * compared with one that is kept, which moves on at each power of two.  And any number without a
+ * document may not be worth asking for. */
+#define MOST_EMPTY 10000
+
+static int watch_circle(struct replica__session *s, const struct arrived *page,
+                        replica_error *err)
+{
+    s->empty_pages = page->n > 0 ? 0 : s->empty_pages + 1;
+    if (s->empty_pages > MOST_EMPTY)
+        return replica__error_set(err, REPLICA_EHTTP, 200, "%d pages without a document",
+                                  MOST_EMPTY);
+    if (same_text(s->met, page->checkpoint))
+        return replica__error_set(err, REPLICA_EHTTP, 200,
+                                  "pages whose checkpoints go round in a circle");
+    s->pages++;
+    if (s->pages & (s->pages - 1))
+        return 0;
+    replica__free(s->met);
+    s->met = replica__strdup(page->checkpoint);
+    return s->met ? 0 : replica__enomem(err);
+}
+
 /* Does the page end the iteration?  A short page proves nothing; one that is empty and stays where
  * it was does.  A page with documents that does not move would come for ever. */
 static int judge_page(struct replica__session *s, const struct arrived *page, replica_error *err)
@@ -306,7 +332,7 @@ static int judge_page(struct replica__session *s, const struct arrived *page, re
         return replica__error_set(err, REPLICA_EHTTP, 200,
                                   "a page of %zu documents whose checkpoint does not move",
                                   page->n);
-    return 0;
+    return watch_circle(s, page, err);
 }
 
 void replica__pull_side_answer(struct replica__session *s, const replica_remote_page *page)

@@ -1,8 +1,8 @@
 /* Refusals of whole pages.
  *
  * A server without verdicts by row can only refuse a page: it is halved until the row is found.
- * When three rows in succession are refused alone and none was taken, the refusal is meant for
- * everything: pushing pauses, and nothing is rejected. */
+ * While nothing was taken the first row is asked about alone: when three in succession are refused
+ * so, the refusal is meant for everything: pushing pauses, and nothing is rejected. */
 #include "replicator/push_side.h"
 
 #include <stdio.h>
@@ -71,7 +71,7 @@ static void suspect_row(struct replica__session *s, const replica_error *error)
         replica__session_log(s, REPLICA_LOG_WARNING,
                              "the server refuses every document: pushing pauses");
         s->dirty = true;
-        replica__session_halt(s, error);
+        replica__session_halt_refused(s, error);
         return;
     }
     if (judge_alone(s, &s->sent, s->feed, REPLICA_VERDICT_LATER, 0, NULL) < 0)
@@ -86,6 +86,7 @@ static void suspect_row(struct replica__session *s, const replica_error *error)
 static void refused_alone(struct replica__session *s, const replica_error *error)
 {
     s->searching = false;
+    s->halved = 0;
     if (!s->told_apart && error->code != REPLICA_ELIMIT) {
         suspect_row(s, error);
         return;
@@ -96,6 +97,20 @@ static void refused_alone(struct replica__session *s, const replica_error *error
     if (judge_alone(s, &s->sent, s->feed, REPLICA_VERDICT_REFUSED, error->detail,
                     error->message) >= 0)
         replica__push_page_free(&s->sent);
+}
+
+static void search(struct replica__session *s, bool too_large)
+{
+    s->push_rows = s->sent.n / 2;
+    if (too_large) {
+        s->push_most = s->push_rows; /* what was too large once is too large again */
+        return;
+    }
+    s->searching = true;
+    if (s->told_apart)
+        return;
+    s->halved = s->push_rows;
+    s->push_rows = 1;
 }
 
 void replica__push_side_failed(struct replica__session *s, const replica_error *error,
@@ -111,14 +126,9 @@ void replica__push_side_failed(struct replica__session *s, const replica_error *
     }
     s->busy = true;
     if (s->sent.units > 1) {
-        s->push_rows = s->sent.n / 2;
-        if (too_large)
-            s->push_most = s->push_rows; /* what was too large once is too large again */
-        else
-            s->searching = true;
-        replica__session_log(s, REPLICA_LOG_INFO,
-                             "a push of %zu rows was %s: halved to %zu", s->sent.n,
-                             too_large ? "too large" : "refused", s->push_rows);
+        search(s, too_large);
+        replica__session_log(s, REPLICA_LOG_INFO, "a push of %zu rows was %s: %zu go next",
+                             s->sent.n, too_large ? "too large" : "refused", s->push_rows);
         replica__push_begin_anew(s);
     } else {
         refused_alone(s, error);

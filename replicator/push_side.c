@@ -174,6 +174,7 @@ void replica__push_side_begin(struct replica__session *s)
 {
     s->with_later = replica__session_clock(s) >= s->later_at;
     s->delayed = s->told_apart = s->searching = s->counted = false;
+    s->halved = 0;
     if (s->with_later)
         s->later_at = 0;
     replica__session_move(s, PUSHING);
@@ -297,8 +298,8 @@ static void end_pass(struct replica__session *s)
         return;
     s->dirty |= replica__push_waited(s->repl);
     if (s->delayed) {
-        int64_t soonest = replica__session_clock(s) +
-                          replica__retry_delay(++s->delays, world->random(world->ctx), 100);
+        int64_t soonest = replica__session_clock(s) + 100 +
+                          replica__retry_delay(++s->delays, world->random(world->ctx), 0);
 
         if (s->later_at < soonest)
             s->later_at = soonest;

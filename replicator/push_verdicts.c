@@ -196,11 +196,43 @@ static void tell_judged(struct replica__session *s)
     replica__session_touch(s);
 }
 
+/* So many rows at once, each of which may not be written by us, and none that may: it is not they
+ * that are refused, but we. */
+#define EVERYTHING 10
+
+static bool refuses_everything(const struct replica__session *s)
+{
+    if (s->told_apart || s->judged.n < EVERYTHING)
+        return false;
+    for (size_t i = 0; i < s->judged.n; i++) {
+        const struct replica__verdict *v = &s->verdicts.verdicts[i];
+
+        if (v->verdict != REPLICA_VERDICT_REFUSED || v->code != 403)
+            return false;
+    }
+    return true;
+}
+
+static void pause_refused(struct replica__session *s)
+{
+    const char *reason = s->verdicts.verdicts[0].reason;
+    replica_error error = { .offset = -1 };
+
+    replica__error_set(&error, REPLICA_EHTTP, 403, "403: the server refuses every document%s%s",
+                       reason ? ": " : "", reason ? reason : "");
+    s->dirty = true;
+    replica__session_halt_refused(s, &error);
+}
+
 void replica__push_apply_verdicts(struct replica__session *s)
 {
     replica_error error = { .offset = -1 };
     int r;
 
+    if (refuses_everything(s)) {
+        pause_refused(s);
+        return;
+    }
     recognise_own(s);
     r = replica__push_apply(s->repl, s->feed, &s->judged, s->verdicts.verdicts,
                             s->verdicts.incarnation, replica__push_moved_checkpoint(s), &error);
@@ -214,8 +246,11 @@ void replica__push_apply_verdicts(struct replica__session *s)
     s->has_verdicts = false;
     if (s->told_apart && replica__push_reject_suspects(s) < 0)
         return;
-    if (!s->searching)
+    if (s->halved)
+        s->push_rows = s->halved; /* it was not meant for everything: the rest is searched */
+    else if (!s->searching)
         s->push_rows = s->push_most;
+    s->halved = 0;
 }
 
 void replica__push_side_answer(struct replica__session *s, const replica_remote_verdicts *answer)

@@ -32,6 +32,7 @@ static const struct {
  * this is for one that has not. */
 #define WATCHDOG_MS (5 * 60 * 1000)
 /* Work that nobody does is looked for after so long. */
+#define UNAPPLIED_MS 10000 /* between two looks at what could not be applied */
 #define STUCK_MS 30000
 /* Without a stream the server is asked so often. */
 #define POLL_MS 30000
@@ -126,6 +127,13 @@ void replica__session_halt(struct replica__session *s, const replica_error *erro
     replica__session_stop_work(s);
     s->wait_until = 0;
     replica__session_move(s, PAUSED);
+}
+
+void replica__session_halt_refused(struct replica__session *s, const replica_error *error)
+{
+    replica__session_halt(s, error);
+    if (s->o.live && s->state == PAUSED)
+        s->wait_until = replica__session_clock(s) + REPLICA__RETRY_CAP_MS;
 }
 
 static bool is_about_version(const replica_error *error)
@@ -397,11 +405,31 @@ void replica__session_want_all(struct replica__session *s)
         s->feeds[i].wanted = true;
 }
 
+/* What came and could not be applied is wanted again once the cause is gone: at a start, and now
+ * and then where something has changed.  false: it has failed. */
+static bool look_at_unapplied(struct replica__session *s)
+{
+    replica_error error = { .offset = -1 };
+    int r;
+
+    if (!s->look_at_unapplied || replica__session_clock(s) < s->unapplied_at)
+        return true;
+    s->look_at_unapplied = false;
+    s->unapplied_at = replica__session_clock(s) + UNAPPLIED_MS;
+    r = replica__replication_mend(s->repl, &error);
+    s->look_at_feeds |= r > 0;
+    if (r < 0)
+        replica__session_failed(s, &error, 0);
+    return r >= 0;
+}
+
 /* What was set aside and is wanted again is fetched from the beginning.  false: it has failed. */
 static bool heed_resets(struct replica__session *s)
 {
     replica_error error = { .offset = -1 };
 
+    if (!look_at_unapplied(s))
+        return false;
     if (!s->look_at_feeds)
         return true;
     for (size_t i = 0; s->o.pull && i < s->feed_count; i++) {
@@ -490,8 +518,11 @@ static bool step_state(struct replica__session *s)
         if (replica__session_clock(s) >= s->wait_until)
             replica__session_move(s, s->greeted ? IDLE : HELLO);
         break;
-    case STANDBY:
     case PAUSED:
+        if (s->wait_until && replica__session_clock(s) >= s->wait_until)
+            replica__session_pause(s, false);
+        break;
+    case STANDBY:
     case DONE:
     case SESSION_STATES:
         break;
@@ -555,8 +586,10 @@ static int64_t next_deed(const struct replica__session *s)
 
     if (s->state == STANDBY)
         next = earlier(next, s->look_at > 0 ? s->look_at : 1); /* at once */
-    if (s->state == WAITING)
+    if (s->state == WAITING || s->state == PAUSED)
         next = earlier(next, s->wait_until);
+    if (s->state == IDLE && s->look_at_unapplied)
+        next = earlier(next, s->unapplied_at > 0 ? s->unapplied_at : 1);
     if (s->state == IDLE && s->o.push)
         next = earlier(next, s->later_at);
     if (s->state == IDLE && s->o.live && !s->status.streaming)

@@ -14,6 +14,7 @@ void replica__session_changed(struct replica__session *s)
     s->dirty = true;
     s->unsettled = true; /* a document that was set aside may have been let in again */
     s->look_at_lease = s->look_at_feeds = s->look_at_events = s->look_at_locks = true;
+    s->look_at_unapplied = true;
     s->look_at = s->state == STANDBY ? replica__session_clock(s) : s->look_at;
     if (s->status.in_sync) {
         s->status.in_sync = 0;
@@ -30,7 +31,10 @@ void replica__session_pause(struct replica__session *s, bool paused)
         replica__event_side_stop(s);
         replica__stream_side_stop(s);
         replica__session_move(s, PAUSED);
+    } else if (paused) {
+        s->wait_until = 0; /* from now on by the program */
     } else if (!paused && s->state == PAUSED) {
+        s->wait_until = 0;
         replica__session_succeeded(s);
         replica__session_want_all(s);
         s->look_at = replica__session_clock(s);
@@ -212,7 +216,7 @@ void replica_call_hello(replica_call *call, unsigned features)
         if (!replica__pull_side_confirm(s, i))
             return;
     }
-    s->greeted = true;
+    s->greeted = s->look_at_unapplied = true;
     replica__session_succeeded(s);
     replica__session_want_all(s);
     s->dirty = s->unsettled = true;
@@ -292,6 +296,7 @@ void replica__session_free(struct replica__session *s)
     replica__replication_close(s->repl);
     free_feeds(s);
     replica__free(s->listened);
+    replica__free(s->met);
     replica__free(s->keys);
     replica__free(s->filter);
     replica__free(s->named);

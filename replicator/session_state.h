@@ -118,6 +118,8 @@ struct replica__session {
     int64_t look_at;        /* STANDBY: when to look whether the lease is free */
     bool resync;            /* was told before the server was greeted */
     bool look_at_feeds;     /* somebody may have reset them */
+    bool look_at_unapplied; /* what could not be applied may be applied now, */
+    int64_t unapplied_at;   /* but not before this */
     bool look_at_lease;     /* somebody may have taken the lease, or asked something */
     int64_t asked, answered; /* of those who wait: see lease_side.c */
     int64_t ticket;         /* STANDBY: what was asked of who replicates; 0: nothing */
@@ -136,6 +138,8 @@ struct replica__session {
     struct arrived page;    /* came, and is applied in the next step */
     bool has_page;
     char *asked_from;       /* checkpoint of the pull that is out */
+    size_t pages, empty_pages; /* of this iteration; empty ones in succession */
+    char *met;              /* a checkpoint of this iteration; coming again it is a circle */
     bool last_page;         /* the page that came ends the iteration */
     struct walk *walk;      /* reconcile_side.c; NULL: nothing is being compared */
     replica_call range;     /* what it asks */
@@ -151,6 +155,7 @@ struct replica__session {
     bool has_verdicts;
     struct replica__lowering *lowering; /* the page that is taken down to the server's version */
     bool searching;         /* a page was refused: halving until the row is found */
+    size_t halved;          /* its half, while a row is asked about alone; 0: none is */
     struct {                /* bundles whose members go one by one, as last met */
         uint64_t name;
         int rows;
@@ -190,7 +195,7 @@ struct replica__session {
     struct replica__asking *asking;
     int failures;           /* in a row */
     int64_t network_at;     /* the network's return is not heeded before */
-    int64_t wait_until;     /* WAITING; PAUSED by a refusal: 0 */
+    int64_t wait_until;     /* WAITING; PAUSED: 0, or when to try again */
     int64_t stuck_at;       /* when work that does not move is looked for; 0: there is none */
     int64_t poll_at;        /* ask the server without being told */
     replica_sync_status status;
@@ -208,6 +213,8 @@ void replica__session_failed(struct replica__session *s, const replica_error *er
 void replica__session_stop_work(struct replica__session *s);
 void replica__session_want_all(struct replica__session *s); /* pull every feed */
 void replica__session_note_error(struct replica__session *s, const replica_error *error);
+/* The endpoint refuses everything: pause with this error, and try again after a long while. */
+void replica__session_halt_refused(struct replica__session *s, const replica_error *error);
 /* The program must mend this: pause with this error. */
 void replica__session_halt(struct replica__session *s, const replica_error *error);
 void replica__session_succeeded(

@@ -230,7 +230,9 @@ void replica__stream_side_failed(struct replica__session *s, size_t i, const rep
     const struct replica__world *world = replica__db_world(s->db);
     struct feed *feed = &s->feeds[i];
 
-    replica__session_log(s, REPLICA_LOG_INFO, "stream: %s", error->message);
+    replica__session_log(s, REPLICA_LOG_INFO, "stream: %s (%s)", error->message, error->where);
+    if (s->hooks->error && error->code != REPLICA_ENET && error->code != REPLICA_ETIMEOUT)
+        s->hooks->error(s->hooks->ctx, error); /* no end of a connection, but an answer */
     feed->streaming = false;
     feed->stream_failures++;
     feed->stream_at = replica__session_clock(s) + replica__retry_delay(feed->stream_failures,
