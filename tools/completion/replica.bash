@@ -46,7 +46,7 @@ _replica_options()
         purge) echo --db --collection --older --idle ;;
         schema) echo --schema --all --formats --collection --registry ;;
         serve)
-            echo --db --listen --token-file --jwt-key --jwks --key --schema --rules --log --max-body \
+            echo --db --listen --token-file --jwt-key --jwks --key --schema --rules --rules-file --log --max-body \
                 --max-streams --patience --allow-remote --full-sync
             ;;
     esac
@@ -67,7 +67,7 @@ _replica()
         return
     fi
     case $prev in
-        --db | --token-file | --jwt-key | --jwks | --schema | --registry)
+        --db | --token-file | --jwt-key | --jwks | --rules-file | --schema | --registry)
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             return
             ;;
