@@ -48,6 +48,22 @@ struct replica__feed_options {
     struct replica__feed_bundles *bundles;
 };
 
+/* A part of a collection in the order of keys. */
+struct replica__walk {
+    const char *after; /* keys behind this one; NULL: all ... */
+    const char *to;    /* ... up to this one; NULL: to the last */
+    const char *keys;  /* only those that match this pattern; NULL: all */
+    const struct replica__eye *eye; /* who reads: what it does not see shown is passed over */
+    bool texts;        /* they are emitted, too */
+};
+
+/* Where a purge in slices is; zero: at its beginning. */
+struct replica__purge {
+    int64_t coll, after; /* the collection, and what was looked at in it */
+    bool was;            /* what access rules read of it is at turn, and no tombstones */
+    int64_t count;       /* documents that went */
+};
+
 /* A write of a client's, as the store is about to make it. */
 struct replica__guarded {
     size_t row;      /* of the push */

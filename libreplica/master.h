@@ -72,13 +72,6 @@ REPLICA_INTERNAL int replica__master_remaining(replica_db *db, replica_collectio
 
 /* ---- reading by keys ------------------------------------------------------------- */
 
-struct replica__walk {
-    const char *after; /* keys behind this one; NULL: all ... */
-    const char *to;    /* ... up to this one; NULL: to the last */
-    const char *keys;  /* only those that match this pattern; NULL: all */
-    const struct replica__eye *eye; /* who reads: what it does not see shown is passed over */
-    bool texts;        /* they are emitted, too */
-};
 /* emit the live documents of coll that the feed shows, in the order of keys (bytes): key and
  * sequence number, and the text where it was asked for.  A call looks at a bounded number.
  * 1: the end was reached.  0: it goes on behind the key in ret_to, which holds the last one that
@@ -102,12 +95,6 @@ REPLICA_INTERNAL int replica__master_documents(replica_db *db, replica_collectio
 REPLICA_INTERNAL int replica__master_horizon(replica_db *db, replica_collection *coll,
                                              int64_t *ret_horizon, replica_error *err);
 
-/* Where a purge in slices is; zero: at its beginning. */
-struct replica__purge {
-    int64_t coll, after; /* the collection, and what was looked at in it */
-    bool was;            /* what access rules read of it is at turn, and no tombstones */
-    int64_t count;       /* documents that went */
-};
 /* As replica_purge() of all collections, for some milliseconds.  1: there is more; 0: done. */
 REPLICA_INTERNAL int replica__master_purge(replica_db *db, int64_t older_ms,
                                            struct replica__purge *at, replica_error *err);

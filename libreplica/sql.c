@@ -141,12 +141,21 @@ static const char *const texts[] = {
         "SELECT " DOC_COLUMNS " FROM doc WHERE coll = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
     [REPLICA__SQL_DOC_FEED_KEYS] =
         "SELECT seq, number FROM doc WHERE coll = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
+    /* Without tombstones up to ?4: the index alone tells. */
+    [REPLICA__SQL_DOC_FRESH] =
+        "SELECT " DOC_COLUMNS " FROM doc WHERE coll = ?1 AND seq > ?2"
+        " AND (flags & 1 = 0 OR seq > ?4) ORDER BY seq LIMIT ?3",
+    [REPLICA__SQL_DOC_FRESH_KEYS] =
+        "SELECT seq, number FROM doc WHERE coll = ?1 AND seq > ?2"
+        " AND (flags & 1 = 0 OR seq > ?4) ORDER BY seq LIMIT ?3",
     [REPLICA__SQL_DOC_FEED_OF_KEYS] =
         "SELECT seq, number FROM doc WHERE coll = ?1 AND seq > ?2 AND seq <= ?4"
-        " AND replica_in_keys(?5, id) ORDER BY seq LIMIT ?3",
-    [REPLICA__SQL_DOC_FEED_COUNT] = "SELECT count(*) FROM doc WHERE coll = ?1 AND seq > ?2",
+        " AND (flags & 1 = 0 OR seq > ?6) AND replica_in_keys(?5, id) ORDER BY seq LIMIT ?3",
+    [REPLICA__SQL_DOC_FEED_COUNT] =
+        "SELECT count(*) FROM doc WHERE coll = ?1 AND seq > ?2 AND (flags & 1 = 0 OR seq > ?3)",
     [REPLICA__SQL_DOC_FEED_RISEN] =
-        "SELECT count(*) FROM doc d WHERE coll = ?1 AND seq > ?2 AND " RISEN("?3"),
+        "SELECT count(*) FROM doc d WHERE coll = ?1 AND seq > ?2"
+        " AND (flags & 1 = 0 OR seq > ?3) AND " RISEN("?4"),
     [REPLICA__SQL_RANGE_KEYS] =
         "SELECT id, seq, flags, version FROM doc WHERE coll = ?1 AND id >= ?2 ORDER BY id",
     [REPLICA__SQL_RANGE_TEXTS] =

@@ -12,8 +12,9 @@ struct looks { /* that are left */
 };
 static const struct looks most_looks = { 4000, 16 << 20 };
 
-static int count_all(replica_db *db, const replica_collection *coll, int64_t since,
-                     int64_t *ret_count, replica_error *err)
+static int count_all(replica_db *db, const replica_collection *coll,
+                     const struct replica__feed_options *o, int64_t *ret_count,
+                     replica_error *err)
 {
     bool older = coll->unmigrated >= 0; /* the index alone does not tell them apart */
     REPLICA_STMT stmt = NULL;
@@ -24,9 +25,10 @@ static int count_all(replica_db *db, const replica_collection *coll, int64_t sin
     if (r < 0)
         return r;
     if (older)
-        replica__bind_int(stmt, 3, coll->version, &rc);
+        replica__bind_int(stmt, 4, coll->version, &rc);
     replica__bind_int(stmt, 1, coll->number, &rc);
-    replica__bind_int(stmt, 2, since, &rc);
+    replica__bind_int(stmt, 2, o->since, &rc);
+    replica__bind_int(stmt, 3, o->fresh, &rc);
     r = replica__sql_step(db, stmt, rc, err);
     *ret_count = r > 0 ? sqlite3_column_int64(stmt, 0) : 0;
     return r < 0 ? r : 0;
@@ -80,7 +82,7 @@ int replica__master_remaining(replica_db *db, replica_collection *const *colls, 
         int64_t count = 0;
 
         r = look ? count_seen(&sight, i, &left, &count, err)
-                 : count_all(db, colls[i], options->since, &count, err);
+                 : count_all(db, colls[i], options, &count, err);
         if (look && r == 0) {
             *ret_remaining = -1;
             return 0;

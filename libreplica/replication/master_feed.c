@@ -138,13 +138,17 @@ static int read_one(struct reading *reading, replica_error *err)
     REPLICA_STMT stmt = NULL;
     size_t looks = most_looks(reading), n = 0;
     int rc = SQLITE_OK;
-    int r = replica__sql_get(reading->db, REPLICA__SQL_DOC_FEED, &stmt, err);
+    bool fresh = reading->o->fresh > reading->o->since;
+    int r = replica__sql_get(reading->db, fresh ? REPLICA__SQL_DOC_FRESH : REPLICA__SQL_DOC_FEED,
+                             &stmt, err);
 
     if (r < 0)
         return r;
     replica__bind_int(stmt, 1, reading->colls[0]->number, &rc);
     replica__bind_int(stmt, 2, reading->o->since, &rc);
     replica__bind_int(stmt, 3, (int64_t)looks + 1, &rc);
+    if (fresh)
+        replica__bind_int(stmt, 4, reading->o->fresh, &rc);
     while ((r = replica__sql_step(reading->db, stmt, rc, err)) > 0) {
         struct replica__row row;
 
@@ -161,6 +165,27 @@ static int read_one(struct reading *reading, replica_error *err)
     return r < 0 ? r : 1;
 }
 
+/* Which statement tells the keys of a collection, and what it wants to know besides. */
+static int find_keys(const struct reading *reading, sqlite3_stmt **ret_stmt, int *rc,
+                     replica_error *err)
+{
+    const struct replica__feed_options *o = reading->o;
+    int64_t until = reading->until ? reading->until : INT64_MAX;
+    enum replica__sql which = o->keys    ? REPLICA__SQL_DOC_FEED_OF_KEYS
+                              : o->fresh ? REPLICA__SQL_DOC_FRESH_KEYS
+                                         : REPLICA__SQL_DOC_FEED_KEYS;
+    int r = replica__sql_get(reading->db, which, ret_stmt, err);
+
+    if (r < 0 || (!o->keys && !o->fresh))
+        return r;
+    replica__bind_int(*ret_stmt, 4, o->keys ? until : o->fresh, rc);
+    if (!o->keys)
+        return 0;
+    replica__bind_text(*ret_stmt, 5, o->keys, REPLICA_NUL, rc);
+    replica__bind_int(*ret_stmt, 6, o->fresh, rc);
+    return 0;
+}
+
 /* Several, or those of a pattern: at most `rows` keys of each, then in order. */
 static int read_keys(const struct reading *reading, int64_t since, size_t rows,
                      struct replica__feed_key **ret_keys, size_t *ret_count, replica_error *err)
@@ -171,18 +196,12 @@ static int read_keys(const struct reading *reading, int64_t since, size_t rows,
     for (size_t i = 0; i < reading->n; i++) {
         REPLICA_STMT stmt = NULL;
         int rc = SQLITE_OK;
-        int r = replica__sql_get(reading->db,
-                                 reading->o->keys ? REPLICA__SQL_DOC_FEED_OF_KEYS
-                                                  : REPLICA__SQL_DOC_FEED_KEYS, &stmt, err);
+        int r = find_keys(reading, &stmt, &rc, err);
 
         if (r >= 0) {
             replica__bind_int(stmt, 1, reading->colls[i]->number, &rc);
             replica__bind_int(stmt, 2, since, &rc);
             replica__bind_int(stmt, 3, (int64_t)rows + 1, &rc);
-        }
-        if (r >= 0 && reading->o->keys) {
-            replica__bind_int(stmt, 4, reading->until ? reading->until : INT64_MAX, &rc);
-            replica__bind_text(stmt, 5, reading->o->keys, REPLICA_NUL, &rc);
         }
         while (r >= 0 && (r = replica__sql_step(reading->db, stmt, rc, err)) > 0) {
             if (count == room) {

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "tools/server/range.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -156,6 +157,8 @@ int replica__pages_more(struct replica__cursor *c, struct replica__buf *out, rep
             c->since = last; /* what is hidden is passed */
         r = r == 0;          /* go on: the end was not reached */
     }
+    if (c->asked > 0 && replica__range_missed(c->service, &c->target, 1, c->asked, err) != 0)
+        return replica__error_set(err, REPLICA_EHTTP, 409, "deletions in the page were purged");
     if (r == 0 || c->left == 0) {
         r = make_whole(c, &part, err);
         if (r < 0)

@@ -5,6 +5,7 @@
 #include "tools/server/page.h"
 
 #include "base/error.h"
+#include "tools/server/range.h"
 
 #include <string.h>
 
@@ -112,6 +113,7 @@ static int read_page(struct replica__service *service, struct reading *reading, 
         .rows = page->rows,
         .keys = page->view->keys,
         .eye = replica__view_eye(&eye, page->view, page->targets, found->place),
+        .fresh = page->fresh,
     };
     int r;
 
@@ -126,7 +128,9 @@ static int read_page(struct replica__service *service, struct reading *reading, 
     if (r < 0)
         return r == REPLICA_ENOMEM ? replica__enomem(err) : r;
     page->at_head = r > 0;
-    return 0;
+    /* As of now, so that no purge came in between. */
+    r = replica__range_missed(service, page->targets, page->n, page->since, err);
+    return r > 0 ? 409 : r;
 }
 
 /* ---- our dialect ----------------------------------------------------------------- */
@@ -166,9 +170,9 @@ static void add_replica(struct reading *r, const struct replica__storage_doc *do
     replica__buf_add(r->documents, doc->json, doc->len);
 }
 
-static uint64_t colls_key(const struct found *found)
+static uint64_t colls_key(const struct found *found, int64_t fresh)
 {
-    uint64_t key = found->n;
+    uint64_t key = found->n ^ (uint64_t)fresh << 8;
 
     for (size_t i = 0; i < found->n; i++)
         key = (key ^ (uint64_t)(uintptr_t)found->colls[i]) * 0x100000001b3u;
@@ -186,8 +190,9 @@ static int count_rest(struct replica__service *service, const struct replica__pa
         .since = page->last,
         .keys = page->view->keys,
         .eye = replica__view_eye(&eye, page->view, page->targets, found->place),
+        .fresh = page->fresh,
     };
-    uint64_t key = colls_key(found);
+    uint64_t key = colls_key(found, page->fresh);
     struct replica__counted *entry;
     int64_t count = -1;
 
@@ -300,7 +305,7 @@ int replica__page_rxdb(struct replica__service *service, struct replica__page *p
         return r;
     replica__buf_str(out, "{\"documents\":[");
     r = read_page(service, &reading, head, err);
-    if (r < 0)
+    if (r != 0)
         return r;
     memcpy(place.id, service->incarnation, sizeof(place.id));
     memcpy(place.view, page->view->place, sizeof(place.view));

@@ -13,6 +13,7 @@ struct replica__page {
     struct replica__target *targets;
     size_t n;
     const struct replica__view *view;
+    int64_t fresh;                 /* tombstones up to this number are left out */
     int64_t since;                 /* read on from here ... */
     struct replica__place follows; /* ... which is this for the client */
     size_t rows;
@@ -25,7 +26,7 @@ struct replica__page {
 };
 
 /* A page of our dialect, appended to out.  0; 404, 426: a collection has another version by now;
- * < 0 failed. */
+ * 409: deletions behind `since` were purged; < 0 failed. */
 int replica__page_replica(struct replica__service *service, struct replica__page *page,
                           struct replica__buf *out, replica_error *err);
 /* The same in RxDB's dialect, of one collection. */

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "tools/server/page.h"
+#include "tools/server/range.h"
 #include "tools/server/push_rows.h"
 
 #include <string.h>
@@ -278,6 +279,11 @@ static int nothing_behind(struct replica__push *p, const struct replica__place *
     r = s->ops->head(s, ret_head, err);
     if (r == 0 && n > 0 && *ret_head > place->lwt)
         r = s->ops->remaining(s, colls, n, &behind, &remaining, err);
+    if (r >= 0 && remaining == 0) { /* there may have been what is purged by now */
+        r = replica__range_missed(p->service, p->targets, p->wire.collection_count, place->lwt,
+                                  err);
+        remaining = r;
+    }
     return r < 0 ? r : remaining == 0;
 }
 

@@ -333,7 +333,8 @@ bool replica__push_judge(struct replica__push *p, struct replica__reply *reply)
     const struct replica__guard guard = { judge, shows, p };
     const struct replica__pusher by = { .stock = p->stock,
                                         .client = keep(p, p->wire.client),
-                                        .guard = p->view.rights ? &guard : NULL };
+                                        .guard = p->view.rights ? &guard : NULL,
+                                        .undated = !p->stock && p->wire.checkpoint_lwt == 0 };
     replica_error err = { 0 };
     int r = 0;
 

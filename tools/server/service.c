@@ -8,6 +8,7 @@
 #include "tools/server/lock.h"
 #include "tools/server/page.h"
 #include "tools/server/push.h"
+#include "tools/server/range.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -99,7 +100,7 @@ void replica__reply_free(struct replica__reply *reply)
 /* ---- routes ---------------------------------------------------------------------- */
 
 enum what {
-    HELLO, PULL, PUSH, STREAM, EMIT, LOCK, UNLOCK, LOCKS, DOCUMENT,
+    HELLO, PULL, PUSH, STREAM, EMIT, LOCK, UNLOCK, LOCKS, DIGESTS, IDS, DOCUMENTS, DOCUMENT,
     RXDB_PULL, RXDB_PUSH, RXDB_STREAM,
     NOWHERE
 };
@@ -114,6 +115,8 @@ static const struct {
     { "emit", EMIT, "POST" },
     { "lock", LOCK, "POST" },          { "unlock", UNLOCK, "POST" },
     { "locks", LOCKS, "POST" },
+    { "digests", DIGESTS, "POST" },     { "ids", IDS, "POST" },
+    { "documents", DOCUMENTS, "POST" },
     { "pull", RXDB_PULL, "GET" },       { "push", RXDB_PUSH, "POST" },
     { "pullStream", RXDB_STREAM, "GET" },
 };
@@ -168,6 +171,7 @@ static const char *const uses[] = {
     "filter",
     "keys",
     "locks",
+    "ranges",
 #ifdef REPLICA_HAVE_ZSTD
     "zstd",
 #endif
@@ -284,6 +288,7 @@ static void answer_hello(struct replica__service *service, const struct replica_
     REPLICA_VIEW view = { 0 };
     struct replica__buf *out = &reply->body;
     replica_error err = { 0 };
+    int64_t horizon = 0;
 
     if (!replica__view_make(service, &view, NULL, NULL, 0, request->who, reply))
         return;
@@ -293,6 +298,12 @@ static void answer_hello(struct replica__service *service, const struct replica_
         replica__buf_printf(out, "%s\"%s\"", i ? "," : "", uses[i]);
     replica__buf_printf(out, "],\"incarnation\":\"%s\",\"heartbeat\":%d", service->incarnation,
                         REPLICA__HEARTBEAT_MS / 1000);
+    if (service->storage->ops->horizon(service->storage, NULL, &horizon, &err) < 0) {
+        replica__reply_failure(reply, &err);
+        return;
+    }
+    if (horizon > 0)
+        replica__buf_str(out, ",\"purged\":true");
     if (add_rules(service, &view, out, &err) < 0) {
         replica__reply_failure(reply, &err);
         return;
@@ -326,9 +337,10 @@ static bool is_text(const char *text)
 }
 
 /* Where a stock client's checkpoint is on our timeline, and in this view; elsewhere it is the
- * beginning. */
-static int stock_since(struct replica__service *service, const struct replica__view *view,
-                       const char *id, const char *lwt, int64_t *ret_since, replica_error *err)
+ * beginning, and so it is where deletions behind it were purged. */
+static int stock_since(struct replica__service *service, const struct replica__target *target,
+                       const struct replica__view *view, const char *id, const char *lwt,
+                       int64_t *ret_since, replica_error *err)
 {
     struct replica__place place = { .lwt = 0 };
     struct replica__place common;
@@ -338,6 +350,10 @@ static int stock_since(struct replica__service *service, const struct replica__v
         replica__number_parse(lwt, &place.lwt))
         r = replica__place_known(service, &place, &common, err);
     *ret_since = r > 0 ? place.lwt : 0;
+    if (r >= 0)
+        r = replica__range_missed(service, target, 1, *ret_since, err);
+    if (r > 0)
+        *ret_since = 0;
     return r < 0 ? r : 0;
 }
 
@@ -374,7 +390,7 @@ static void answer_rxdb_pull(struct replica__service *service,
     id = id ? id : "";
     lwt = lwt && *lwt ? lwt : "0";
     reply->no_store = true;
-    r = stock_since(service, &view, id, lwt, &since, &err);
+    r = stock_since(service, target, &view, id, lwt, &since, &err);
     if (r == 0)
         r = replica__pages_open(service, target, id, lwt, since, (size_t)rows, &view,
                                 &reply->cursor, &err);
@@ -397,6 +413,26 @@ static bool read_limit(const struct replica__request *request, const char *name,
     return true;
 }
 
+/* Tombstones up to which number are of no use to who asks; 0 stands for the head.  false:
+ * answered. */
+static bool read_fresh(struct replica__service *service, const struct replica__request *request,
+                       int64_t *ret_fresh, struct replica__reply *reply)
+{
+    const char *text = replica__param(request, "fresh");
+    replica_error err = { 0 };
+
+    if (!text)
+        return true;
+    if (!replica__number_parse(text, ret_fresh)) {
+        replica__reply_error(reply, 400, "request", "fresh is no sequence number");
+        return false;
+    }
+    if (*ret_fresh > 0 || service->storage->ops->head(service->storage, ret_fresh, &err) == 0)
+        return true;
+    replica__reply_failure(reply, &err);
+    return false;
+}
+
 static void answer_pull(struct replica__service *service, const struct replica__request *request,
                         struct replica__reply *reply)
 {
@@ -408,7 +444,8 @@ static void answer_pull(struct replica__service *service, const struct replica__
 
     if (!replica__asked_feed(service, request, targets, &page.n, &page.follows, reply) ||
         !read_limit(request, "rows", service->options.rows, &page.rows, reply) ||
-        !read_limit(request, "bytes", service->options.bytes, &page.bytes, reply))
+        !read_limit(request, "bytes", service->options.bytes, &page.bytes, reply) ||
+        !read_fresh(service, request, &page.fresh, reply))
         return;
     if (!replica__view_asked(service, request, &view, reply) ||
         !replica__view_place(&view, targets, page.n, &page.follows, reply))
@@ -418,7 +455,9 @@ static void answer_pull(struct replica__service *service, const struct replica__
     reply->type = REPLICA__REPLY_REPLICA;
     reply->no_store = true;
     r = replica__page_replica(service, &page, &reply->body, &err);
-    if (r < 0)
+    if (r == 409)
+        replica__reply_reconcile(reply, "horizon");
+    else if (r < 0)
         replica__reply_failure(reply, &err);
 }
 
@@ -443,6 +482,9 @@ void replica__service_answer(struct replica__service *service,
     case LOCK: replica__lock_answer(service, request, reply); break;
     case UNLOCK: replica__unlock_answer(service, request, reply); break;
     case LOCKS: replica__locks_answer(service, request, reply); break;
+    case DIGESTS: replica__digests_answer(service, request, reply); break;
+    case IDS: replica__ids_answer(service, request, reply); break;
+    case DOCUMENTS: replica__documents_answer(service, request, reply); break;
     case DOCUMENT:
         replica__document_answer(service, request, &route.target, route.key, reply);
         break;

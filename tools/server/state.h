@@ -49,7 +49,7 @@ int replica__place_known(struct replica__service *service, const struct replica_
 
 /* How many documents lie behind a place of the feed: known for as long as the head stays. */
 struct replica__counted {
-    uint64_t key; /* of the collections */
+    uint64_t key; /* of the collections, and without which tombstones */
     int64_t since;
     int64_t head;
     int64_t count;

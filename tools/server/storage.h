@@ -19,6 +19,7 @@ struct replica__storage_coll; /* a collection of a storage */
 /* A state that a storage hands out.  Borrowed: for the call of emit, or until release. */
 struct replica__storage_doc {
     size_t collection;  /* index into the collections that were asked for */
+    const char *id;     /* its key; NULL where it is not told, in a push */
     const char *json;
     size_t len;
     bool deleted;
@@ -127,6 +128,20 @@ struct replica__storage_ops {
     int (*remaining)(struct replica__storage *s, struct replica__storage_coll *const *colls,
                      size_t n, const struct replica__feed_options *options,
                      int64_t *ret_remaining, replica_error *err);
+    /* Documents by their keys, and how far the walk goes: as in libreplica/master.h. */
+    int (*walk)(struct replica__storage *s, struct replica__storage_coll *coll,
+                const struct replica__walk *walk, replica__storage_emit emit, void *ctx,
+                struct replica__buf *ret_to, int64_t *ret_head, replica_error *err);
+    int (*documents)(struct replica__storage *s, struct replica__storage_coll *coll,
+                     const char *const *ids, size_t n, replica__storage_emit emit, void *ctx,
+                     int64_t *ret_head, replica_error *err);
+    /* Who has read up to a number below the horizon of a collection (NULL: of any) has missed
+     * deletions that were purged.  0: none was. */
+    int (*horizon)(struct replica__storage *s, struct replica__storage_coll *coll,
+                   int64_t *ret_horizon, replica_error *err);
+    /* Purge what was deleted so long ago, for some milliseconds.  1: there is more; 0: done. */
+    int (*purge)(struct replica__storage *s, int64_t older_ms, struct replica__purge *at,
+                 replica_error *err);
     /* The live document with this key: 1 and its text, which is yours; 0: there is none. */
     int (*get)(struct replica__storage *s, struct replica__storage_coll *coll, const char *id,
                char **ret_json, size_t *ret_len, replica_error *err);

@@ -1,5 +1,5 @@
 /* A libreplica database as the storage of a server. */
-#include "tools/server/storage.h"
+#include "tools/server/storage_store.h"
 
 #include "base/alloc.h"
 #include "base/error.h"
@@ -18,30 +18,6 @@ enum { COLLECTIONS_MAX = 1000, READ_MAX = 64, LOOK_MS = 250 };
  * written before the commit can be seen. */
 static const int look_again_ms[] = { 1, 4, 20, 100, LOOK_MS };
 enum { LOOKS = sizeof(look_again_ms) / sizeof(look_again_ms[0]) };
-
-struct replica__storage_coll {
-    replica_collection *coll;
-    bool reads; /* it was told what rules read */
-    struct replica__storage_coll *next;
-};
-
-struct store {
-    struct replica__storage storage;
-    replica_db *db;
-    struct replica__storage_coll *first; /* those that were opened */
-    char *keys;                          /* name, NUL, field, NUL ... */
-    size_t keys_len;
-    char *rules;                         /* of collections without any; NULL: none */
-    char *wal;                           /* what other processes write to; NULL: there are none */
-    struct replica__poller *poller;
-    bool watching;
-    int looks;                           /* since the last sign */
-};
-
-static struct store *store_of(struct replica__storage *s)
-{
-    return (struct store *)s; /* its first member */
-}
 
 static void store_close(struct replica__storage *s)
 {
@@ -242,30 +218,6 @@ static void store_limits(struct replica__storage *s, struct replica__json_limits
 
 /* ---- reading --------------------------------------------------------------------- */
 
-struct emitting {
-    replica__storage_emit emit;
-    void *ctx;
-};
-
-static int emit_doc(void *ctx, const struct replica__feed_doc *doc)
-{
-    const struct emitting *e = ctx;
-    const struct replica__storage_doc out = { .collection = doc->collection,
-                                              .json = doc->json,
-                                              .len = doc->len,
-                                              .deleted = doc->deleted,
-                                              .sequence = doc->sequence,
-                                              .stamp = doc->stamp,
-                                              .writer = doc->writer ? doc->writer : "",
-                                              .bundle = doc->bundle,
-                                              .whole = doc->whole,
-                                              .again = doc->again,
-                                              .gone = doc->gone,
-                                              .version = -1 };
-
-    return e->emit(e->ctx, &out);
-}
-
 static int collect(struct replica__storage_coll *const *colls, size_t n,
                    replica_collection **ret_colls, replica_error *err)
 {
@@ -281,12 +233,13 @@ static int store_read(struct replica__storage *s, struct replica__storage_coll *
                       replica__storage_emit emit, void *ctx, int64_t *ret_last, replica_error *err)
 {
     replica_collection *of[READ_MAX];
-    struct emitting e = { emit, ctx };
+    struct replica__emitting e = { emit, ctx, 0 };
     int r = collect(colls, n, of, err);
 
     if (r < 0)
         return r;
-    return replica__master_read(store_of(s)->db, of, n, options, emit_doc, &e, ret_last, err);
+    return replica__master_read(store_of(s)->db, of, n, options, replica__storage_emit_doc,
+                                &e, ret_last, err);
 }
 
 static int store_remaining(struct replica__storage *s, struct replica__storage_coll *const *colls,
@@ -604,6 +557,10 @@ static const struct replica__storage_ops store_ops = {
     .head = store_head,
     .remaining = store_remaining,
     .rules = store_rules,
+    .walk = replica__storage_walk,
+    .documents = replica__storage_documents,
+    .horizon = replica__storage_horizon,
+    .purge = replica__storage_purge,
     .get = store_get,
     .modify = store_modify,
     .push = store_push,

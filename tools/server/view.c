@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "libreplica/keys.h"
+#include "tools/server/range.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -112,11 +113,24 @@ bool replica__view_place(struct replica__view *view, const struct replica__targe
                          size_t n, const struct replica__place *asked,
                          struct replica__reply *reply)
 {
+    replica_error err = { 0 };
+    int r;
+
     if (view->rights && name_place(view, targets, n) < 0) {
         replica__reply_failure(reply, &(replica_error){ .code = REPLICA_ENOMEM });
         return false;
     }
-    if (!asked || asked->lwt == 0 || strcmp(asked->view, view->place) == 0)
+    if (!asked || asked->lwt == 0)
+        return true;
+    r = replica__range_missed(view->service, targets, n, asked->lwt, &err);
+    if (r != 0) {
+        if (r < 0)
+            replica__reply_failure(reply, &err);
+        else
+            replica__reply_reconcile(reply, "horizon");
+        return false;
+    }
+    if (strcmp(asked->view, view->place) == 0)
         return true;
     replica__reply_reconcile(reply, "view");
     return false;

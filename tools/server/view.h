@@ -31,8 +31,8 @@ bool replica__view_asked(const struct replica__service *service,
                          const struct replica__request *request, struct replica__view *ret,
                          struct replica__reply *reply);
 /* Which view it is of these collections, for the checkpoints that it gives out.  asked: where its
- * reader wants to go on; that must be a place of this view, or the beginning (NULL: no matter).
- * false: answered. */
+ * reader wants to go on; that must be a place of this view, and not before the horizon, or the
+ * beginning (NULL: no matter).  false: answered. */
 bool replica__view_place(struct replica__view *view, const struct replica__target *targets,
                          size_t n, const struct replica__place *asked,
                          struct replica__reply *reply);

@@ -1,0 +1,52 @@
+/* What the files of the storage on a libreplica database share. */
+#ifndef SERVER_STORAGE_STORE_H
+#define SERVER_STORAGE_STORE_H
+
+#include "libreplica/master.h"
+#include "tools/server/storage.h"
+
+struct replica__storage_coll {
+    replica_collection *coll;
+    bool reads; /* it was told what rules read */
+    struct replica__storage_coll *next;
+};
+
+struct store {
+    struct replica__storage storage;
+    replica_db *db;
+    struct replica__storage_coll *first; /* those that were opened */
+    char *keys;                          /* name, NUL, field, NUL ... */
+    size_t keys_len;
+    char *rules;                         /* of collections without any; NULL: none */
+    char *wal;                           /* what other processes write to; NULL: there are none */
+    struct replica__poller *poller;
+    bool watching;
+    int looks;                           /* since the last sign */
+};
+
+static inline struct store *store_of(struct replica__storage *s)
+{
+    return (struct store *)s; /* its first member */
+}
+
+/* Documents of the store's on their way to whom they were read for. */
+struct replica__emitting {
+    replica__storage_emit emit;
+    void *ctx;
+    int version; /* of the collection, where texts may be of lower ones */
+};
+int replica__storage_emit_doc(void *ctx, const struct replica__feed_doc *doc); /* of an emitting */
+
+/* storage_range.c: the operations of these names. */
+int replica__storage_walk(struct replica__storage *s, struct replica__storage_coll *coll,
+                          const struct replica__walk *walk, replica__storage_emit emit, void *ctx,
+                          struct replica__buf *ret_to, int64_t *ret_head, replica_error *err);
+int replica__storage_documents(struct replica__storage *s, struct replica__storage_coll *coll,
+                               const char *const *ids, size_t n, replica__storage_emit emit,
+                               void *ctx, int64_t *ret_head, replica_error *err);
+int replica__storage_horizon(struct replica__storage *s, struct replica__storage_coll *coll,
+                             int64_t *ret_horizon, replica_error *err);
+int replica__storage_purge(struct replica__storage *s, int64_t older_ms,
+                           struct replica__purge *at, replica_error *err);
+
+#endif
