@@ -78,6 +78,10 @@ static int open_sqlite(replica_db *db, replica_error *err)
     rc = replica__functions_add(db->sqlite);
     if (rc != SQLITE_OK)
         return replica__sql_error(db, rc, err);
+    /* SQLite opens it all the same, and fails later, by words of its own. */
+    if (!(db->flags & REPLICA_DB_READ_ONLY) && sqlite3_db_readonly(db->sqlite, "main") == 1)
+        return replica__error_set(err, REPLICA_EREADONLY, 0,
+                                  "the file, or the disk that it is on, is read-only");
     r = replica__format_open(db, err);
     if (r < 0)
         return r;

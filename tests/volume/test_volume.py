@@ -10,7 +10,7 @@ import cli
 from cli import Failure, main, test
 
 CLIENT = os.environ['CLIENT']
-SLOW_DISK = os.environ['SLOW_DISK']
+BAD_DISK = os.environ['BAD_DISK_LIBRARY']
 COUNT = int(os.environ.get('REPLICA_VOLUME', '50000'))
 MB = 1 << 20
 MOST = 64 * MB  # of memory, of either side
@@ -42,7 +42,7 @@ def client(t, *args, slow_us=0):
     """It runs; its memory is counted here, and everything that it says is read as it comes."""
     env = dict(os.environ)
     if slow_us:
-        env.update(LD_PRELOAD=SLOW_DISK, SLOW_DISK_US=str(slow_us))
+        env.update(LD_PRELOAD=BAD_DISK, SLOW_DISK_US=str(slow_us))
     process = subprocess.Popen([CLIENT, *map(str, args)], cwd=t.folder, env=env,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     t.started.append(process)
