@@ -35,7 +35,8 @@ struct replica__http {
     enum replica__http_token_state token_state;
     char *token;         /* HERE: may be "" */
     unsigned generation; /* of the token; grows with each */
-    bool token_refused;  /* the last one was */
+    bool token_refused;  /* the last one was, */
+    replica_error refusal; /* with these words */
     struct replica__http_task *tasks;
     bool working;
 };
@@ -89,7 +90,8 @@ int replica__http_token_submit(struct replica__http_task *t);
 void replica__http_token_set(struct replica__http *h, const char *token); /* NULL: there is none */
 /* Those that waited go, or are told that there is no token. */
 void replica__http_token_settle(struct replica__http *h);
-/* After a 401: let the task wait for another token; false if there is no hope. */
-bool replica__http_token_renew(struct replica__http_task *t);
+/* After a 401, which has these words: let the task wait for another token; false if there is no
+ * hope. */
+bool replica__http_token_renew(struct replica__http_task *t, const replica_error *refusal);
 
 #endif

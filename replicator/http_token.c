@@ -39,7 +39,9 @@ void replica__http_token_settle(struct replica__http *h)
         if (!t->waiting || !t->call)
             continue;
         if (failed)
-            replica__http_task_fail(t, REPLICA_EAUTH, 401, "there are no credentials");
+            replica__http_task_fail(t, REPLICA_EAUTH, 401,
+                                    h->token_refused ? h->refusal.message
+                                                     : "there are no credentials");
         else
             replica__http_task_send_later(t);
     }
@@ -55,11 +57,12 @@ int replica__http_token_submit(struct replica__http_task *t)
     return t->waiting ? 0 : replica__http_task_send(t);
 }
 
-bool replica__http_token_renew(struct replica__http_task *t)
+bool replica__http_token_renew(struct replica__http_task *t, const replica_error *refusal)
 {
     struct replica__http *h = t->http;
 
     h->token_refused = true;
+    h->refusal = *refusal;
     if (!h->ask_token)
         return false;
     if (t->asked_again) { /* that one is no good either: the next request asks first */

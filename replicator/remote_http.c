@@ -58,17 +58,34 @@ static void give_hello(struct replica__http_task *t, const struct replica__http_
     replica_call_hello(replica__http_task_answer(t), h->server.features);
 }
 
-static void give(struct replica__http_task *t)
+static struct replica__http_answer answer_of(struct replica__http_task *t,
+                                             struct replica__buf *where)
 {
-    REPLICA_BUF where = REPLICA_BUF_INIT;
-    struct replica__http_answer a = {
+    replica__http_url_show(t->rq.url.data, where);
+    return (struct replica__http_answer){
+        .where = where->data ? where->data : "",
         .status = t->x.status, .type = t->x.type, .retry_ms = t->x.retry_ms,
         .body = t->x.answer.data ? t->x.answer.data : "", .len = t->x.answer.len,
         .lines = t->lines, .url = t->rq.url.data,
     };
+}
 
-    replica__http_url_show(t->rq.url.data, &where);
-    a.where = where.data ? where.data : "";
+/* After a 401: is there hope that another token is better? */
+static bool renew(struct replica__http_task *t)
+{
+    REPLICA_BUF where = REPLICA_BUF_INIT;
+    struct replica__http_answer a = answer_of(t, &where);
+    replica_error refusal = { 0 };
+
+    replica__http_word_status(&a, &refusal);
+    return replica__http_token_renew(t, &refusal);
+}
+
+static void give(struct replica__http_task *t)
+{
+    REPLICA_BUF where = REPLICA_BUF_INIT;
+    struct replica__http_answer a = answer_of(t, &where);
+
     if (t->rq.kind == REPLICA__HTTP_HELLO)
         give_hello(t, &a);
     else if (t->rq.kind == REPLICA__HTTP_STREAM) /* what is no stream */
@@ -89,7 +106,7 @@ static void end(struct replica__http_task *t)
     else if (t->rq.kind == REPLICA__HTTP_STREAM && t->x.head && status == 200
              && replica__http_type_is(t->x.type, "text/event-stream"))
         replica__http_task_fail(t, REPLICA_ENET, 0, "the stream ended");
-    else if (status == 401 && replica__http_token_renew(t))
+    else if (status == 401 && renew(t))
         return;
     else if (status >= 300 && status < 400 && follow(t))
         return;

@@ -86,7 +86,7 @@ enum { ALGS = 4 };
 /* What is given to the server: the public key; of HS256 the secret. */
 static const char *key_text(const struct signer *s, const char *alg)
 {
-    return strcmp(alg, "HS256") == 0 ? "a secret that is long enough for HS256\n" : signer_pem(s);
+    return strcmp(alg, "HS256") == 0 ? SIGNER_SECRET "\n" : signer_pem(s);
 }
 
 TEST(a_token_is_let_in_by_the_key_in_a_file)

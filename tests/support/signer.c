@@ -57,7 +57,7 @@ struct signer *signer_open(const char *alg, const char *kid)
                                               : R_KEY_TYPE_EDDSA;
 
     if (strcmp(alg, "HS256") == 0)
-        return signer_of_secret("a secret that is long enough for HS256", kid);
+        return signer_of_secret(SIGNER_SECRET, kid);
     s = new_signer(r_str_to_jwa_alg(alg));
     CHECK_INT(r_jwk_generate_key_pair(s->private_key, s->public_key, type, is_rsa ? 2048 : 256,
                                       kid), RHN_OK);

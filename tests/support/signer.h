@@ -12,7 +12,9 @@
 
 struct signer;
 
-/* A new key for HS256, RS256, ES256 or EdDSA; kid: its name in sets and tokens, or NULL. */
+/* A new key for RS256, ES256 or EdDSA, or this secret for HS256; kid: its name in sets and tokens,
+ * or NULL. */
+#define SIGNER_SECRET "a secret that is long enough for HS256"
 struct signer *signer_open(const char *alg, const char *kid);
 /* HS256 with this secret. */
 struct signer *signer_of_secret(const char *secret, const char *kid);

@@ -58,7 +58,7 @@ static int add_token(const char *file, struct curl_slist **headers)
 }
 
 /* What the status says, before the body. */
-static int judge(long status, const char *url, const struct replica__buf *answer)
+static int judge(long status, const char *shown, const struct replica__buf *answer)
 {
     struct replica__json_value v = { REPLICA_JSON_NONE, { "", 0 } };
 
@@ -68,7 +68,7 @@ static int judge(long status, const char *url, const struct replica__buf *answer
         return 0;
     if (v.type == REPLICA_JSON_OBJECT)
         v = replica__json_member(v, "message", 7);
-    cli_complain("%s: %ld: %.*s", url, status, (int)(v.text.len < 200 ? v.text.len : 200),
+    cli_complain("%s: %ld: %.*s", shown, status, (int)(v.text.len < 200 ? v.text.len : 200),
                  v.text.len ? v.text.data : "no answer of a server of this kind");
     return status == 401 ? CLI_CREDENTIALS : status == 426 ? CLI_VERSION : CLI_REFUSED;
 }
@@ -76,9 +76,13 @@ static int judge(long status, const char *url, const struct replica__buf *answer
 static int perform(CURL *curl, const char *url, struct curl_slist *headers,
                    const struct replica__buf *json, struct replica__buf *answer)
 {
+    REPLICA_BUF shown = REPLICA_BUF_INIT;
     long status = 0;
     CURLcode code;
 
+    endpoint_show(url, &shown);
+    if (shown.r < 0)
+        return cli_failed(&(replica_error){ .code = REPLICA_ENOMEM });
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)json->len);
@@ -89,11 +93,11 @@ static int perform(CURL *curl, const char *url, struct curl_slist *headers,
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     code = curl_easy_perform(curl);
     if (code != CURLE_OK) {
-        cli_complain("%s: %s", url, curl_easy_strerror(code));
+        cli_complain("%s: %s", shown.data, curl_easy_strerror(code));
         return answer->r == REPLICA_ENOMEM ? CLI_STORAGE : CLI_UNREACHED;
     }
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-    return judge(status, url, answer);
+    return judge(status, shown.data, answer);
 }
 
 int cli_ask(const struct cli_server *server, const char *what, const struct replica__buf *json,

@@ -2,11 +2,47 @@
 #include "tools/cli/endpoint.h"
 #include "tools/cli/cli.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* The length of "user:password@", which begins at *ret. */
+static size_t find_user(const char *url, const char **ret)
+{
+    const char *start = strstr(url, "://");
+    size_t len;
+
+    start = start ? start + 3 : url;
+    len = strcspn(start, "/?#");
+    while (len > 0 && start[len - 1] != '@')
+        len--;
+    *ret = start;
+    return len;
+}
+
+void endpoint_show(const char *url, struct replica__buf *out)
+{
+    const char *user;
+    size_t len = find_user(url, &user);
+
+    replica__buf_add(out, url, (size_t)(user - url));
+    replica__buf_str(out, user + len);
+}
+
+/* A user without a password is a secret, too. */
+static void hide_password(const char *url)
+{
+    const char *user;
+    size_t len = find_user(url, &user);
+    const char *colon = memchr(user, ':', len);
+
+    for (size_t i = colon ? (size_t)(colon - user) + 1 : 0; i + 1 < len; i++)
+        ((char *)(uintptr_t)user)[i] = '*'; /* options point into the arguments, which are ours */
+}
+
 static int not_an_endpoint(const char *url)
 {
+    hide_password(url);
     return cli_usage("'%s' does not look like http://host:port/{collection}/{schema version}", url);
 }
 
@@ -33,6 +69,7 @@ int endpoint_parse(const char *url, struct endpoint *ret_endpoint)
         return not_an_endpoint(url);
 
     ret_endpoint->url = strndup(url, (size_t)(end - url));
+    hide_password(url);
     ret_endpoint->collection = strndup(name, (size_t)(version - 1 - name));
     ret_endpoint->version = atoi(version);
     return 0;
