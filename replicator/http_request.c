@@ -152,30 +152,66 @@ int replica__http_request_push(struct replica__http_request *rq, enum replica__d
     return rq->url.r < 0 ? rq->url.r : rq->body.r;
 }
 
-/* `"collection":"name/version"`, if there is one, is as the server calls it, too. */
-static void add_question(const struct replica__http_url *url, const char *alias, const char *json,
-                         size_t len, struct replica__buf *out)
+/* The value of a question, as the server calls it: "name/version" with the URL's own name and
+ * version is what another one has here. */
+static void add_named(const struct replica__http_url *url, const char *name,
+                      struct replica__json_value v, struct replica__buf *out)
 {
-    const char *name = alias ? alias : url->name;
-    size_t name_len = strlen(name), rest;
-    struct replica__json_value v = { REPLICA_JSON_NONE, { NULL, 0 } };
+    size_t name_len = strlen(name), rest = 1 + name_len; /* from the slash to the quote */
 
-    if (replica__json_value(json, len).type == REPLICA_JSON_OBJECT)
-        v = replica__json_member(replica__json_value(json, len), "collection", 10);
-    if (v.type != REPLICA_JSON_STRING || v.text.len < name_len + 4
-        || v.text.data[1 + name_len] != '/' || memcmp(v.text.data + 1, name, name_len) != 0) {
-        replica__buf_add(out, json, len);
+    if (v.type != REPLICA_JSON_STRING || v.text.len < name_len + 4 || v.text.data[rest] != '/'
+        || memcmp(v.text.data + 1, name, name_len) != 0) {
+        replica__buf_add(out, v.text.data, v.text.len);
         return;
     }
-    rest = 1 + name_len; /* from the slash to the quote */
-    replica__buf_add(out, json, (size_t)(v.text.data + 1 - json));
+    replica__buf_char(out, '"');
     replica__buf_str(out, url->name);
     if (v.text.len - rest == 3 && v.text.data[rest + 1] == '0')
         replica__buf_printf(out, "/%d\"", url->version);
     else
         replica__buf_add(out, v.text.data + rest, v.text.len - rest);
-    replica__buf_add(out, v.text.data + v.text.len,
-                     (size_t)(json + len - v.text.data - v.text.len));
+}
+
+static void add_list(const struct replica__http_url *url, const char *name,
+                     struct replica__json_value list, struct replica__buf *out)
+{
+    struct replica__json_iter it = replica__json_iter(list);
+    const char *between = "[";
+
+    while (replica__json_next(&it)) {
+        replica__buf_str(out, between);
+        add_named(url, name, it.value, out);
+        between = ",";
+    }
+    replica__buf_str(out, *between == '[' ? "[]" : "]");
+}
+
+/* Its "collection" and "collections" are as the server calls them, too. */
+static void add_question(const struct replica__http_url *url, const char *alias, const char *json,
+                         size_t len, struct replica__buf *out)
+{
+    struct replica__json_value v = replica__json_value(json, len);
+    const char *name = alias ? alias : url->name, *at = json;
+    struct replica__json_iter it;
+
+    if (v.type == REPLICA_JSON_OBJECT) {
+        it = replica__json_iter(v);
+        while (replica__json_next(&it)) {
+            bool one = replica__json_string_is(it.name, "collection", 10);
+            bool all = replica__json_string_is(it.name, "collections", 11)
+                && it.value.type == REPLICA_JSON_ARRAY;
+
+            if (!one && !all)
+                continue;
+            replica__buf_add(out, at, (size_t)(it.value.text.data - at));
+            if (one)
+                add_named(url, name, it.value, out);
+            else
+                add_list(url, name, it.value, out);
+            at = it.value.text.data + it.value.text.len;
+        }
+    }
+    replica__buf_add(out, at, (size_t)(json + len - at));
 }
 
 int replica__http_request_ask(struct replica__http_request *rq, const struct replica__http_url *url,

@@ -1,12 +1,12 @@
 /* Reconciliation: what the server has and what is here are compared by ranges of keys, where the
  * feed alone cannot tell: deletions were purged, or other documents may be seen or wanted now.
  *
- * The walk goes through the feed's collections in the order of keys.  Digests of the server's ranges
- * are compared with those of what is known here; where they differ the server lists its keys and
- * numbers, and is asked for each document that is there and not known here as it is, or known here
- * and not there.  What it answers is applied as a pulled page is, together with the progress; so
- * the walk goes on where it was, whatever happens.  The server's head was noted before: what changes
- * meanwhile comes with the feed, which goes on from there.
+ * The walk goes through the feed's collections in the order of keys.  Digests of the server's
+ * ranges are compared with those of what is known here; where they differ the server lists its keys
+ * and numbers, and is asked for each document that is there and not known here as it is, or known
+ * here and not there.  What it answers is applied as a pulled page is, together with the progress;
+ * so the walk goes on where it was, whatever happens.  The server's head was noted before: what
+ * changes meanwhile comes with the feed, which goes on from there.
  *
  * Nothing else of the session is pulled, pushed or streamed until it is over. */
 #include "replicator/reconcile_answer.h"
@@ -29,7 +29,7 @@ struct walk {
     bool listed;                  /* ids is of the chunk */
     char **asked;                 /* documents, */
     size_t asked_count, asked_from;
-    char *to;                     /* and with them all up to this key is compared; NULL: to the end */
+    char *to;                     /* with them all up to this key is compared; NULL: to the end */
     struct arrived page;          /* about them */
     bool has_page;
 };
@@ -95,11 +95,24 @@ static const replica_remote_collection *named(struct replica__session *s)
 
 /* ---- asking ------------------------------------------------------------------------ */
 
-static void add_common(const struct replica__session *s, const replica_remote_collection *coll,
+/* The head that is answered is a checkpoint of all collections of the feed. */
+static void add_collections(struct replica__session *s, struct replica__buf *out)
+{
+    const replica_remote_collection *list;
+    size_t n = replica__session_feed_request(s, s->walk->feed, &list);
+
+    replica__buf_str(out, ",\"collections\":[");
+    for (size_t i = 0; i < n; i++)
+        replica__buf_printf(out, "%s\"%s/%d\"", i ? "," : "", list[i].name, list[i].version);
+    replica__buf_char(out, ']');
+}
+
+static void add_common(struct replica__session *s, const replica_remote_collection *coll,
                        const char *after, struct replica__buf *out)
 {
-    replica__buf_printf(out, "{\"collection\":\"%s/%d\",\"of\":\"numbers\",\"after\":", coll->name,
-                        coll->version);
+    replica__buf_printf(out, "{\"collection\":\"%s/%d\"", coll->name, coll->version);
+    add_collections(s, out);
+    replica__buf_str(out, ",\"of\":\"numbers\",\"after\":");
     if (after)
         replica__buf_json_string(out, after, strlen(after));
     else

@@ -270,6 +270,48 @@ TEST(a_question_of_another_kind_is_posted_below_its_name)
     CHECK_STR(recorder_log(&broken), "fail REPLICA_EJSON 200\n");
 }
 
+TEST(a_question_names_collections_as_the_server_does)
+{
+    SCRIPTED s = scripted_start();
+    REMOTE remote = our_remote((struct replica__http_options){ .collection = "towns" }, s,
+                               HELLO_BODY);
+    static const char asked[] = "{\"collection\":\"towns/0\",\"n\":{\"collection\":\"towns/0\"},"
+                                "\"collections\":[\"towns/0\",\"notes/2\",\"towns/12\",\"towns\"]}";
+    static const char sent[] = "{\"collection\":\"cities/0\",\"n\":{\"collection\":\"towns/0\"},"
+                               "\"collections\":[\"cities/0\",\"notes/2\",\"cities/12\",\"towns\"]}";
+    CALL digests = { 0 };
+    const char *body;
+    size_t len;
+
+    scripted_answer(s, "POST /_replica/1/digests ", 200, WIRE, "{}");
+    CHECK_RC(remote.ask(remote.ctx, &digests, "digests", asked, strlen(asked)), 0);
+    recorder_wait(&remote, &digests);
+    len = scripted_body(s, 1, &body);
+    CHECK_MEM(body, len, sent, strlen(sent));
+}
+
+TEST(documents_by_their_keys_are_posted_for_and_read)
+{
+    static const char *const ids[] = { "a", "b" };
+    SCRIPTED s = scripted_start();
+    REMOTE remote = our_remote((struct replica__http_options){ 0 }, s, HELLO_BODY);
+    const replica_pull_request request = { &cities, 1, NULL, 2, 4096, .ids = ids, .id_count = 2 };
+    CALL call = { 0 };
+    const char *body;
+    size_t len;
+
+    scripted_answer(s, "POST /_replica/1/documents ", 200, WIRE,
+                    "{\"meta\":[[0,0,0,1,null,null],[0,7,0,2,null,null]],"
+                    "\"documents\":[{\"id\":\"a\"},{\"id\":\"b\"}],"
+                    "\"head\":{\"id\":\"inc\",\"lwt\":9}}");
+    CHECK_RC(remote.pull(remote.ctx, &call, &request), 0);
+    recorder_wait(&remote, &call);
+    CHECK_STR(recorder_log(&call), "page [cities 0 deleted {\"id\":\"a\"}]"
+                                   " [cities 7 revoked {\"id\":\"b\"}] checkpoint - follows -\n");
+    len = scripted_body(s, 1, &body);
+    CHECK_MEM(body, len, "{\"collection\":\"cities/0\",\"ids\":[\"a\",\"b\"]}", 42);
+}
+
 TEST(hello_tells_what_a_server_has_besides)
 {
     SCRIPTED s = scripted_start();
@@ -494,6 +536,34 @@ TEST(an_answer_that_is_too_large_is_refused)
     CHECK_STR(large.error.message, "an answer of more than 40 bytes");
     pull(&remote, &fits);
     CHECK_STR(recorder_log(&fits), "page [cities 0 {}] checkpoint {} follows -\n");
+}
+
+/* ---- heads -------------------------------------------------------------------------- */
+
+static void check_head_without_end(const char *first, const char *line)
+{
+    SCRIPTED s = scripted_start();
+    REMOTE remote = remote_to(s);
+    REPLICA_BUF head = REPLICA_BUF_INIT;
+    CALL call = { 0 };
+
+    replica__buf_str(&head, first);
+    for (int i = 0; i < 40000; i++)
+        replica__buf_str(&head, line);
+    scripted_raw(s, "GET", head.data, head.len, SCRIPTED_CLOSE);
+    pull(&remote, &call);
+    CHECK_INT(call.error.code, REPLICA_ENET);
+    CHECK_STR(call.error.message, "the head of the answer does not end");
+}
+
+TEST(a_head_that_does_not_end_is_given_up)
+{
+    check_head_without_end("HTTP/1.1 200 OK\r\n", "X-More: and more\r\n");
+}
+
+TEST(answers_before_the_answer_that_do_not_end_are_given_up)
+{
+    check_head_without_end("", "HTTP/1.1 103 Early Hints\r\n\r\n");
 }
 
 /* ---- redirects ---------------------------------------------------------------------- */
