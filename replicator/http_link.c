@@ -19,6 +19,7 @@
 enum {
     BUFFER = 256 * 1024,        /* curl's for reading: a page comes in few pieces */
     MAX_ERROR_BODY = 64 * 1024, /* of an answer that is only shown in an error */
+    MAX_HEAD = 128 * 1024,      /* of an answer, with those of 1xx before it */
     BLIND_MS = 20,              /* how often to look where the poller cannot show a descriptor */
     MAX_EXCHANGES = 16,         /* a replication has three */
     MAX_SOCKETS = 64,           /* an exchange has two addresses to try, and a name to ask for */
@@ -118,6 +119,9 @@ static size_t on_head(char *line, size_t size, size_t n, void *ctx)
     const char *type = NULL;
     size_t len = size * n;
 
+    x->head_bytes += len;
+    if (x->head_bytes > MAX_HEAD)
+        return 0;
     if (len > 2)
         return len;
     curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &x->status);
@@ -298,6 +302,7 @@ static bool add_lines(struct replica__exchange *x)
 static void forget_answer(struct replica__exchange *x)
 {
     replica__buf_clear(&x->answer);
+    x->head_bytes = 0;
     x->head = false;
     x->done = false;
     x->status = 0;
@@ -384,6 +389,8 @@ static void word_failure(struct replica__exchange *x, CURLcode result)
         fail(x, REPLICA_ELIMIT, result, too_large);
     else if (x->answer.r < 0 || result == CURLE_OUT_OF_MEMORY)
         fail(x, REPLICA_ENOMEM, result, "out of memory");
+    else if (x->head_bytes > MAX_HEAD)
+        fail(x, REPLICA_ENET, result, "the head of the answer does not end");
     else if (result == CURLE_OPERATION_TIMEDOUT)
         fail(x, REPLICA_ETIMEOUT, result, words);
     else

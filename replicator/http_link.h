@@ -24,6 +24,7 @@ struct replica__exchange {
     int64_t total_ms;           /* 0: none */
     /* the answer, as it comes; its owner may clear `answer` between two works */
     struct replica__buf answer; /* set its ceiling before the start */
+    size_t head_bytes;
     bool head;                  /* status and type are known */
     bool done;
     long status;                /* 0: none came */

@@ -7,6 +7,11 @@
 #include <stdio.h>
 
 #define MIN_ROWS 1
+/* Pages in a row that move on and bring nothing: a filter may be left out so much of a long feed, and
+ * a server that lies may go on like that for ever.  Empty ones count more.  Beyond it there is a
+ * pause, and each further one is longer until a document comes. */
+#define BARREN_MOST 2048
+#define BARREN_EMPTY 32
 
 /* ---- copying a page --------------------------------------------------------------- */
 
@@ -262,6 +267,20 @@ static void count_remaining(struct replica__session *s)
     replica__session_touch(s);
 }
 
+/* The page was applied: did it bring anything?  REPLICA_EHTTP: none has for too long. */
+static int judge_barren(struct replica__session *s, const struct arrived *page, replica_error *err)
+{
+    bool news = s->last_page;
+
+    for (size_t i = 0; i < page->n && !news; i++)
+        news = page->docs[i].outcome != REPLICA__PULLED_SAME;
+    s->barren = news ? 0 : s->barren + (page->n > 0 ? 1 : BARREN_EMPTY);
+    if (s->barren <= BARREN_MOST)
+        return 0;
+    s->barren = BARREN_MOST / 2; /* until one brings something this is no success */
+    return replica__error_set(err, REPLICA_EHTTP, 200, "pages that bring nothing, and no end of them");
+}
+
 /* Apply the page that came.  false: the session has failed. */
 static bool apply_arrived(struct replica__session *s)
 {
@@ -278,6 +297,7 @@ static bool apply_arrived(struct replica__session *s)
         s->feeds[s->feed].remaining = s->last_page ? 0 : page.remaining;
         if (page.head && s->last_page) /* before that, not all up to there is known */
             s->status.head = page.head;
+        r = judge_barren(s, &page, &error);
     }
     replica__arrived_free(&page);
     if (r < 0) {
@@ -367,7 +387,8 @@ void replica__pull_side_answer(struct replica__session *s, const replica_remote_
         replica__pull_side_failed(s, &error, 0);
         return;
     }
-    replica__session_succeeded(s);
+    if (r > 0 || s->barren == 0)
+        replica__session_succeeded(s);
     note_fresh(s, page);
     s->feeds[s->feed].walks = 0;
     if (s->page.incarnation)

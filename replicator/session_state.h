@@ -140,6 +140,7 @@ struct replica__session {
     char *asked_from;       /* checkpoint of the pull that is out */
     size_t pages, empty_pages; /* of this iteration; empty ones in succession */
     char *met;              /* a checkpoint of this iteration; coming again it is a circle */
+    size_t barren;          /* how long pages have brought nothing: see pull_side.c */
     bool last_page;         /* the page that came ends the iteration */
     struct walk *walk;      /* reconcile_side.c; NULL: nothing is being compared */
     replica_call range;     /* what it asks */

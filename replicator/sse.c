@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+enum { NAME_MAX_BYTES = 64 * 1024 }; /* of a type or an id: they are no data */
+
 static const char bom[3] = { '\xEF', '\xBB', '\xBF' };
 
 void replica__sse_init(struct replica__sse *s, size_t max)
@@ -15,9 +17,7 @@ void replica__sse_init(struct replica__sse *s, size_t max)
     s->max = max;
     s->line.max = max;
     s->data.max = max;
-    s->type.max = max;
-    s->id.max = max;
-    s->last_id.max = max;
+    s->type.max = s->id.max = s->last_id.max = max < NAME_MAX_BYTES ? max : NAME_MAX_BYTES;
     s->retry_ms = -1;
 }
 

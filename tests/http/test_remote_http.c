@@ -566,6 +566,34 @@ TEST(answers_before_the_answer_that_do_not_end_are_given_up)
     check_head_without_end("", "HTTP/1.1 103 Early Hints\r\n\r\n");
 }
 
+/* ---- heads -------------------------------------------------------------------------- */
+
+static void check_head_without_end(const char *first, const char *line)
+{
+    SCRIPTED s = scripted_start();
+    REMOTE remote = remote_to(s);
+    REPLICA_BUF head = REPLICA_BUF_INIT;
+    CALL call = { 0 };
+
+    replica__buf_str(&head, first);
+    for (int i = 0; i < 40000; i++)
+        replica__buf_str(&head, line);
+    scripted_raw(s, "GET", head.data, head.len, SCRIPTED_CLOSE);
+    pull(&remote, &call);
+    CHECK_INT(call.error.code, REPLICA_ENET);
+    CHECK_STR(call.error.message, "the head of the answer does not end");
+}
+
+TEST(a_head_that_does_not_end_is_given_up)
+{
+    check_head_without_end("HTTP/1.1 200 OK\r\n", "X-More: and more\r\n");
+}
+
+TEST(answers_before_the_answer_that_do_not_end_are_given_up)
+{
+    check_head_without_end("", "HTTP/1.1 103 Early Hints\r\n\r\n");
+}
+
 /* ---- redirects ---------------------------------------------------------------------- */
 
 TEST(a_redirect_on_the_same_server_is_followed)

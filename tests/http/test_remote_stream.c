@@ -5,6 +5,8 @@
 #include "tests/http/scripted_server.h"
 #include "tests/support/test.h"
 
+#include <stdlib.h>
+
 #ifdef REPLICA_HAVE_ZSTD
 #include <zstd.h>
 #endif
@@ -275,6 +277,33 @@ TEST(on_the_loopback_nothing_is_compressed)
 }
 
 #ifdef REPLICA_HAVE_ZSTD
+
+TEST(an_answer_that_is_much_larger_than_what_came_is_refused_at_its_ceiling)
+{
+    const size_t plain = 64 << 20;
+    struct replica__http_options o = { .compress_loopback = true, .max_answer = 1 << 20 };
+    SCRIPTED s = scripted_start();
+    REMOTE remote = remote_with(o, s);
+    REPLICA_BUF answer = REPLICA_BUF_INIT;
+    CALL call = { 0 };
+    char *blanks = calloc(1, plain);
+    size_t room = ZSTD_compressBound(plain), n;
+    char *small = malloc(room);
+
+    CHECK(blanks && small);
+    memset(blanks, ' ', plain);
+    n = ZSTD_compress(small, room, blanks, plain, 1);
+    CHECK(!ZSTD_isError(n));
+    replica__buf_printf(&answer, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+                                 "Content-Encoding: zstd\r\nContent-Length: %zu\r\n\r\n", n);
+    replica__buf_add(&answer, small, n);
+    scripted_raw(s, "GET", answer.data, answer.len, SCRIPTED_CLOSE);
+    CHECK_RC(remote.pull(remote.ctx, &call, &from_start), 0);
+    recorder_wait(&remote, &call);
+    CHECK_INT(call.error.code, REPLICA_ELIMIT);
+    free(blanks);
+    free(small);
+}
 
 /* A push of one document of n bytes, after a hello with these uses; gives its request's number. */
 static void push_sized(struct scripted *s, const char *hello, size_t n, struct replica__buf *json)

@@ -1,6 +1,8 @@
 /* Pulling: what becomes of the documents of a page, and when an iteration ends. */
 #include "tests/replicator/talk_support.h"
 
+#include <stdio.h>
+
 /* ---- document by document --------------------------------------------------------- */
 
 TEST(a_document_that_is_absent_here_is_written_and_clean)
@@ -127,6 +129,54 @@ TEST(an_empty_page_that_moves_the_checkpoint_is_not_the_end)
     talk_page(t, &(struct said){ "", NULL });
     CHECK(t->status.in_sync);
     CHECK_INT(t->pulls, 2);
+}
+
+/* A page with a checkpoint of its own; false: none is asked for now. */
+static bool say_barren_page(struct talk *t, int n, const char *docs)
+{
+    char checkpoint[80];
+
+    if (!t->pull)
+        return false;
+    snprintf(checkpoint, sizeof(checkpoint), "{\"id\":\"inc\",\"lwt\":%d}", n);
+    talk_page(t, &(struct said){ docs, checkpoint });
+    return true;
+}
+
+TEST(pages_that_move_on_for_ever_and_bring_nothing_make_no_busy_loop)
+{
+    TALK t = talk_begin(&(struct talk_options){ .features = OURS });
+    int64_t begin;
+    int n = 1;
+
+    talk_run(t);
+    begin = t->clock.monotonic_ms;
+    while (t->clock.monotonic_ms - begin < 3600 * 1000) { /* an hour */
+        if (!say_barren_page(t, n, ""))
+            talk_next(t);
+        else
+            CHECK(n++ < 4000);
+    }
+    CHECK_INT(t->error.code, REPLICA_EHTTP);
+    CHECK(n > 100);
+    while (!t->pull)
+        talk_next(t);
+    talk_page(t, &(struct said){ "a=1@5000", CP("5000"), .at_head = 1 });
+    CHECK_STR(talk_have(t, "a"), "a=1");
+    CHECK_INT(t->status.error.code, 0);
+    CHECK(t->status.in_sync);
+}
+
+TEST(a_long_part_of_the_feed_in_which_there_is_nothing_is_passed_over)
+{
+    TALK t = talk_begin(&(struct talk_options){ .features = OURS });
+
+    talk_run(t);
+    for (int n = 1; n <= 60; n++)
+        CHECK(say_barren_page(t, n, ""));
+    talk_page(t, &(struct said){ "a=1@70", CP("70"), .at_head = 1 });
+    CHECK_INT(t->errors, 0);
+    CHECK(t->status.in_sync);
 }
 
 TEST(an_empty_server_is_in_sync_after_one_page)

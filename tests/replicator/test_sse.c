@@ -185,3 +185,21 @@ TEST(a_failed_allocation_is_told)
         replica__buf_free(&record.text);
     }
 }
+
+TEST(a_type_or_an_id_is_no_place_for_data)
+{
+    for (int i = 0; i < 2; i++) {
+        struct record record = { REPLICA_BUF_INIT, NULL };
+        REPLICA_BUF line = REPLICA_BUF_INIT;
+        SSE s;
+
+        replica__sse_init(&s, 1 << 20);
+        replica__buf_str(&line, i ? "id: " : "event: ");
+        for (int n = 0; n < 70 * 1024; n++)
+            replica__buf_char(&line, 'x');
+        replica__buf_str(&line, "\ndata: a\n\n");
+        CHECK_RC(feed(&s, &record, line.data, line.len, 4096), REPLICA_ELIMIT);
+        CHECK_STR(record.text.data ? record.text.data : "", "");
+        replica__buf_free(&record.text);
+    }
+}
