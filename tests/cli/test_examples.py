@@ -57,6 +57,11 @@ def the_code_on_the_page_about_bundles_compiles(t):
 
 
 @test
+def the_code_on_the_page_about_status_compiles(t):
+    the_code_on_the_page_compiles(t, 'status.md')
+
+
+@test
 def the_code_on_the_page_about_keys_compiles(t):
     the_code_on_the_page_compiles(t, 'keys.md')
 
