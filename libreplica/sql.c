@@ -102,6 +102,8 @@ static const char *const texts[] = {
         "SELECT t.begin, (SELECT n.begin FROM token n WHERE n.begin IS NOT NULL AND n.id > t.id"
         "                 ORDER BY n.id LIMIT 1)"
         " FROM token t WHERE t.text = ?1 AND t.begin IS NOT NULL",
+    [REPLICA__SQL_TOKEN_SERVING] = "SELECT text FROM token WHERE begin IS NOT NULL"
+        " ORDER BY id DESC LIMIT 1",
     [REPLICA__SQL_COLL_FIND] = "SELECT id, key, version,"
         " ifnull(unmigrated, -1), ifnull(oldest, version), schema IS NOT NULL FROM collection"
         " WHERE name = ?1",
@@ -151,6 +153,8 @@ static const char *const texts[] = {
     [REPLICA__SQL_DOC_FEED_OF_KEYS] =
         "SELECT seq, number FROM doc WHERE coll = ?1 AND seq > ?2 AND seq <= ?4"
         " AND (flags & 1 = 0 OR seq > ?6) AND replica_in_keys(?5, id) ORDER BY seq LIMIT ?3",
+    [REPLICA__SQL_DOC_FEED_BEYOND] =
+        "SELECT 1 FROM doc WHERE coll = ?1 AND seq > ?2 ORDER BY seq LIMIT 1 OFFSET ?3",
     [REPLICA__SQL_DOC_FEED_COUNT] =
         "SELECT count(*) FROM doc WHERE coll = ?1 AND seq > ?2 AND (flags & 1 = 0 OR seq > ?3)",
     [REPLICA__SQL_DOC_FEED_RISEN] =

@@ -34,6 +34,22 @@ static int count_all(replica_db *db, const replica_collection *coll,
     return r < 0 ? r : 0;
 }
 
+/* Are there more rows than may be looked at?  The index tells, before a text is read in vain. */
+static int are_too_many(const struct replica__sight *sight, size_t collection,
+                        const struct looks *left, replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(sight->db, REPLICA__SQL_DOC_FEED_BEYOND, &stmt, err);
+
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, sight->colls[collection]->number, &rc);
+    replica__bind_int(stmt, 2, sight->o->since, &rc);
+    replica__bind_int(stmt, 3, left->rows, &rc);
+    return replica__sql_step(sight->db, stmt, rc, err);
+}
+
 /* 1; 0: there are more than may be looked at. */
 static int count_seen(const struct replica__sight *sight, size_t collection, struct looks *left,
                       int64_t *ret_count, replica_error *err)
@@ -81,8 +97,12 @@ int replica__master_remaining(replica_db *db, replica_collection *const *colls, 
     for (size_t i = 0; r >= 0 && i < n; i++) {
         int64_t count = 0;
 
-        r = look ? count_seen(&sight, i, &left, &count, err)
-                 : count_all(db, colls[i], options, &count, err);
+        r = look ? are_too_many(&sight, i, &left, err) : 0;
+        if (r == 0)
+            r = look ? count_seen(&sight, i, &left, &count, err)
+                     : count_all(db, colls[i], options, &count, err);
+        else if (r > 0)
+            r = 0;
         if (look && r == 0) {
             *ret_remaining = -1;
             return 0;

@@ -170,9 +170,9 @@ static void add_replica(struct reading *r, const struct replica__storage_doc *do
     replica__buf_add(r->documents, doc->json, doc->len);
 }
 
-static uint64_t colls_key(const struct found *found, int64_t fresh)
+static uint64_t colls_key(const struct found *found, const struct replica__page *page)
 {
-    uint64_t key = found->n ^ (uint64_t)fresh << 8;
+    uint64_t key = found->n ^ (uint64_t)page->fresh << 8 ^ replica__view_key(page->view);
 
     for (size_t i = 0; i < found->n; i++)
         key = (key ^ (uint64_t)(uintptr_t)found->colls[i]) * 0x100000001b3u;
@@ -192,12 +192,10 @@ static int count_rest(struct replica__service *service, const struct replica__pa
         .eye = replica__view_eye(&eye, page->view, page->targets, found->place),
         .fresh = page->fresh,
     };
-    uint64_t key = colls_key(found, page->fresh);
+    uint64_t key = colls_key(found, page);
     struct replica__counted *entry;
     int64_t count = -1;
 
-    if (behind.keys || behind.eye) /* bounded, and not to be mixed with what others see */
-        return s->ops->remaining(s, found->colls, found->n, &behind, ret, err);
     for (size_t i = 0; i < REPLICA__COUNTED && count < 0; i++) {
         entry = &service->counted[i];
         if (entry->key == key && entry->since == page->since && entry->head == head)
@@ -209,9 +207,11 @@ static int count_rest(struct replica__service *service, const struct replica__pa
         if (r < 0)
             return r;
     }
+    *ret = count;
+    if (count < 0) /* there are too many to be looked at */
+        return 0;
     entry = &service->counted[service->next_counted++ % REPLICA__COUNTED];
     *entry = (struct replica__counted){ key, page->last, head, count };
-    *ret = count;
     return 0;
 }
 

@@ -156,6 +156,24 @@ void replica__view_add_name(const struct replica__view *view,
     }
 }
 
+static uint64_t add_to_key(uint64_t key, const char *text)
+{
+    while (*text)
+        key = (key ^ (unsigned char)*text++) * 0x100000001b3u;
+    return (key ^ 0xff) * 0x100000001b3u;
+}
+
+uint64_t replica__view_key(const struct replica__view *view)
+{
+    uint64_t key = 0;
+
+    if (view->keys)
+        key = add_to_key(key + 1, view->keys);
+    if (view->filter)
+        key = add_to_key(key + 2, view->filter);
+    return view->rights ? add_to_key(key + 3, view->place) : key;
+}
+
 /* ---- looking --------------------------------------------------------------------- */
 
 /* What takes a regular expression too long is not known to match. */

@@ -52,6 +52,9 @@ void replica__view_add_name(const struct replica__view *view,
                             const struct replica__target *targets, size_t n,
                             struct replica__buf *out);
 
+/* A number of the same, for what is no secret; 0: all is seen. */
+uint64_t replica__view_key(const struct replica__view *view);
+
 /* An eye for the storage, whose collection i is targets[place[i]] (place NULL: targets[i]). */
 struct replica__view_eye {
     struct replica__eye eye;
