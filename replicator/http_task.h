@@ -35,6 +35,7 @@ struct replica__http {
     enum replica__http_token_state token_state;
     char *token;         /* HERE: may be "" */
     unsigned generation; /* of the token; grows with each */
+    bool token_no_memory; /* FAILED: nobody could be asked */
     bool token_refused;  /* the last one was, */
     replica_error refusal; /* with these words */
     struct replica__http_task *tasks;

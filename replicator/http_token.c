@@ -25,6 +25,7 @@ static void ask_token(struct replica__http *h, bool refused)
     token[sizeof(token) - 1] = '\0';
     if (r != REPLICA__TOKEN_LATER)
         replica__http_token_set(h, r < 0 ? NULL : r == 0 ? "" : token);
+    h->token_no_memory = r == REPLICA_ENOMEM;
 }
 
 void replica__http_token_settle(struct replica__http *h)
@@ -38,7 +39,9 @@ void replica__http_token_settle(struct replica__http *h)
     for (struct replica__http_task *t = h->tasks; t; t = t->next) {
         if (!t->waiting || !t->call)
             continue;
-        if (failed)
+        if (failed && h->token_no_memory)
+            replica__http_task_fail(t, REPLICA_ENOMEM, 0, "out of memory");
+        else if (failed)
             replica__http_task_fail(t, REPLICA_EAUTH, 401,
                                     h->token_refused ? h->refusal.message
                                                      : "there are no credentials");

@@ -192,13 +192,20 @@ static void tell_error(void *ctx, const replica_error *error)
 
 /* ---- the token ------------------------------------------------------------------- */
 
+struct asked_token {
+    replica_sync *sync;
+    char *token; /* room for the answer */
+};
+
 static void run_token(void *arg, bool closing)
 {
-    replica_sync *sync = arg;
-    char *token = replica__alloc_zero(1, REPLICA__TOKEN_ROOM);
-    int r = REPLICA_ENOMEM;
+    struct asked_token *asked = arg;
+    replica_sync *sync = asked->sync;
+    char *token = asked->token;
+    int r = -1;
 
-    if (token && !sync->ended && !closing)
+    replica__free(asked);
+    if (!sync->ended && !closing)
         r = sync->o.token(sync->o.ctx, token, REPLICA__TOKEN_ROOM);
     if (r == 0)
         token[0] = '\0';
@@ -216,15 +223,23 @@ static void run_token(void *arg, bool closing)
 int replica__tell_token(void *ctx, bool refused, char *out, size_t room)
 {
     replica_sync *sync = ctx;
+    struct asked_token *asked;
+    char *token_room;
 
     if (!sync->o.token)
         return refused ? REPLICA_EAUTH : 0;
-    replica__sync_ref(sync);
-    if (post(sync, run_token, sync) < 0) {
+    asked = replica__alloc_zero(1, sizeof *asked);
+    token_room = replica__alloc_zero(1, REPLICA__TOKEN_ROOM);
+    if (asked && token_room) {
+        *asked = (struct asked_token){ sync, token_room };
+        replica__sync_ref(sync);
+        if (post(sync, run_token, asked) == 0)
+            return REPLICA__TOKEN_LATER;
         replica__sync_unref(sync);
-        return REPLICA_ENOMEM;
     }
-    return REPLICA__TOKEN_LATER;
+    replica__free(token_room);
+    replica__free(asked);
+    return REPLICA_ENOMEM;
 }
 
 void replica__tell_trace(void *ctx, const replica_sync_trace_entry *entry)

@@ -135,6 +135,25 @@ TEST(without_credentials_nothing_is_sent)
     CHECK_INT(scripted_requests(s), 0);
 }
 
+/* That passes: the replication tries again, and is not paused. */
+TEST(who_cannot_be_asked_for_want_of_memory_is_asked_again)
+{
+    SCRIPTED s = scripted_start();
+    struct program p = { REPLICA_ENOMEM, NULL, 0, 0 };
+    REMOTE remote = remote_of(&p, s);
+    CALL first = { 0 }, second = { 0 };
+
+    start(&remote, &first);
+    recorder_wait(&remote, &first);
+    CHECK_STR(recorder_log(&first), "fail REPLICA_ENOMEM 0\n");
+    scripted_answer(s, "GET", 200, JSON, PAGE);
+    p.result = 0;
+    start(&remote, &second);
+    recorder_wait(&remote, &second);
+    CHECK_STR(recorder_log(&second), AT_HEAD);
+    CHECK_INT(p.asked, 2);
+}
+
 TEST(after_a_401_another_token_is_asked_for_and_tried)
 {
     SCRIPTED s = scripted_start();
@@ -362,7 +381,7 @@ TEST(after_two_refusals_the_next_request_asks_first)
     CALL refused = { 0 }, none = { 0 }, fine = { 0 };
 
     scripted_answer(s, "GET", 401, JSON, "{}");
-    scripted_answer(s, "GET", 401, JSON, "{}");
+    scripted_answer(s, "GET", 401, JSON, "{\"message\":\"it has expired\"}");
     scripted_answer(s, "GET", 200, JSON, PAGE);
     start(&remote, &refused);
     recorder_wait(&remote, &refused);
@@ -372,6 +391,7 @@ TEST(after_two_refusals_the_next_request_asks_first)
     start(&remote, &none);
     recorder_wait(&remote, &none);
     CHECK_STR(recorder_log(&none), "fail REPLICA_EAUTH 401\n");
+    CHECK(strstr(none.error.message, "it has expired")); /* the reason is not forgotten */
     CHECK_INT(scripted_requests(s), 2);
     p.result = 1;
     p.token = "new";
