@@ -124,6 +124,7 @@ static void db_free(replica_db *db)
     replica__migrate_end(db);
     replica__sql_finish(db);
     sqlite3_close(db->sqlite);
+    replica__os_locks_close(db->serving_locks);
     replica__pump_free(db);
     replica__gate_unref(db->gate);
     for (int i = 0; i < 2; i++)
@@ -147,6 +148,7 @@ static int db_new(const char *path, const replica_db_options *o, replica_db **re
     if (!db)
         return replica__enomem(err);
     db->world = &replica__real_world;
+    db->serving_locks = -1;
     db->path = replica__strdup(path);
     db->memory = strcmp(path, ":memory:") == 0;
     take_options(db, o);

@@ -74,6 +74,8 @@ struct replica_db {
     char token[REPLICA__TOKEN_SIZE];
     int64_t opening; /* row of the token; 0: not stored yet */
     bool serving;    /* its beginning is on the disk: replica__master_incarnation() */
+    char serving_as[REPLICA__TOKEN_SIZE]; /* the incarnation: of the first of those that serve */
+    int serving_locks; /* who serves the file; -1: nobody of this handle */
     struct replica__token_cache tokens;
 
     /* What a transaction needs to know of the file; read again when another connection wrote. */

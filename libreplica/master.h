@@ -17,7 +17,8 @@
  * clients bring the new texts of their documents. */
 REPLICA_INTERNAL void replica__db_keep_texts(replica_db *db);
 
-/* This opening's incarnation, recorded on the disk (fsync) at the first call.  Borrowed. */
+/* This opening's incarnation, recorded on the disk (fsync) at the first call; where other processes
+ * serve the file already, theirs: all stand on one timeline.  Borrowed.  REPLICA_ELIMIT: 64 do. */
 REPLICA_INTERNAL int replica__master_incarnation(replica_db *db, const char **ret_incarnation,
                                                  replica_error *err);
 

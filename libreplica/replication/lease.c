@@ -32,21 +32,27 @@ static int lock_failed(replica_error *err)
     return replica__error_set(err, REPLICA_EIO, errno, "the lease's lock failed: error %d", errno);
 }
 
-int replica__lease_open(struct replica__replication *repl, replica_error *err)
+int replica__lease_file(replica_db *db, int *ret_locks, replica_error *err)
 {
-    const char *path = sqlite3_db_filename(repl->db->sqlite, "main");
+    const char *path = sqlite3_db_filename(db->sqlite, "main");
     char *name;
     int r;
 
-    repl->lease = (struct replica__lease){ .locks = -1, .opened_term = -1, .seen_term = -1 };
-    if (repl->db->memory)
+    *ret_locks = -1;
+    if (db->memory)
         return 0;
     name = sqlite3_mprintf("%s-lease", path); /* links are followed: one file, one lease */
     if (!name)
         return replica__enomem(err);
-    r = replica__os_locks_open(name, path, &repl->lease.locks, err);
+    r = replica__os_locks_open(name, path, ret_locks, err);
     sqlite3_free(name);
     return r;
+}
+
+int replica__lease_open(struct replica__replication *repl, replica_error *err)
+{
+    repl->lease = (struct replica__lease){ .locks = -1, .opened_term = -1, .seen_term = -1 };
+    return replica__lease_file(repl->db, &repl->lease.locks, err);
 }
 
 void replica__lease_close(struct replica__replication *repl)

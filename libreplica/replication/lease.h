@@ -29,6 +29,9 @@ struct replica__lease {
     int64_t looked, silent_ms; /* when; and for how long it has not moved */
 };
 
+/* The file whose bytes are locked, beside the database; -1: in memory, there is none.  Closed with
+ * replica__os_locks_close(). */
+int replica__lease_file(replica_db *db, int *ret_locks, replica_error *err);
 int replica__lease_open(struct replica__replication *repl, replica_error *err);
 void replica__lease_close(struct replica__replication *repl);
 /* In a transaction: does another handle hold it, and live?  1, 0; *ret_term as the row has it, 0:

@@ -132,6 +132,32 @@ TEST(the_beginning_is_recorded_once_though_a_sibling_asks_too)
     replica_db_close(sibling);
 }
 
+TEST(who_serves_beside_others_is_of_their_incarnation_until_all_have_ended)
+{
+    STORE s = store_empty();
+    char first[65], text[65];
+
+    incarnation(&s, first);
+    store_put(&s, "{\"id\":\"a\"}");
+    {
+        STORE beside = store_open(s.path, NULL);
+
+        incarnation(&beside, text);
+        CHECK_STR(text, first);
+        store_put(&beside, "{\"id\":\"b\"}");
+        check_point(&s, first, 2, -1);
+        store_close(&s);
+        s = store_open(beside.path, NULL);
+        incarnation(&s, text); /* the first one came back while another one served */
+        CHECK_STR(text, first);
+    }
+    check_point(&s, first, 2, -1);
+    CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM token WHERE begin IS NOT NULL"), 1);
+    store_reopen(&s);
+    incarnation(&s, text);
+    CHECK(strcmp(text, first) != 0);
+}
+
 TEST(sequence_numbers_grow_over_restarts_though_nothing_is_stored)
 {
     STORE s = store_empty();
