@@ -1,8 +1,10 @@
-/* A disk that is slow, full or broken: loaded before a program (LD_PRELOAD).
+/* A disk that is slow, full or broken, and a clock that is wrong: loaded before a program
+ * (LD_PRELOAD).
  *
  *     SLOW_DISK_US=300        each write takes so many microseconds more
  *     BAD_DISK=FILE           while FILE is there, what it names fails: an errno and the kinds of
- *                             calls, r (read), w (write) and s (sync), as in "28 ws" */
+ *                             calls, r (read), w (write) and s (sync), as in "28 ws"
+ *     CLOCK_AHEAD_S=86400     the wall clock is so far ahead, or behind */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -11,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
+#include <time.h>
 #include <unistd.h>
 
 static void be_slow(void)
@@ -74,4 +77,17 @@ int fdatasync(int fd)
 
     REAL("fdatasync");
     return fails('s') ? -1 : real(fd);
+}
+
+int clock_gettime(clockid_t clock, struct timespec *ret)
+{
+    static int (*real)(clockid_t, struct timespec *);
+    const char *ahead = getenv("CLOCK_AHEAD_S");
+    int r;
+
+    REAL("clock_gettime");
+    r = real(clock, ret);
+    if (r == 0 && clock == CLOCK_REALTIME && ahead)
+        ret->tv_sec += atol(ahead);
+    return r;
 }
