@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #define MIN_ROWS 1
-/* Pages in a row that move on and bring nothing: a filter may be left out so much of a long feed, and
+/* Pages in a row that move on and bring nothing: a filter may leave out a long part of the feed, and
  * a server that lies may go on like that for ever.  Empty ones count more.  Beyond it there is a
  * pause, and each further one is longer until a document comes. */
 #define BARREN_MOST 2048
@@ -253,6 +253,9 @@ static void reached_head(struct replica__session *s)
         return;
     feed->at_head = true;
     feed->remaining = 0;
+    feed->news_at = 0;
+    feed->idle_pulls += feed->idle_pulls < 1000;
+    feed->pulled_at = replica__session_clock(s);
     s->poll_at = 0;
     replica__session_move(s, IDLE);
 }
@@ -270,15 +273,18 @@ static void count_remaining(struct replica__session *s)
 /* The page was applied: did it bring anything?  REPLICA_EHTTP: none has for too long. */
 static int judge_barren(struct replica__session *s, const struct arrived *page, replica_error *err)
 {
-    bool news = s->last_page;
+    bool news = false;
 
     for (size_t i = 0; i < page->n && !news; i++)
         news = page->docs[i].outcome != REPLICA__PULLED_SAME;
-    s->barren = news ? 0 : s->barren + (page->n > 0 ? 1 : BARREN_EMPTY);
+    if (news)
+        s->feeds[s->feed].idle_pulls = 0;
+    s->barren = news || s->last_page ? 0 : s->barren + (page->n > 0 ? 1 : BARREN_EMPTY);
     if (s->barren <= BARREN_MOST)
         return 0;
     s->barren = BARREN_MOST / 2; /* until one brings something this is no success */
-    return replica__error_set(err, REPLICA_EHTTP, 200, "pages that bring nothing, and no end of them");
+    return replica__error_set(err, REPLICA_EHTTP, 200,
+                              "pages that bring nothing, and no end of them");
 }
 
 /* Apply the page that came.  false: the session has failed. */

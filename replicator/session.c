@@ -332,7 +332,7 @@ static bool all_at_head(const struct replica__session *s)
     if (!s->o.pull)
         return true;
     for (size_t i = 0; i < s->feed_count; i++) {
-        if (!s->feeds[i].at_head || s->feeds[i].wanted)
+        if (!s->feeds[i].at_head || s->feeds[i].wanted || s->feeds[i].news_at)
             return false;
     }
     return true;
@@ -535,6 +535,7 @@ static void tell_status(struct replica__session *s)
     if (!s->status_changed)
         return;
     s->status_changed = false;
+    replica__note_side_show(s);
     if (s->hooks->status)
         s->hooks->status(s->hooks->ctx, &s->status);
 }

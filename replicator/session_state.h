@@ -77,6 +77,9 @@ struct suspect {
 struct feed {
     bool at_head;       /* the last iteration reached it, and nothing is known to have come since */
     bool wanted;        /* pull it */
+    int64_t news_at;    /* pull it then, as the server says so all the time; 0: it does not */
+    int64_t pulled_at;  /* when an iteration last ended */
+    int idle_pulls;     /* iterations in a row that brought nothing */
     bool from_start;    /* resync: forget the checkpoint first */
     bool half;          /* conflicts may wait for their bundles' other members */
     bool swept;         /* nothing in step lies outside the filter, */
@@ -192,6 +195,8 @@ struct replica__session {
         bool failed;        /* to write it, the last time */
         int64_t moved;      /* documents, when next was last in sync; -1: say it anew */
         int64_t at;         /* not before this */
+        int64_t show_at;    /* what moves is shown to others from then on; what has changed, at */
+        int shown_state, shown_streaming; /* once: this was */
     } note;
     struct replica__asking *asking;
     int failures;           /* in a row */
@@ -364,6 +369,7 @@ void replica__note_side_unsynced(struct replica__session *s); /* the file says s
 void replica__note_side_step(struct replica__session *s);
 void replica__note_side_flush(struct replica__session *s); /* now or never */
 int64_t replica__note_side_next(const struct replica__session *s);
+void replica__note_side_show(struct replica__session *s); /* the status, to those who ask */
 
 /* ---- checkpoint.c ---------------------------------------------------------------- */
 

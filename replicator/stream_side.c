@@ -11,6 +11,8 @@
 
 #define HEARTBEAT_MS 15000
 #define SILENCE_MS (2 * HEARTBEAT_MS)
+#define IDLE_PULLS 16
+#define FIRST_PAUSE_MS 100
 
 static bool has_order(const struct replica__session *s)
 {
@@ -89,6 +91,10 @@ void replica__stream_side_step(struct replica__session *s)
         struct feed *feed = &s->feeds[i];
         int64_t now = replica__session_clock(s);
 
+        if (feed->news_at && now >= feed->news_at) {
+            feed->news_at = 0;
+            feed->wanted = true;
+        }
         if (feed->stream.open) {
             if (now - feed->heard >= SILENCE_MS)
                 silent(s, i);
@@ -112,6 +118,8 @@ int64_t replica__stream_side_next(const struct replica__session *s)
             at = feed->heard + SILENCE_MS;
         else if (feed->at_head)
             at = feed->stream_at ? feed->stream_at : 1; /* at once */
+        if (feed->news_at && (at < 0 || feed->news_at < at))
+            at = feed->news_at;
         if (at > 0 && (next < 0 || at < next))
             next = at;
     }
@@ -133,10 +141,29 @@ void replica__stream_side_heard(struct replica__session *s, size_t i)
     s->feeds[i].heard = replica__session_clock(s);
 }
 
+/* A server that tells of news all the time, and has none, is asked ever more seldom. */
+static int64_t news_pause(const struct feed *feed)
+{
+    int64_t ms = FIRST_PAUSE_MS;
+
+    if (feed->idle_pulls < IDLE_PULLS)
+        return 0;
+    for (int i = IDLE_PULLS; i < feed->idle_pulls && ms < SILENCE_MS; i++)
+        ms *= 2;
+    return ms < SILENCE_MS ? ms : SILENCE_MS;
+}
+
 /* The server has something that we do not: it is known that we are not in sync. */
 void replica__stream_side_news(struct replica__session *s, size_t i)
 {
-    s->feeds[i].wanted = true;
+    struct feed *feed = &s->feeds[i];
+    int64_t now = replica__session_clock(s);
+    int64_t at = feed->pulled_at + news_pause(feed);
+
+    if (at <= now)
+        feed->wanted = true;
+    else if (!feed->wanted)
+        feed->news_at = at;
     if (s->status.in_sync) {
         s->status.in_sync = 0;
         replica__session_touch(s);

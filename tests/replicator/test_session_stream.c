@@ -146,6 +146,33 @@ TEST(resync_asks_again)
 
 /* ---- without an order ------------------------------------------------------------- */
 
+TEST(a_server_that_tells_of_news_all_the_time_and_has_none_is_asked_ever_more_seldom)
+{
+    TALK t = talk_begin(&(struct talk_options){ .features = OURS });
+    int before;
+
+    talk_settle_down(t, "", CP("1"));
+    talk_open_stream(t);
+    before = t->pulls;
+    for (int i = 0; i < 6000; i++) { /* ten minutes */
+        replica_call_resync(t->stream[0]);
+        talk_run(t);
+        CHECK(!t->status.in_sync || !t->pull);
+        if (t->pull)
+            talk_page(t, &(struct said){ "", CP("1"), .at_head = 1 });
+        talk_pass(t, 100);
+    }
+    CHECK(t->pulls - before >= 16 + 10);
+    CHECK(t->pulls - before <= 80);
+    CHECK(!t->status.in_sync); /* it says that there is something */
+    talk_pass(t, 40000);
+    talk_page(t, &(struct said){ "a=1@2", CP("2"), .at_head = 1 });
+    CHECK(t->status.in_sync);
+    replica_call_resync(t->stream[0]); /* it had something: from now on it is believed again */
+    talk_run(t);
+    CHECK(t->pull);
+}
+
 TEST(events_without_an_order_are_applied_and_never_move_the_checkpoint)
 {
     TALK t = streaming(&(struct talk_options){ .features = RXDB });
