@@ -11,10 +11,20 @@ void replica__push_free_answer(struct answered *a)
     *a = (struct answered){ 0 };
 }
 
-static int copy_verdict(struct replica__session *s, const replica_remote_verdict *from,
-                        struct replica__arena *arena, struct replica__verdict *to,
-                        replica_error *err)
+/* The real state of this row's document? */
+static bool is_about(const struct replica__pulled *real, const struct replica__push_row *row)
 {
+    return real->coll == row->coll &&
+           (real->problem ||
+            replica__json_string_is(real->doc.key, row->id, strlen(row->id)));
+}
+
+static int copy_verdict(struct replica__session *s, const replica_remote_verdict *from,
+                        const struct replica__push_row *row, struct replica__arena *arena,
+                        struct replica__verdict *to, replica_error *err)
+{
+    int r;
+
     *to = (struct replica__verdict){ .verdict = from->verdict,
                                      .sequence = from->sequence,
                                      .code = from->code };
@@ -22,7 +32,13 @@ static int copy_verdict(struct replica__session *s, const replica_remote_verdict
     if (from->verdict != REPLICA_VERDICT_CONFLICT)
         return 0;
     to->half = s->o.pull && from->real.bundle && s->features & REPLICA_REMOTE_BUNDLES;
-    return replica__arrived_doc(s, s->feed, &from->real, arena, &to->real, err);
+    r = replica__arrived_doc(s, s->feed, &from->real, arena, &to->real, err);
+    if (r >= 0 && !is_about(&to->real, row)) { /* then it is none; the others may be */
+        replica__session_log(s, REPLICA_LOG_WARNING,
+                             "the verdict on '%.100s' has the state of another document", row->id);
+        to->verdict = REPLICA_VERDICT_NONE;
+    }
+    return r;
 }
 
 /* What is put off has its turn when its time has come: the soonest of all, so that none holds up
@@ -60,7 +76,7 @@ static int copy_answer(struct replica__session *s, const replica_remote_verdicts
 
         if (!v.real.collection && v.verdict == REPLICA_VERDICT_CONFLICT)
             v.real.collection = replica_collection_name(s->sent.rows[i].coll);
-        r = copy_verdict(s, &v, a.arena, &a.verdicts[i], err);
+        r = copy_verdict(s, &v, &s->sent.rows[i], a.arena, &a.verdicts[i], err);
     }
     if (r >= 0) {
         replica__verdicts_as_one(&s->sent, a.verdicts);

@@ -180,8 +180,9 @@ static int read_verdict(struct replica__wire_in *in, const replica_remote_collec
     if (replica__wire_null(in))
         return 0;
     if (!replica__wire_take(in, '{')) {
-        v->verdict = REPLICA_VERDICT_TAKEN;
-        return replica__wire_int(in, &v->sequence);
+        r = replica__wire_int(in, &v->sequence);
+        v->verdict = v->sequence > 0 ? REPLICA_VERDICT_TAKEN : REPLICA_VERDICT_NONE;
+        return r;
     }
     start = in->at - 1;
     while ((r = replica__wire_member(in, &first, &name)) > 0) {

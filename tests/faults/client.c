@@ -326,8 +326,14 @@ static void print_status(void)
     printf("}");
 }
 
-static void print_last(void)
+/* What failed since "forget"; waits for it up to so many ms. */
+static void print_last(const char *ms)
 {
+    int64_t until = now_ms() + atoi(ms);
+    replica_error err = { 0 };
+
+    while (last.code == 0 && now_ms() < until)
+        must(replica_db_wait(db, 20, &err), &err);
     printf("ok {\"code\":\"%s\",\"detail\":%d,\"message\":", replica_error_name(last.code),
            last.detail);
     print_text(last.message);
@@ -499,7 +505,10 @@ static bool obey(char *line)
         print_status();
         puts("");
     } else if (strcmp(what, "error") == 0) {
-        print_last();
+        print_last(line);
+    } else if (strcmp(what, "forget") == 0) {
+        last = (replica_error){ 0 };
+        puts("ok ");
     } else if (strcmp(what, "start") == 0) {
         start();
         puts("ok ");

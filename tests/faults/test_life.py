@@ -25,4 +25,5 @@ def add(seed):
 
 for each in seeds():
     add(each)
-main()
+if __name__ == "__main__":
+    main()

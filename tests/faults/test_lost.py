@@ -238,4 +238,5 @@ def in_the_dialect_of_rxdb_a_lost_answer_is_no_conflict_with_oneself(t):
     server.close()
 
 
-main()
+if __name__ == "__main__":
+    main()
