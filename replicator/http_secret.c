@@ -135,12 +135,13 @@ void replica__http_secrets_free(struct replica__http_secrets *secrets)
 size_t replica__http_secret_at(const struct replica__http_secrets *secrets, const char *text,
                                size_t len)
 {
-    const char *end = secrets->texts.data + secrets->texts.len;
     size_t longest = 0, n;
 
     if (secrets->texts.r < 0)
         return len;
-    for (const char *s = secrets->texts.data; s && s < end; s += n + 1) {
+    for (size_t at = 0; at < secrets->texts.len; at += n + 1) {
+        const char *s = secrets->texts.data + at;
+
         n = strlen(s);
         if (n > longest && n <= len && memcmp(s, text, n) == 0)
             longest = n;
