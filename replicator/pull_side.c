@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #define MIN_ROWS 1
-/* Pages in a row that move on and bring nothing: a filter may leave out a long part of the feed, and
+/* Pages in a row that move on and bring nothing: a filter may leave out a long part of a feed, and
  * a server that lies may go on like that for ever.  Empty ones count more.  Beyond it there is a
  * pause, and each further one is longer until a document comes. */
 #define BARREN_MOST 2048
