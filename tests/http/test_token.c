@@ -44,7 +44,8 @@ static const char *fresh_token(const struct signer *s)
 {
     char claims[100];
 
-    snprintf(claims, sizeof(claims), "{\"sub\":\"anna\",\"exp\":%" PRId64 "}", server_now_s() + 100);
+    snprintf(claims, sizeof(claims), "{\"sub\":\"anna\",\"exp\":%" PRId64 "}",
+             server_now_s() + 100);
     return signer_token(s, claims);
 }
 

@@ -4,6 +4,7 @@
 #include "tests/support/test.h"
 #include "tests/support/tmp.h"
 #include "tools/server/auth.h"
+#include "tools/server/jwt.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -323,6 +324,30 @@ TEST(what_is_no_token_at_all_is_unknown)
     }
     memset(huge, 'e', sizeof(huge) - 1);
     CHECK_STR(ask(auth, huge), "the token is too long");
+}
+
+/* Else each request would cost a signature. */
+TEST(a_signature_is_checked_once)
+{
+    SIGNER s = signer_open("ES256", NULL);
+    const char *pem = signer_pem(s);
+    const char *token = signer_token(s, "{\"a\":1}"), *other = signer_token(s, "{\"a\":2}");
+    struct replica__buf text = REPLICA_BUF_INIT;
+    struct replica__jwt_file file;
+    struct replica__jwt *jwt = NULL;
+    struct replica__pass *pass = NULL, *again = NULL;
+    const char *why = NULL;
+
+    replica__buf_str(&text, pem);
+    CHECK_RC(replica__jwt_open(&jwt, &test_err), 0);
+    CHECK_RC(replica__jwt_keys_add(replica__jwt_keys(jwt), "key", &text, &file, &test_err), 0);
+    CHECK_RC(replica__jwt_find(jwt, token, strlen(token), &pass, &why), 1);
+    replica__jwt_keys_free(replica__jwt_keys(jwt)); /* nobody could check it any more */
+    CHECK_RC(replica__jwt_find(jwt, token, strlen(token), &again, &why), 1);
+    CHECK(again == pass);
+    CHECK_RC(replica__jwt_find(jwt, other, strlen(other), &again, &why), 0);
+    replica__jwt_close(jwt);
+    replica__buf_free(&text);
 }
 
 /* More tokens than are remembered, each one let in again and again. */

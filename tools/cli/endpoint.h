@@ -10,8 +10,8 @@ struct endpoint {
     int version;
 };
 
-/* 0, or an exit code; the complaint is made.  Stars are written over a password in url itself, which
- * may be an argument: the list of processes shows those. */
+/* 0, or an exit code; the complaint is made.  Stars are written over a password in url itself,
+ * which may be an argument: the list of processes shows those. */
 int endpoint_parse(const char *url, struct endpoint *ret_endpoint);
 void endpoint_free(struct endpoint *endpoint);
 
