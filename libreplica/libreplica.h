@@ -558,7 +558,8 @@ REPLICA_API int replica_db_wait(replica_db *db, int timeout_ms, replica_error *e
 
 /* Forget tombstones that were written more than older_ms ago, and that every replication of the
  * collection has passed (one that was not seen for idle_ms, 0: 90 days, no longer counts).  coll
- * NULL: of all collections.  REPLICA_ENOTSUP: the file serves clients, of whom it cannot know. */
+ * NULL: of all collections.  Where the file serves clients, those that have not read so far compare
+ * all that they have before they go on. */
 REPLICA_API int replica_purge(replica_db *db, replica_collection *coll, int64_t older_ms,
                               int64_t idle_ms, int64_t *ret_count, replica_error *err);
 

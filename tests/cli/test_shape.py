@@ -3,6 +3,8 @@
 import json
 import os
 import sys
+import time
+import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'http'))
 from serve import Client, main, test  # noqa: E402
@@ -143,11 +145,40 @@ def old_tombstones_are_forgotten(t):
     t.fails(1, 'no collection', 'purge', '--db', t.db, '--collection', 'none', '--older', '0')
 
 
+def purged(base):
+    with urllib.request.urlopen(base + '/_replica/1/hello') as answer:
+        return b'"purged":true' in answer.read()
+
+
 @test
-def a_file_that_serves_is_not_purged(t):
+def a_file_that_serves_is_purged_too(t):
     server, base = t.serve('server.db')
+    there = ('--db', t.path('server.db'), '--collection', 'notes')
+    for doc in (b'{"id":"a"}', b'{"id":"z"}'):
+        t.ok('put', *there, stdin=doc)
+    t.ok('delete', *there, 'a')
+    t.ok('put', *there, stdin=b'{"id":"z","n":2}')
+    t.same(t.ok('purge', '--db', t.path('server.db'), '--older', '0'), b'1\n')
+    t.same(purged(base), True)
     t.stop(server)
-    t.fails(9, 'serves clients', 'purge', '--db', t.path('server.db'), '--older', '0')
+
+
+@test
+def a_server_purges_by_itself(t):
+    there = ('--db', t.path('server.db'), '--collection', 'notes')
+    for doc in (b'{"id":"a"}', b'{"id":"z"}'):
+        t.ok('put', *there, stdin=doc)
+    t.ok('delete', *there, 'a')
+    t.ok('put', *there, stdin=b'{"id":"z","n":2}')
+    server, base = t.serve('server.db', '--purge-before', '0s')
+    end = time.monotonic() + 20
+    while not purged(base):
+        assert time.monotonic() < end
+    t.stop(server)
+    t.same(len(t.ok('changes', *there).splitlines()), 1)
+    for age in ('30', 'd', '1w', '-1d', '1d ', '12345678d', ''):
+        t.fails(2, '--purge-before', 'serve', '--db', t.path('server.db'), '--listen', '127.0.0.1:0',
+                '--purge-before', age)
 
 
 main()

@@ -21,6 +21,8 @@ struct options {
     const char *jwt_key;
     const char *jwks;
     const char *rules_file;
+    const char *purge_before;
+    int64_t purge_ms;
     struct cli_list keys;
     struct cli_list schemas;
     struct cli_list rules;
@@ -77,6 +79,29 @@ static void raise_descriptors(int64_t streams)
     if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < (rlim_t)streams + 100)
         cli_complain("only %llu descriptors are allowed: fewer than %lld streams fit",
                      (unsigned long long)limit.rlim_cur, (long long)streams);
+}
+
+/* "30d", "12h", "90m", "45s", in ms. */
+static bool read_age(const char *text, int64_t *ret_ms)
+{
+    static const struct {
+        char unit;
+        int64_t ms;
+    } units[] = { { 'd', INT64_C(86400000) }, { 'h', 3600000 }, { 'm', 60000 }, { 's', 1000 } };
+    size_t digits = strspn(text, "0123456789");
+    int64_t n = 0;
+
+    if (digits == 0 || digits > 7 || !text[digits] || text[digits + 1])
+        return false;
+    for (size_t i = 0; i < digits; i++)
+        n = n * 10 + (text[i] - '0');
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        if (text[digits] == units[i].unit) {
+            *ret_ms = n * units[i].ms;
+            return true;
+        }
+    }
+    return false;
 }
 
 /* NAME=FIELD, cut in place. */
@@ -238,7 +263,9 @@ static int open_storage(struct server *server, const struct options *o,
                         const struct replica__storage_key *keys, replica_error *err)
 {
     const struct replica__service_options service_options = { .streams = (size_t)o->max_streams,
-                                                              .access = server->access };
+                                                              .access = server->access,
+                                                              .purges = o->purge_before,
+                                                              .purge_ms = o->purge_ms };
     replica_db_options db_options = REPLICA_DB_OPTIONS_INIT;
     int r;
 
@@ -327,6 +354,8 @@ int cmd_serve(int argc, char **argv)
           "how clients settle conflicts if they say nothing" },
         { "rules-file", CLI_TEXT, false, &o.rules_file, "FILE",
           "access rules: who may read and write what" },
+        { "purge-before", CLI_TEXT, false, &o.purge_before, "AGE",
+          "forget deletions that are older: 30d, 12h, 90m or 45s" },
         { "log", CLI_FLAG, false, &o.log, NULL, "a line per request on standard error" },
         { "max-body", CLI_NUMBER, false, &o.max_body, "BYTES", "of a request; else 64 MiB" },
         { "max-streams", CLI_NUMBER, false, &o.max_streams, "N", "at a time; else 10000" },
@@ -355,6 +384,9 @@ int cmd_serve(int argc, char **argv)
     if (o.max_streams < 1 || o.max_streams > 1000000 || o.max_body > (int64_t)1 << 31 ||
         o.patience < 0 || o.patience > 86400)
         return cli_usage("--max-streams, --max-body or --patience is out of range");
+    if (o.purge_before && !read_age(o.purge_before, &o.purge_ms))
+        return cli_usage("--purge-before takes a number with d, h, m or s, not '%s'",
+                         o.purge_before);
     exit_code = read_keys(&o.keys, keys, texts, sizeof(texts));
     if (exit_code)
         return exit_code;

@@ -5,9 +5,11 @@
 #include "base/error.h"
 #include "tools/server/exchange.h"
 #include "tools/server/gone.h"
+#include "tools/server/purge.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -173,12 +175,24 @@ static int64_t sooner(int64_t a, int64_t b)
     return a < 0 || (b >= 0 && b < a) ? b : a;
 }
 
+static int64_t purge(struct replica__http *http)
+{
+    replica_error err = { 0 };
+    int64_t ms = replica__purge_tick(http->service, &err);
+
+    if (err.code < 0)
+        fprintf(stderr, "replica serve: purging: %s\n", err.message);
+    return ms;
+}
+
 static int64_t tick(struct replica__http *http, bool all)
 {
     int64_t stream_ms = replica__service_tick(http->service);
     int64_t delay_ms = replica__exchange_tick(http, all);
+    int64_t purge_ms = all ? -1 : purge(http);
 
-    return sooner(sooner(stream_ms, delay_ms), replica__deadlines_tick(&http->deadlines));
+    return sooner(sooner(sooner(stream_ms, delay_ms), purge_ms),
+                  replica__deadlines_tick(&http->deadlines));
 }
 
 /* No new connections; streams end; requests under way are answered, if they come to an end. */

@@ -24,6 +24,8 @@ struct replica__service_options {
     size_t streams;    /* open at a time; 0: 10,000 */
     const struct replica__world *world; /* NULL: the real one */
     struct replica__access *access;     /* borrowed; NULL: whoever is let in may do all */
+    bool purges;       /* what was deleted ... */
+    int64_t purge_ms;  /* ... so long ago goes: purge.h */
 };
 
 struct replica__param {

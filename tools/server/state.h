@@ -71,6 +71,12 @@ struct replica__hub {
     bool stopped;
 };
 
+struct replica__purging {
+    struct replica__purge at;
+    int64_t next_ms; /* monotonic */
+    bool began;
+};
+
 struct replica__service {
     struct replica__storage *storage;
     const struct replica__world *world;
@@ -80,6 +86,7 @@ struct replica__service {
     struct replica__counted counted[REPLICA__COUNTED];
     size_t next_counted;
     struct replica__delays delays;
+    struct replica__purging purging;
     struct replica__hub hub;
 };
 
