@@ -1,136 +1,92 @@
-/* What access rules cost: 10,000 documents pulled from a server without HTTP, page by page, under a
- * rule that looks for an owner in each, against the same without rules; and the same pushed. */
-#include "base/alloc.h"
+/* What access rules cost: 10,000 documents pulled and pushed over HTTP on loopback, in step from an
+ * empty side to a full one, with a rule that looks for the owner of each, against the same server
+ * without rules. */
 #include "tests/bench/bench.h"
-#include "tools/server/access.h"
-#include "tools/server/service.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define DOCS 10000
-#define RULES "{\"collections\":{\"cities\":{\"read\":{\"updatedBy\":\"$auth.sub\"}," \
-              "\"write\":{\"updatedBy\":\"$auth.sub\"}}}}"
-
-static const struct replica__who who = { "{\"sub\":\"seed\"}", 14, 0 }; /* who wrote them all */
-
-/* A server, with rules or without. */
-struct side {
-    struct replica__access *access;
-    replica_collection *coll;
-    struct replica__storage *storage;
-    struct replica__service *service;
-};
+/* All documents have this owner: the last member, so that the whole text is walked. */
+#define OWNER "{\"updatedBy\":\"seed\"}"
+#define RULES "{\"collections\":{\"" BENCH_COLLECTION "\":{\"read\":" OWNER ",\"write\":" OWNER "}}}"
 
 struct run {
-    struct side pulled[2]; /* bare, ours */
-    char *push[DOCS / BENCH_PAGE];
+    const char *full;  /* the server's file with all documents */
+    const char *rules; /* a file with rules */
 };
 
-static struct side open_side(const char *file, bool rules)
+static struct bench_child serve(const char *db, const char *rules, char *url, size_t room)
 {
-    struct side s = { NULL };
-    struct replica__service_options options = { 0 };
-    replica_error err = { 0 };
+    const char *argv[] = { getenv("REPLICA"), "serve", "--db", db, "--listen", "127.0.0.1:0",
+                           rules ? "--rules-file" : NULL, rules, NULL };
+    struct bench_child child;
+    char line[128];
 
-    if (rules)
-        bench_ok(replica__access_parse("rules", RULES, strlen(RULES), &s.access, &err), &err,
-                 "rules");
-    options.access = s.access;
-    s.coll = bench_open(file, NULL, NULL);
-    bench_ok(replica__storage_store_open(replica_collection_db(s.coll), NULL, NULL, 0, &s.storage,
-                                         &err), &err, "storage");
-    bench_ok(replica__service_open(s.storage, &options, &s.service, &err), &err, "service");
-    return s;
+    if (!argv[0])
+        bench_fail("REPLICA does not name the program");
+    child = bench_spawn(argv);
+    bench_line(&child, line, sizeof line);
+    if (strncmp(line, "listening ", 10) != 0)
+        bench_fail("the server says: %s", line);
+    snprintf(url, room, "%s", line + 10);
+    return child;
 }
 
-static void close_side(struct side *s)
+static void fill(const char *path)
 {
-    replica__service_close(s->service);
-    s->storage->ops->close(s->storage);
-    bench_close(s->coll);
-    replica__access_close(s->access);
+    replica_collection *coll = bench_open(path, NULL, NULL);
+
+    bench_fill(coll, bench_cities(DOCS), NULL, DOCS);
+    bench_close(coll);
 }
 
-static void ask(const struct side *s, struct replica__request *request,
-                struct replica__reply *reply)
+/* Documents per second; both have all of them then. */
+static double sync_all(const char *client, const char *server, const char *rules, unsigned flags)
 {
-    replica_error err = { 0 };
-
-    request->who = &who;
-    replica__service_answer(s->service, request, reply);
-    bench_ok(replica__reply_whole(reply, &err), &err, "the answer");
-    if (reply->status != 200)
-        bench_fail("status %d: %.200s", reply->status, reply->body.data);
-}
-
-/* The number at the end of the checkpoint in a page. */
-static void read_place(const struct replica__reply *reply, char *id, size_t room, char *lwt)
-{
-    const char *at = strstr(reply->body.data, "\"checkpoint\":{\"id\":\"");
-
-    at = at ? at + 20 : "";
-    snprintf(id, room, "%.*s", (int)strcspn(at, "\""), at);
-    at = strstr(at, "\"lwt\":");
-    snprintf(lwt, 24, "%.*s", at ? (int)strspn(at + 6, "0123456789") : 0, at ? at + 6 : "");
-}
-
-static double pull(const struct side *s)
-{
-    char id[128] = "", lwt[24] = "0";
+    char url[128];
+    struct bench_child child = serve(server, rules, url, sizeof url);
+    replica_collection *coll = bench_open(client, NULL, NULL);
     int64_t started = bench_now_us();
+    replica_error err = { 0 };
+    int64_t count = 0;
 
-    for (int page = 0; page < DOCS / BENCH_PAGE; page++) {
-        const struct replica__param params[] = {
-            { "c", "cities/0" }, { "id", id }, { "lwt", lwt }
-        };
-        struct replica__request request = {
-            .method = "GET", .path = "/_replica/1/pull", .params = params, .param_count = 3
-        };
-        struct replica__reply reply;
+    bench_sync_once(coll, url, flags);
+    started = bench_now_us() - started;
+    bench_ok(replica_collection_count(coll, &count, &err), &err, "count");
+    bench_close(coll);
+    bench_end(&child);
+    if (count != DOCS)
+        bench_fail("the client has %lld documents", (long long)count);
+    return DOCS * 1e6 / (double)started;
+}
 
-        ask(s, &request, &reply);
-        read_place(&reply, id, sizeof id, lwt);
-        replica__reply_free(&reply);
-    }
-    if (atoi(lwt) != DOCS)
-        bench_fail("the pull ended at %s", lwt);
-    return DOCS * 1e6 / (double)(bench_now_us() - started);
+static double pull(const struct run *run, bool rules)
+{
+    return sync_all(bench_new_file("client.db"), run->full, rules ? run->rules : NULL,
+                    REPLICA_SYNC_PULL_ONLY);
 }
 
 static double push(const struct run *run, bool rules)
 {
-    struct side s = open_side(bench_new_file("pushed.db"), rules);
-    int64_t started = bench_now_us();
+    const char *client = bench_new_file("client.db");
 
-    for (int page = 0; page < DOCS / BENCH_PAGE; page++) {
-        struct replica__request request = { .method = "POST",
-                                            .path = "/_replica/1/push",
-                                            .body = run->push[page],
-                                            .body_len = strlen(run->push[page]) };
-        struct replica__reply reply;
-
-        ask(&s, &request, &reply);
-        if (strstr(reply.body.data, "refused"))
-            bench_fail("%.200s", reply.body.data);
-        replica__reply_free(&reply);
-    }
-    started = bench_now_us() - started;
-    close_side(&s);
-    return DOCS * 1e6 / (double)started;
+    fill(client);
+    return sync_all(client, bench_new_file("server.db"), rules ? run->rules : NULL,
+                    REPLICA_SYNC_PUSH_ONLY);
 }
 
 static double pull_ruled(void *ctx, int round)
 {
     (void)round;
-    return pull(&((struct run *)ctx)->pulled[1]);
+    return pull(ctx, true);
 }
 
 static double pull_bare(void *ctx, int round)
 {
     (void)round;
-    return pull(&((struct run *)ctx)->pulled[0]);
+    return pull(ctx, false);
 }
 
 static double push_ruled(void *ctx, int round)
@@ -145,44 +101,16 @@ static double push_bare(void *ctx, int round)
     return push(ctx, false);
 }
 
-static void add_page(struct run *run, const struct bench_doc *docs, int page)
-{
-    struct replica__buf body = REPLICA_BUF_INIT;
-
-    replica__buf_str(&body, "{\"collections\":[\"cities/0\"],\"checkpoint\":{\"id\":\"\",\"lwt\":0},"
-                            "\"incarnations\":[],\"meta\":[");
-    for (int i = 0; i < BENCH_PAGE; i++)
-        replica__buf_printf(&body, "%s[0,\"abcdefghijklmnop.%d\",0,0,-1,0,null]", i ? "," : "",
-                            page * BENCH_PAGE + i + 1);
-    replica__buf_str(&body, "],\"documents\":[");
-    for (int i = 0; i < BENCH_PAGE; i++) {
-        if (i > 0)
-            replica__buf_char(&body, ',');
-        replica__buf_add(&body, docs[page * BENCH_PAGE + i].text, docs[page * BENCH_PAGE + i].len);
-    }
-    replica__buf_str(&body, "]}");
-    run->push[page] = replica__buf_take(&body, NULL);
-    if (!run->push[page])
-        bench_fail("no memory");
-}
-
 int main(void)
 {
-    const struct bench_doc *docs = bench_cities(DOCS);
-    struct run run = { .push = { NULL } };
+    struct run run = { bench_new_file("full.db"), bench_new_file("rules.json") };
+    FILE *file = fopen(run.rules, "w");
 
+    if (!file || fputs(RULES, file) < 0 || fclose(file) != 0)
+        bench_fail("%s cannot be written", run.rules);
+    fill(run.full);
     bench_start("access rules, against none");
-    for (int rules = 0; rules < 2; rules++) {
-        run.pulled[rules] = open_side(bench_new_file(rules ? "ruled.db" : "bare.db"), rules);
-        bench_fill(run.pulled[rules].coll, docs, NULL, DOCS);
-    }
-    for (int page = 0; page < DOCS / BENCH_PAGE; page++)
-        add_page(&run, docs, page);
     bench_compare("pull 10,000 documents", "documents/s", pull_ruled, pull_bare, &run);
     bench_compare("push 10,000 documents", "documents/s", push_ruled, push_bare, &run);
-    for (int rules = 0; rules < 2; rules++)
-        close_side(&run.pulled[rules]);
-    for (int page = 0; page < DOCS / BENCH_PAGE; page++)
-        replica__free(run.push[page]);
     return 0;
 }
