@@ -65,5 +65,8 @@ REPLICA_INTERNAL void replica__os_unlock(int locks, int64_t at);
 /* Has another opening a byte of these?  1 and one such byte (of neighbours that one opening has the
  * first), 0. */
 REPLICA_INTERNAL int replica__os_locked(int locks, int64_t from, int64_t count, int64_t *ret_at);
+/* A block of the same file, for others to read: all of it, or false. */
+REPLICA_INTERNAL bool replica__os_locks_write(int locks, int64_t at, const void *block, size_t len);
+REPLICA_INTERNAL bool replica__os_locks_read(int locks, int64_t at, void *ret_block, size_t len);
 
 #endif

@@ -79,3 +79,13 @@ int replica__os_locked(int locks, int64_t from, int64_t count, int64_t *ret_at)
     *ret_at = (int64_t)lock.l_start;
     return 1;
 }
+
+bool replica__os_locks_write(int locks, int64_t at, const void *block, size_t len)
+{
+    return pwrite(locks, block, len, (off_t)at) == (ssize_t)len;
+}
+
+bool replica__os_locks_read(int locks, int64_t at, void *ret_block, size_t len)
+{
+    return pread(locks, ret_block, len, (off_t)at) == (ssize_t)len;
+}

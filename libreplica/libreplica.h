@@ -462,6 +462,17 @@ REPLICA_API int replica_rejected_discard(replica_db *db, int64_t number, replica
 
 /* ---- replications ---------------------------------------------------------------- */
 
+/* What the process that replicates shows to others, a second old at most while something moves. */
+typedef struct replica_running {
+    int64_t told_ms;         /* since 1970: when it was shown; all others as in replica_sync_status */
+    int state;
+    int streaming;
+    int64_t pulled, pushed;
+    int64_t bytes_down, bytes_up;
+    int64_t pull_done, pull_remaining;
+    int64_t push_done, push_remaining;
+    int64_t retry_ms;        /* since 1970: when the next attempt is due; 0: none is waited for */
+} replica_running;
 /* What is stored of a replication, whether or not it runs now. */
 typedef struct replica_replication_entry {
     const char *identifier;
@@ -475,7 +486,8 @@ typedef struct replica_replication_entry {
     int64_t synced_ms;       /* since 1970: when it was last in sync; 0: never, or not since it
                               * began anew */
     int64_t synced_head;     /* the server's sequence number then; 0: not told */
-    int runs;                /* a process replicates now */
+    int runs;                /* a process replicates now, */
+    const replica_running *running; /* and how far it is; NULL: not known */
     const replica_error *error; /* what it failed by since it last succeeded; NULL: nothing */
     int64_t error_ms;
     const char *checkpoint;  /* what the server said, or NULL; of the first feed */

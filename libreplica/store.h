@@ -173,6 +173,10 @@ REPLICA_INTERNAL int replica__lease_take(struct replica__replication *repl, bool
 REPLICA_INTERNAL void replica__lease_release(struct replica__replication *repl);
 /* As of the last call that looked. */
 REPLICA_INTERNAL bool replica__lease_held(const struct replica__replication *repl);
+/* Show the processes that ask how far it is, while the lease is held: JSON of less than a thousand
+ * bytes, as replica_replications() reads it.  It costs no commit, and is gone with the lease. */
+REPLICA_INTERNAL void replica__lease_show(const struct replica__replication *repl,
+                                          const char *json);
 /* Monotonic ms of the next replica__lease_keep() of who holds it, or look of who does not. */
 REPLICA_INTERNAL int64_t replica__lease_next(const struct replica__replication *repl);
 

@@ -5,9 +5,11 @@
  * once, the first time in sync at once, each later one a few seconds after the last.  A replication
  * that has nothing to do writes nothing.  A note that cannot be written is no failure: it is tried
  * again. */
+#include "base/buf.h"
 #include "replicator/session_state.h"
 
 #define PAUSE_MS 5000
+#define SHOW_MS 1000
 
 static int64_t wall_ms(const struct replica__session *s)
 {
@@ -99,4 +101,56 @@ void replica__note_side_step(struct replica__session *s)
 int64_t replica__note_side_next(const struct replica__session *s)
 {
     return is_new(s) && replica__lease_held(s->repl) ? s->note.at : -1;
+}
+
+/* ---- how far it is, while it runs -------------------------------------------------- */
+
+static void write_status(const struct replica__session *s, int64_t down, int64_t up,
+                         struct replica__buf *out)
+{
+    const replica_sync_status *status = &s->status;
+    int64_t now = wall_ms(s);
+    int64_t retry = status->retry_ms ? now + status->retry_ms - replica__session_clock(s) : 0;
+    const struct {
+        const char *name;
+        int64_t value;
+    } members[] = {
+        { "state", status->state },
+        { "streaming", status->streaming },
+        { "pulled", status->pulled },
+        { "pushed", status->pushed },
+        { "bytesDown", down },
+        { "bytesUp", up },
+        { "pullDone", status->pull_done },
+        { "pullRemaining", status->pull_remaining },
+        { "pushDone", status->push_done },
+        { "pushRemaining", status->push_remaining },
+        { "retry", retry },
+    };
+
+    replica__buf_printf(out, "{\"told\":%lld", (long long)now);
+    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
+        replica__buf_printf(out, ",\"%s\":%lld", members[i].name,
+                            (long long)members[i].value);
+    replica__buf_char(out, '}');
+}
+
+void replica__note_side_show(struct replica__session *s)
+{
+    bool changed = s->note.shown_state != s->status.state ||
+                   s->note.shown_streaming != s->status.streaming;
+    REPLICA_BUF json = REPLICA_BUF_INIT;
+    int64_t down = 0, up = 0;
+
+    if (!replica__lease_held(s->repl) ||
+        (!changed && replica__session_clock(s) < s->note.show_at))
+        return;
+    s->note.show_at = replica__session_clock(s) + SHOW_MS;
+    s->note.shown_state = s->status.state;
+    s->note.shown_streaming = s->status.streaming;
+    if (s->hooks->bytes)
+        s->hooks->bytes(s->hooks->ctx, &down, &up);
+    write_status(s, down, up, &json);
+    if (json.r >= 0)
+        replica__lease_show(s->repl, json.data);
 }

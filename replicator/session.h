@@ -36,6 +36,7 @@ struct replica__session_hooks {
     /* May more events come now, or would they pile up?  NULL: always. */
     bool (*ready)(void *ctx);
     void *ctx;
+    void (*bytes)(void *ctx, int64_t *ret_down, int64_t *ret_up); /* of the remote; or NULL */
     /* A decision, for people; without number and time.  NULL: nobody listens. */
     void (*trace)(void *ctx, const replica_sync_trace_entry *entry);
 };

@@ -242,6 +242,14 @@ int replica__tell_token(void *ctx, bool refused, char *out, size_t room)
     return REPLICA_ENOMEM;
 }
 
+static void tell_bytes(void *ctx, int64_t *ret_down, int64_t *ret_up)
+{
+    replica_sync *sync = ctx;
+
+    if (sync->http)
+        replica__remote_http_bytes(&sync->remote, ret_down, ret_up);
+}
+
 void replica__tell_trace(void *ctx, const replica_sync_trace_entry *entry)
 {
     replica__trace_add(((replica_sync *)ctx)->trace, entry);
@@ -255,6 +263,7 @@ void replica__tell_set_hooks(replica_sync *sync)
         .status = tell_status,
         .event = sync->o.on_event ? tell_event : NULL,
         .error = sync->o.on_error ? tell_error : NULL,
+        .bytes = tell_bytes,
         .trace = replica__tell_trace,
         .ready = sync->o.on_event ? ready : NULL,
         .ctx = sync,

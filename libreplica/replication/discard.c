@@ -149,8 +149,8 @@ static int borrow(replica_db *db, int64_t number, struct borrowed *b, replica_er
 }
 
 /* The documents of its group; only it, if it is of none.  1; 0: it is not stored. */
-static int group_of(replica_db *db, const struct replica__aside_target *t, struct replica__group *ret,
-                    replica_error *err)
+static int group_of(replica_db *db, const struct replica__aside_target *t,
+                    struct replica__group *ret, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
     struct replica__row row;

@@ -6,6 +6,8 @@
 #include "libreplica/txn.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 
 #define LOOK_MS 1000  /* from one look at the holder to the next */
 #define MOVE_MS 2000  /* the holder's lock moves on */
@@ -115,18 +117,53 @@ int replica__lease_is_others(struct replica__replication *repl, int64_t *ret_ter
     return r <= 0 ? r : !is_silent(&repl->lease, *ret_term, at);
 }
 
-int replica__lease_runs(replica_db *db, int64_t number, replica_error *err)
+/* Where in the file who replicates shows how far it is. */
+static int64_t shown_at(int64_t number)
+{
+    return (number & 0xffff) * REPLICA__SHOWN;
+}
+
+/* The term, a space, JSON and a NUL. */
+static void read_shown(struct replica__replication *repl, int64_t term, char ret[REPLICA__SHOWN])
+{
+    char block[REPLICA__SHOWN];
+    long long of = 0;
+    int behind = 0;
+
+    ret[0] = '\0';
+    if (!replica__os_locks_read(repl->lease.locks, shown_at(repl->number), block, sizeof block) ||
+        block[sizeof block - 1] != '\0' || sscanf(block, "%lld %n", &of, &behind) != 1 ||
+        of != term)
+        return;
+    memmove(ret, block + behind, strlen(block + behind) + 1);
+}
+
+int replica__lease_runs(replica_db *db, int64_t number, char ret[REPLICA__SHOWN],
+                        replica_error *err)
 {
     struct replica__replication repl = { .db = db, .number = number };
     struct replica__lease_asked asked;
     int64_t term = 0, at;
     int r = read_row(&repl, &term, &asked, err);
 
+    ret[0] = '\0';
     if (r <= 0 || replica__lease_open(&repl, NULL) < 0)
         return r < 0 ? r : 0; /* who may not write beside the file cannot look, either */
     r = find_lock(&repl, term, &at, NULL);
+    if (r > 0)
+        read_shown(&repl, term, ret);
     replica__lease_close(&repl);
     return r > 0;
+}
+
+void replica__lease_show(const struct replica__replication *repl, const char *json)
+{
+    char block[REPLICA__SHOWN] = "";
+
+    if (repl->lease.locks < 0 || !repl->lease.term)
+        return;
+    snprintf(block, sizeof block, "%lld %s", (long long)repl->lease.term, json);
+    replica__os_locks_write(repl->lease.locks, shown_at(repl->number), block, sizeof block);
 }
 
 int replica__lease_look(struct replica__replication *repl, replica_error *err)

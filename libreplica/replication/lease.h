@@ -39,8 +39,10 @@ void replica__lease_close(struct replica__replication *repl);
 int replica__lease_is_others(struct replica__replication *repl, int64_t *ret_term,
                              replica_error *err);
 /* Does some handle, of whatever process, hold the lease of the replication with this number?  1, 0;
- * 0 too where that cannot be found out. */
-int replica__lease_runs(replica_db *db, int64_t number, replica_error *err);
+ * 0 too where that cannot be found out.  *ret: what it shows, if it shows anything. */
+#define REPLICA__SHOWN 1024
+int replica__lease_runs(replica_db *db, int64_t number, char ret[REPLICA__SHOWN],
+                        replica_error *err);
 /* In a transaction: it must be ours, else REPLICA_ECANCELLED, and it is not held any more. */
 int replica__lease_check(struct replica__replication *repl, replica_error *err);
 /* Begin a transaction of a replication that holds its lease. */

@@ -1,5 +1,5 @@
-/* What is not in step with a server, document by document, and why: for people and programs that ask
- * for them.
+/* What is not in step with a server, document by document, and why: for people, and for programs
+ * that ask for them.
  *
  * It is one statement, so that all entries are of one moment; SQLite sorts them, in a file of its
  * own when they are many. */

@@ -23,7 +23,8 @@ static int let_in(replica_db *db, int64_t replication, const struct replica__row
 }
 
 /* The others of its group.  What was not set aside itself goes when they do. */
-static int let_in_group(replica_db *db, const struct replica__aside_target *t, int64_t doc, replica_error *err)
+static int let_in_group(replica_db *db, const struct replica__aside_target *t, int64_t doc,
+                        replica_error *err)
 {
     REPLICA_GROUP g = { 0 };
     int r = db->bundled ? replica__group_find(db, t->replication, 0, doc, false, &g, err) : 0;

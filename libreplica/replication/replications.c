@@ -1,4 +1,5 @@
 /* The list of replications, for those who want to know what is not on a server yet. */
+#include "base/json.h"
 #include "libreplica/replication/replication.h"
 #include "libreplica/store.h"
 
@@ -7,6 +8,7 @@
 struct entry {
     replica_replication_entry shown;
     replica_error error;
+    replica_running running;
     char *identifier, *collections, *checkpoint, *keys, *filter;
 };
 
@@ -70,11 +72,45 @@ static int read_row(sqlite3_stmt *stmt, struct entry *e, replica_error *err)
     return read_error(stmt, 9, e, err);
 }
 
+/* Members that are not there are of another version of the library: 0. */
+static void read_running(const char *json, struct entry *e)
+{
+    const struct replica__json_value v = replica__json_value(json, strlen(json));
+    replica_running *running = &e->running;
+    int64_t state = 0, streaming = 0;
+    const struct {
+        const char *name;
+        int64_t *to;
+    } members[] = {
+        { "told", &running->told_ms },
+        { "state", &state },
+        { "streaming", &streaming },
+        { "pulled", &running->pulled },
+        { "pushed", &running->pushed },
+        { "bytesDown", &running->bytes_down },
+        { "bytesUp", &running->bytes_up },
+        { "pullDone", &running->pull_done },
+        { "pullRemaining", &running->pull_remaining },
+        { "pushDone", &running->push_done },
+        { "pushRemaining", &running->push_remaining },
+        { "retry", &running->retry_ms },
+    };
+
+    if (replica__json_check(json, strlen(json), NULL, NULL) < 0)
+        return;
+    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
+        replica__json_int(replica__json_member(v, members[i].name, REPLICA_NUL), members[i].to);
+    running->state = (int)state;
+    running->streaming = (int)streaming;
+    e->shown.running = running;
+}
+
 /* The entry behind the one called `after`: 1; 0: there is none.  The statement is closed with this
  * function, for fn may use the database. */
 static int next(replica_db *db, const char *after, struct entry *e, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
+    char shown[REPLICA__SHOWN];
     int64_t number;
     int rc = SQLITE_OK;
     int r = replica__sql_get(db, REPLICA__SQL_REPL_NEXT, &stmt, err);
@@ -89,10 +125,12 @@ static int next(replica_db *db, const char *after, struct entry *e, replica_erro
     number = sqlite3_column_int64(stmt, 6);
     replica__sql_reset(&stmt);
     if (r >= 0)
-        r = replica__lease_runs(db, number, err);
+        r = replica__lease_runs(db, number, shown, err);
     if (r < 0)
         return r;
     e->shown.runs = r;
+    if (r > 0 && shown[0])
+        read_running(shown, e);
     return 1;
 }
 

@@ -154,7 +154,8 @@ void cli_show_conflict(const replica_conflict_entry *e)
             print_state(names[i], docs[i]);
     }
     printf("    %-8s %s\n", names[RESULT],
-           !e->number ? "not yet" : !docs[RESULT] ? "none" : replica_doc_deleted(docs[RESULT]) ? "deleted"
+           !e->number ? "not yet" : !docs[RESULT] ? "none"
+           : replica_doc_deleted(docs[RESULT]) ? "deleted"
            : !e->result ? "the real one" : "a new one");
     walk(&path, values);
 }

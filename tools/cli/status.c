@@ -5,6 +5,8 @@
  * hundred of it is shown unless all is asked for. */
 #include "tools/cli/cli.h"
 
+#include "replicator/replicator.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -182,6 +184,48 @@ static void print_text_or_null(const char *name, const char *text)
         printf(",\"%s\":null", name);
 }
 
+static const char *state_of(const replica_replication_entry *e)
+{
+    static const char *const names[] = {
+        [REPLICA_SYNC_STARTING] = "starting", [REPLICA_SYNC_PULLING] = "pulling",
+        [REPLICA_SYNC_PUSHING] = "pushing",   [REPLICA_SYNC_IDLE] = "idle",
+        [REPLICA_SYNC_WAITING] = "waiting",   [REPLICA_SYNC_PAUSED] = "paused",
+    };
+    int state = e->running ? e->running->state : 0;
+
+    if (!e->runs)
+        return "stopped";
+    return state > 0 && state < (int)(sizeof(names) / sizeof(names[0])) && names[state]
+               ? names[state]
+               : "running";
+}
+
+static void print_number_or_null(const char *name, bool known, int64_t number)
+{
+    if (known)
+        cli_print_number(name, number);
+    else
+        printf(",\"%s\":null", name);
+}
+
+/* What only the process that replicates knows; null where none does. */
+static void print_progress(const replica_replication_entry *e)
+{
+    static const replica_running none;
+    const replica_running *r = e->running ? e->running : &none;
+    bool known = e->running != NULL;
+    char time[CLI_TIME];
+
+    printf(",\"streaming\":%s", !known ? "null" : r->streaming ? "true" : "false");
+    print_number_or_null("pull_done", known, r->pull_done);
+    print_number_or_null("pull_remaining", known && r->pull_remaining >= 0, r->pull_remaining);
+    print_number_or_null("push_done", known, r->push_done);
+    cli_print_number("push_remaining", e->dirty);
+    print_number_or_null("bytes_down", known, r->bytes_down);
+    print_number_or_null("bytes_up", known, r->bytes_up);
+    print_text_or_null("next_retry", r->retry_ms ? cli_time(r->retry_ms, time) : NULL);
+}
+
 static void print_json(struct summary *s, const replica_replication_entry *e, bool in_sync,
                        int64_t pending)
 {
@@ -190,7 +234,7 @@ static void print_json(struct summary *s, const replica_replication_entry *e, bo
     printf("%s{\"identifier\":", s->first ? "" : ",");
     cli_print_string(e->identifier);
     cli_print_member("collections", e->collections);
-    cli_print_member("state", e->runs ? "running" : "stopped");
+    cli_print_member("state", state_of(e));
     printf(",\"in_sync\":%s", in_sync ? "true" : "false");
     print_text_or_null("as_of", e->synced_ms ? cli_time(e->synced_ms, time) : NULL);
     cli_print_number("head", e->synced_head);
@@ -202,19 +246,37 @@ static void print_json(struct summary *s, const replica_replication_entry *e, bo
     cli_print_number("dirty", e->dirty);
     cli_print_number("unsettled", e->unsettled);
     cli_print_number("rejected", e->rejected);
+    print_progress(e);
     print_error("last_error", e->error, e->error_ms);
     putchar('}');
+}
+
+static void print_progress_plain(const replica_running *r)
+{
+    char time[CLI_TIME];
+
+    printf("    pulled %lld", (long long)r->pull_done);
+    if (r->pull_remaining > 0)
+        printf(" of %lld", (long long)(r->pull_done + r->pull_remaining));
+    printf(", pushed %lld since it was in sync; %lld bytes down, %lld up%s",
+           (long long)r->push_done, (long long)r->bytes_down, (long long)r->bytes_up,
+           r->streaming ? "; streaming" : "");
+    if (r->retry_ms)
+        printf("; tries again at %s", cli_time(r->retry_ms, time));
+    putchar('\n');
 }
 
 static void print_plain(struct summary *s, const replica_replication_entry *e, bool in_sync)
 {
     char time[CLI_TIME];
 
-    printf("%s  %s\n    %s; last started %s%s\n"
+    printf("%s  %s\n    %s; last started %s; %s\n"
            "    %lld to be sent, %lld in conflict, %lld set aside\n",
            s->first ? "replications\n" : "", e->identifier, e->collections,
-           cli_time(e->started_ms, time), e->runs ? ", and running" : "", (long long)e->dirty,
+           cli_time(e->started_ms, time), state_of(e), (long long)e->dirty,
            (long long)e->unsettled, (long long)e->rejected);
+    if (e->running)
+        print_progress_plain(e->running);
     if (e->synced_ms)
         printf("    %s %s\n", in_sync ? "in sync as of" : "not in sync; it was, last, at",
                cli_time(e->synced_ms, time));
