@@ -62,6 +62,11 @@ def the_code_on_the_page_about_status_compiles(t):
 
 
 @test
+def the_code_on_the_page_about_access_compiles(t):
+    the_code_on_the_page_compiles(t, 'access.md')
+
+
+@test
 def the_code_on_the_page_about_keys_compiles(t):
     the_code_on_the_page_compiles(t, 'keys.md')
 
