@@ -33,6 +33,7 @@ int replica__os_network_open(void)
 
 static bool is_addition(const struct nlmsghdr *m)
 {
+    const char *data = (const char *)m + NLMSG_HDRLEN; /* NLMSG_DATA() drops the const */
     struct ifinfomsg link;
     struct rtmsg route;
 
@@ -42,12 +43,12 @@ static bool is_addition(const struct nlmsghdr *m)
     case RTM_NEWLINK:
         if (m->nlmsg_len < NLMSG_LENGTH(sizeof(link)))
             return false;
-        memcpy(&link, NLMSG_DATA(m), sizeof(link));
+        memcpy(&link, data, sizeof(link));
         return link.ifi_flags & IFF_RUNNING;
     case RTM_NEWROUTE:
         if (m->nlmsg_len < NLMSG_LENGTH(sizeof(route)))
             return false;
-        memcpy(&route, NLMSG_DATA(m), sizeof(route));
+        memcpy(&route, data, sizeof(route));
         return route.rtm_type == RTN_UNICAST;
     default:
         return false;
