@@ -534,6 +534,20 @@ REPLICA_API int replica_pending(replica_db *db, replica_collection *coll,
 
 /* ---- words of replication, for both libraries ------------------------------------ */
 
+/* How a document that should be in step differs from the server's: see replica_sync_verify(). */
+enum {
+    REPLICA_VERIFY_DIFFERENT = 1,     /* another text */
+    REPLICA_VERIFY_MISSING_HERE = 2,  /* only the server has it */
+    REPLICA_VERIFY_MISSING_THERE = 3, /* only this side has it */
+    REPLICA_VERIFY_STATE = 4          /* the same text, but what is noted of it is wrong */
+};
+/* What is done about it. */
+enum {
+    REPLICA_REPAIR_NONE = 0,
+    REPLICA_REPAIR_HERE = 1,  /* the server's state is written here */
+    REPLICA_REPAIR_SERVER = 2 /* what is here goes to the server; what is not here is fetched */
+};
+
 /* Where a document is on its way to the server. */
 enum {
     REPLICA_DOC_ABSENT = 0,     /* never stored here, or not part of this replication */

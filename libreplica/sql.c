@@ -324,6 +324,14 @@ static const char *const texts[] = {
     [REPLICA__SQL_REPL_HAS] =
         "SELECT ifnull(s.clean_seq, 0) = d.seq OR " OF_REPLICATION("?2") " FROM doc d"
         " LEFT JOIN state s ON s.doc = d.number AND s.replication = ?2 WHERE d.number = ?1",
+    /* In step, with a base all the same; or not in step, and nobody would send it. */
+    [REPLICA__SQL_VERIFY_ODD] =
+        "SELECT d.id FROM doc d JOIN collection c ON c.id = d.coll"
+        " LEFT JOIN state s ON s.doc = d.number AND s.replication = ?1"
+        " WHERE d.coll = ?2 AND d.id > ?3 AND ((s.clean_seq = d.seq AND s.version = c.version"
+        "  AND EXISTS(SELECT 1 FROM kept b WHERE b.id = s.base AND b.version >= c.version))"
+        " OR (d.seq <= ?4 AND CASE WHEN " PUSHABLE " THEN " RISEN("c.version") " AND "
+        OF_REPLICATION("?1") " END)) ORDER BY d.id LIMIT ?5",
     /* And whether they are what it is about. */
     [REPLICA__SQL_REPL_IN_STEP] =
         "SELECT d.number, d.coll, ifnull((r.keys IS NULL OR replica_in_keys(r.keys, d.id)) AND"

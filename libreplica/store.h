@@ -563,6 +563,27 @@ REPLICA_INTERNAL int replica__settle(struct replica__replication *repl,
                                      struct replica__settled *answers, size_t n,
                                      replica_error *err);
 
+/* ---- verifying -------------------------------------------------------------------- */
+
+/* Beside REPLICA_VERIFY_...: not to be told of. */
+enum { REPLICA__VERIFY_SAME = 0, REPLICA__VERIFY_PENDING = 100, REPLICA__VERIFY_LATER = 101 };
+struct replica__verify_how {
+    const char *incarnation; /* of the sequence numbers, or NULL */
+    int64_t position;        /* of the feed: what has a higher number is yet to come */
+    int repair;              /* REPLICA_REPAIR_... */
+};
+/* Does what the server has told about a document differ from what is here, though it should not?
+ * *ret_kind; mended, if that is wanted, in the same transaction. */
+REPLICA_INTERNAL int replica__verify(struct replica__replication *repl, size_t feed,
+                                     struct replica__pulled *doc,
+                                     const struct replica__verify_how *how, int *ret_kind,
+                                     replica_error *err);
+/* Documents behind the key `after` (NULL: the first) that are in no state in which replicating
+ * leaves them, whatever the server says: the first n keys, each yours to free.  Gives how many. */
+REPLICA_INTERNAL int replica__verify_odd(struct replica__replication *repl, size_t feed,
+                                         replica_collection *coll, const char *after,
+                                         char **ret_ids, size_t n, replica_error *err);
+
 /* ---- what is noted down for people ------------------------------------------------ */
 
 struct replica__note {

@@ -25,6 +25,13 @@ static bool read_place(const char *text, struct place *ret)
     return true;
 }
 
+int64_t replica__checkpoint_number(const char *text)
+{
+    struct place at;
+
+    return text && read_place(text, &at) ? at.number : 0;
+}
+
 void replica__checkpoint_incarnation(const char *text, char *ret, size_t room)
 {
     struct place at;

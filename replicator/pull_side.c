@@ -378,6 +378,10 @@ void replica__pull_side_answer(struct replica__session *s, const replica_remote_
         replica__reconcile_side_page(s, page);
         return;
     }
+    if (replica__verify_side_runs(s)) {
+        replica__verify_side_page(s, page);
+        return;
+    }
     if (replica__identity_is_new(s, page->incarnation)) {
         replica__identity_begin(s, page->incarnation, false);
         return;
@@ -410,6 +414,10 @@ void replica__pull_side_step(struct replica__session *s)
         replica__reconcile_side_step(s);
         return;
     }
+    if (replica__verify_side_runs(s)) {
+        replica__verify_side_step(s);
+        return;
+    }
     if (s->has_page && apply_arrived(s) && !s->pull.open)
         reached_head(s);
 }
@@ -434,6 +442,7 @@ void replica__pull_side_stop(struct replica__session *s)
 {
     replica__session_cancel_call(s, &s->pull);
     replica__reconcile_side_stop(s);
+    replica__verify_side_stop(s);
     replica__identity_stop(s);
     replica__arrived_free(&s->page);
     s->has_page = false;

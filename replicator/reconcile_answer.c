@@ -148,8 +148,11 @@ static int read_item(struct replica__json_value v, const char *after, const char
     struct replica__json_value parts[2];
     int r;
 
-    if (!read_parts(v, parts, 2) || !replica__json_int(parts[1], &ret->sequence) ||
-        ret->sequence < 1)
+    if (!read_parts(v, parts, 2))
+        return wrong(err, "with a document that is none");
+    if (parts[1].type == REPLICA_JSON_STRING && parts[1].text.len == sizeof ret->hex + 1)
+        memcpy(ret->hex, parts[1].text.data + 1, sizeof ret->hex - 1);
+    else if (!replica__json_int(parts[1], &ret->sequence) || ret->sequence < 1)
         return wrong(err, "with a document that is none");
     r = read_key(parts[0], &ret->id, err);
     if (r < 0)

@@ -12,7 +12,8 @@ struct replica__chunk {
 };
 struct replica__item {
     char *id;
-    int64_t sequence;
+    int64_t sequence; /* of "numbers" */
+    char hex[33];     /* of "texts"; else "" */
 };
 struct replica__range_answer {
     char *head; /* a checkpoint */

@@ -175,6 +175,47 @@ REPLICA_API int replica_sync_now(replica_sync *sync, replica_error *err);
 /* Pull everything again from the beginning; what is here and unchanged stays as it is. */
 REPLICA_API int replica_sync_resync(replica_sync *sync, replica_error *err);
 
+/* ---- verifying ------------------------------------------------------------------- */
+
+typedef struct replica_verify_difference {
+    int kind;               /* REPLICA_VERIFY_... */
+    const char *collection;
+    const char *id;
+    intptr_t reserved[4];
+} replica_verify_difference;
+typedef struct replica_verify_options {
+    size_t size;
+    replica_collection *collection; /* NULL: all of the replication's */
+    int repair;             /* REPLICA_REPAIR_... */
+    void (*on_difference)(void *ctx, const replica_verify_difference *difference); /* or NULL */
+    void *ctx;
+    int timeout_ms;         /* -1: none */
+} replica_verify_options;
+#define REPLICA_VERIFY_OPTIONS_INIT { sizeof(replica_verify_options), NULL, 0, NULL, NULL, -1 }
+typedef struct replica_verify_result {
+    size_t size;
+    int64_t compared;       /* documents of the server's */
+    int64_t different, missing_here, missing_there, state; /* as REPLICA_VERIFY_... has them */
+    int64_t pending;        /* differ, and wait to be sent or settled: that is as it should be */
+    int64_t repaired;
+} replica_verify_result;
+#define REPLICA_VERIFY_RESULT_INIT { sizeof(replica_verify_result), 0, 0, 0, 0, 0, 0, 0 }
+
+/* Compare all that is here and in step with what the server has, by digests of ranges of keys, and
+ * tell exactly what differs, as it does when somebody wrote to the file, or to the server's, behind
+ * the libraries' backs.  What is to be sent, pulled or settled does not count.  It waits until there
+ * is nothing else to do, and dispatches meanwhile; on_difference runs within the call.  A repair is
+ * a transaction for each document, and the state that loses is in the conflict log, under the rule
+ * "verify"; what REPLICA_REPAIR_SERVER is to send has yet to be sent when this returns.
+ * 1: all was compared, and ret_result says what was found; 0: the time is over.  REPLICA_ENOTSUP:
+ * the server cannot compare ranges; REPLICA_EBUSY: another call verifies, or another process
+ * replicates; REPLICA_ELIMIT: more than a million documents differ; else as
+ * replica_sync_wait_in_sync(). */
+REPLICA_API int replica_sync_verify(replica_sync *sync, const replica_verify_options *opts,
+                                    replica_verify_result *ret_result, replica_error *err);
+
+/* ---- waiting --------------------------------------------------------------------- */
+
 /* Dispatch until in sync: 1.  0: timeout_ms (-1: none) is over.  REPLICA_ECLOSED: it ended before;
  * any error that only the program can mend (REPLICA_EAUTH, REPLICA_EVERSION, a refusing endpoint)
  * is returned too. */

@@ -42,13 +42,18 @@ static void give_token(replica_sync *sync)
 /* Do what the program told; false: stop. */
 static bool obey(replica_sync *sync)
 {
+    struct replica__verifying *verifying;
     unsigned commands;
 
     pthread_mutex_lock(&sync->mutex);
     commands = sync->commands;
     sync->commands = 0;
     sync->seen = sync->changes;
+    verifying = sync->verifying;
+    sync->verifying = NULL;
     pthread_mutex_unlock(&sync->mutex);
+    if (verifying)
+        replica__verifying_begin(verifying, sync->session);
     if (commands & COMMAND_STOP)
         return false;
     if (commands & COMMAND_CHANGED)

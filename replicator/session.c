@@ -236,6 +236,8 @@ static int start_call(struct replica__session *s, replica_call *call)
         request.fresh = s->feeds[call->feed].fresh ? -1 : replica__feed_fresh(s->repl, call->feed);
     if (call->kind == CALL_PULL && s->walk)
         replica__reconcile_side_request(s, &request);
+    else if (call->kind == CALL_PULL && replica__verify_side_runs(s))
+        replica__verify_side_request(s, &request);
     if (call->kind == CALL_STREAM && call->feed == 0)
         request.listen = replica__event_side_listen(s);
     return call->kind == CALL_PULL ? remote->pull(remote->ctx, call, &request)
@@ -484,7 +486,7 @@ static bool decide(struct replica__session *s)
         return true;
     }
     judge_sync(s);
-    if (s->state != IDLE)
+    if (s->state != IDLE || replica__verify_side_begin(s))
         return true;
     if (!s->o.live && !s->lock.open && (s->status.in_sync || only_unheard(s))) {
         replica__session_move(s, DONE);
@@ -564,7 +566,7 @@ bool replica__session_step(struct replica__session *s)
     tell_status(s);
     s->busy = false;
     return again || s->has_page || replica__push_side_has_work(s) ||
-           replica__reconcile_side_has_work(s);
+           replica__reconcile_side_has_work(s) || replica__verify_side_has_work(s);
 }
 
 static int64_t earlier(int64_t a, int64_t b)

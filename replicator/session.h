@@ -54,6 +54,18 @@ struct replica__session_options {
     bool paused;
 };
 
+/* Who wants all that is here to be compared with the server. */
+struct replica__verify_ask {
+    const char *collection; /* by its name, which lives until it has ended; NULL: all */
+    int repair;             /* REPLICA_REPAIR_... */
+    /* May more be told?  1; 0: not now, it wakes the session; < 0: nobody listens any more. */
+    int (*room)(void *ctx);
+    void (*found)(void *ctx, int kind, const char *collection, const char *id);
+    /* Once.  error NULL: all was compared. */
+    void (*ended)(void *ctx, const replica_verify_result *result, const replica_error *error);
+    void *ctx;
+};
+
 /* remote is copied, and destroyed with the session. hooks live as long as it. */
 int replica__session_new(replica_db *db, const struct replica__session_options *o,
                          const replica_remote *remote, const struct replica__session_hooks *hooks,
@@ -76,6 +88,9 @@ void replica__session_now(struct replica__session *s);    /* end a wait, ask the
  * oftener than every ten seconds. */
 void replica__session_network(struct replica__session *s);
 void replica__session_resync(struct replica__session *s); /* from the beginning */
+
+/* When it has nothing else to do. */
+void replica__session_verify(struct replica__session *s, const struct replica__verify_ask *ask);
 
 /* Within a step: what is committed now is the session's own. */
 bool replica__session_busy(const struct replica__session *s);

@@ -287,6 +287,7 @@ void replica__session_free(struct replica__session *s)
 {
     if (!s)
         return;
+    replica__verify_side_end(s);
     replica__session_stop_work(s);
     replica__event_side_stop(s);
     replica__stream_side_stop(s);

@@ -146,6 +146,7 @@ struct replica__session {
     size_t barren;          /* how long pages have brought nothing: see pull_side.c */
     bool last_page;         /* the page that came ends the iteration */
     struct walk *walk;      /* reconcile_side.c; NULL: nothing is being compared */
+    struct verify *verify;  /* verify_side.c; NULL: nobody wants it */
     replica_call range;     /* what it asks */
 
     bool dirty;             /* there may be something to push */
@@ -277,6 +278,19 @@ void replica__identity_known(struct replica__session *s);
 void replica__identity_stop(struct replica__session *s);
 bool replica__identity_is_new(const struct replica__session *s, const char *incarnation);
 
+/* ---- verify_side.c --------------------------------------------------------------- */
+
+/* Begin or go on, if somebody wants that.  true: the state has changed. */
+bool replica__verify_side_begin(struct replica__session *s);
+bool replica__verify_side_runs(const struct replica__session *s);
+void replica__verify_side_step(struct replica__session *s); /* PULLING */
+bool replica__verify_side_has_work(const struct replica__session *s);
+/* The pull that is to be asked for is of single documents; and what was answered. */
+void replica__verify_side_request(struct replica__session *s, replica_pull_request *request);
+void replica__verify_side_page(struct replica__session *s, const replica_remote_page *page);
+void replica__verify_side_stop(struct replica__session *s); /* it goes on later */
+void replica__verify_side_end(struct replica__session *s);  /* the session ends */
+
 /* ---- filter_side.c --------------------------------------------------------------- */
 
 /* true: something was done, and there may be more. */
@@ -376,6 +390,8 @@ void replica__note_side_show(struct replica__session *s); /* the status, to thos
 /* Where a page or answer stands against the checkpoint that is stored: may it be moved there? */
 bool replica__checkpoint_extends(const char *stored, const char *follows, const char *next);
 /* The incarnation that it names; "" if there is none. */
+/* Its sequence number; 0: it names none. */
+int64_t replica__checkpoint_number(const char *text);
 void replica__checkpoint_incarnation(const char *text, char *ret, size_t room);
 bool replica__checkpoint_covers(const char *stored, const char *next);
 

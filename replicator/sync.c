@@ -341,7 +341,7 @@ const char *replica_sync_identifier(replica_sync *sync)
     return sync ? sync->identifier : "";
 }
 
-static void read_status(replica_sync *sync, replica_sync_status *ret)
+void replica__sync_read_status(replica_sync *sync, replica_sync_status *ret)
 {
     pthread_mutex_lock(&sync->mutex);
     *ret = sync->status;
@@ -375,7 +375,7 @@ int replica_sync_get_status(replica_sync *sync, replica_sync_status *ret_status,
 
     if (!sync || !ret_status || ret_status->size < sizeof(size_t))
         return replica__error_set(err, REPLICA_EINVAL, 0, "no replication, or no place");
-    read_status(sync, &status);
+    replica__sync_read_status(sync, &status);
     r = count_backlog(sync, &status, err);
     if (r < 0)
         return r;
@@ -387,21 +387,15 @@ int replica_sync_get_status(replica_sync *sync, replica_sync_status *ret_status,
 
 /* ---- waiting --------------------------------------------------------------------- */
 
-struct wait {
-    replica_sync *sync;
-    int64_t until; /* monotonic ms; -1: for ever */
-};
-
-static struct wait wait_for(replica_sync *sync, int timeout_ms)
+struct replica__sync_wait replica__sync_wait_for(replica_sync *sync, int timeout_ms)
 {
     const struct replica__world *world = &replica__real_world;
 
-    return (struct wait){ sync,
+    return (struct replica__sync_wait){ sync,
                           timeout_ms < 0 ? -1 : world->monotonic_ms(world->ctx) + timeout_ms };
 }
 
-/* Dispatch once.  1: look again; 0: the time is over. */
-static int wait_some(struct wait *w, replica_error *err)
+int replica__sync_wait_some(struct replica__sync_wait *w, replica_error *err)
 {
     const struct replica__world *world = &replica__real_world;
     int64_t left = 1000;
@@ -418,8 +412,7 @@ static int wait_some(struct wait *w, replica_error *err)
     return r < 0 ? r : 1;
 }
 
-/* An error that only the program can mend. */
-static int halted(const replica_sync_status *status, replica_error *err)
+int replica__sync_halted(const replica_sync_status *status, replica_error *err)
 {
     if (status->state == REPLICA_SYNC_STOPPED)
         return replica__error_set(err, REPLICA_ECLOSED, 0, "the replication has ended");
@@ -432,23 +425,23 @@ static int halted(const replica_sync_status *status, replica_error *err)
 
 int replica_sync_wait_in_sync(replica_sync *sync, int timeout_ms, replica_error *err)
 {
-    struct wait w;
+    struct replica__sync_wait w;
     int r = 1;
 
     if (!sync)
         return replica__error_set(err, REPLICA_EINVAL, 0, "no replication");
-    w = wait_for(sync, timeout_ms);
+    w = replica__sync_wait_for(sync, timeout_ms);
     replica__sync_ref(sync); /* a callback may cancel it */
     while (r > 0) {
         replica_sync_status status;
 
-        read_status(sync, &status);
+        replica__sync_read_status(sync, &status);
         if (status.in_sync)
             break;
-        r = halted(&status, err);
+        r = replica__sync_halted(&status, err);
         if (r < 0)
             break;
-        r = wait_some(&w, err);
+        r = replica__sync_wait_some(&w, err);
     }
     replica__sync_unref(sync);
     return r;
@@ -494,7 +487,7 @@ int replica_sync_wait_pushed(replica_sync *sync, replica_collection *coll, const
                              int timeout_ms, replica_error *err)
 {
     int64_t sequence;
-    struct wait w;
+    struct replica__sync_wait w;
     int r;
 
     if (!sync || !coll || !id)
@@ -502,7 +495,7 @@ int replica_sync_wait_pushed(replica_sync *sync, replica_collection *coll, const
     if (!sync->db)
         return replica__error_set(err, REPLICA_ECLOSED, 0, "the replication has ended");
     sequence = stored_sequence(coll, id);
-    w = wait_for(sync, timeout_ms);
+    w = replica__sync_wait_for(sync, timeout_ms);
     replica__sync_ref(sync);
     do {
         replica_sync_status status;
@@ -510,11 +503,11 @@ int replica_sync_wait_pushed(replica_sync *sync, replica_collection *coll, const
         r = look_pushed(sync, coll, id, sequence, err);
         if (r != 0)
             break;
-        read_status(sync, &status);
-        r = halted(&status, err);
+        replica__sync_read_status(sync, &status);
+        r = replica__sync_halted(&status, err);
         if (r < 0)
             break;
-        r = wait_some(&w, err);
+        r = replica__sync_wait_some(&w, err);
     } while (r > 0);
     replica__sync_unref(sync);
     return r;

@@ -23,7 +23,8 @@ enum {
     COMMAND_RESUME = 1 << 3,
     COMMAND_NOW = 1 << 4,
     COMMAND_RESYNC = 1 << 5,
-    COMMAND_TOKEN = 1 << 6
+    COMMAND_TOKEN = 1 << 6,
+    COMMAND_VERIFY = 1 << 7
 };
 
 struct replica_sync {
@@ -54,6 +55,7 @@ struct replica_sync {
     int64_t retry_at;      /* monotonic ms of the next attempt; 0: none is waited for */
     char *token;           /* for COMMAND_TOKEN; NULL: there will be none */
     int events;            /* on their way */
+    struct replica__verifying *verifying; /* for COMMAND_VERIFY */
 };
 
 /* ---- runner.c -------------------------------------------------------------------- */
@@ -83,6 +85,25 @@ int replica__tell_token(void *ctx, bool refused, char *out, size_t room);
 
 /* For the HTTP remote: a request has ended. */
 void replica__tell_trace(void *ctx, const replica_sync_trace_entry *entry);
+
+/* ---- sync.c ---------------------------------------------------------------------- */
+
+void replica__sync_read_status(replica_sync *sync, replica_sync_status *ret);
+/* Waiting, and dispatching meanwhile. */
+struct replica__sync_wait {
+    replica_sync *sync;
+    int64_t until; /* monotonic ms; -1: for ever */
+};
+struct replica__sync_wait replica__sync_wait_for(replica_sync *sync, int timeout_ms);
+/* Dispatch once.  1: look again; 0: the time is over. */
+int replica__sync_wait_some(struct replica__sync_wait *w, replica_error *err);
+/* An error that only the program can mend; 0: there is none. */
+int replica__sync_halted(const replica_sync_status *status, replica_error *err);
+
+/* ---- verify.c -------------------------------------------------------------------- */
+
+/* For COMMAND_VERIFY: hand it to the session. */
+void replica__verifying_begin(struct replica__verifying *v, struct replica__session *session);
 
 /* Time left until the next attempt; with the mutex. */
 int64_t replica__sync_retry_ms(const replica_sync *sync);
