@@ -328,10 +328,14 @@ static const char *const texts[] = {
     [REPLICA__SQL_VERIFY_ODD] =
         "SELECT d.id FROM doc d JOIN collection c ON c.id = d.coll"
         " LEFT JOIN state s ON s.doc = d.number AND s.replication = ?1"
-        " WHERE d.coll = ?2 AND d.id > ?3 AND ((s.clean_seq = d.seq AND s.version = c.version"
+        " WHERE d.coll = ?2 AND d.id > ?3 AND ((s.clean_seq = d.seq AND ifnull(s.version, 0) = c.version"
         "  AND EXISTS(SELECT 1 FROM kept b WHERE b.id = s.base AND b.version >= c.version))"
         " OR (d.seq <= ?4 AND CASE WHEN " PUSHABLE " THEN " RISEN("c.version") " AND "
         OF_REPLICATION("?1") " END)) ORDER BY d.id LIMIT ?5",
+    [REPLICA__SQL_STATE_ORPHANS] =
+        "SELECT s.doc, s.replication FROM state s"
+        " WHERE NOT EXISTS(SELECT 1 FROM doc d WHERE d.number = s.doc)",
+    [REPLICA__SQL_STATE_DROP] = "DELETE FROM state WHERE doc = ?1 AND replication = ?2",
     /* And whether they are what it is about. */
     [REPLICA__SQL_REPL_IN_STEP] =
         "SELECT d.number, d.coll, ifnull((r.keys IS NULL OR replica_in_keys(r.keys, d.id)) AND"

@@ -578,6 +578,9 @@ REPLICA_INTERNAL int replica__verify(struct replica__replication *repl, size_t f
                                      struct replica__pulled *doc,
                                      const struct replica__verify_how *how, int *ret_kind,
                                      replica_error *err);
+/* What is noted of documents that are no more, of whatever replication, goes; some at a time.  1:
+ * there may be more; 0. */
+REPLICA_INTERNAL int replica__verify_tidy(struct replica__replication *repl, replica_error *err);
 /* Documents behind the key `after` (NULL: the first) that are in no state in which replicating
  * leaves them, whatever the server says: the first n keys, each yours to free.  Gives how many. */
 REPLICA_INTERNAL int replica__verify_odd(struct replica__replication *repl, size_t feed,

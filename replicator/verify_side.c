@@ -553,10 +553,13 @@ static void leave(struct replica__session *s, const replica_error *error)
     replica__session_move(s, IDLE);
 }
 
-static void finish(struct replica__session *s)
+static int finish(struct replica__session *s, replica_error *err)
 {
     const struct verify *v = s->verify;
+    int r = v->ask.repair ? replica__verify_tidy(s->repl, err) : 0;
 
+    if (r != 0) /* there is more of it */
+        return r < 0 ? r : 0;
     replica__session_log(s, REPLICA_LOG_INFO,
                          "verified %lld documents: %lld different, %lld missing here, %lld missing "
                          "there, %lld with a wrong state",
@@ -564,6 +567,7 @@ static void finish(struct replica__session *s)
                          (long long)v->result.missing_here, (long long)v->result.missing_there,
                          (long long)v->result.state);
     leave(s, NULL);
+    return 0;
 }
 
 static bool is_wanted(const struct verify *v, replica_collection *coll)
@@ -582,12 +586,11 @@ static int step(struct replica__session *s, replica_error *err)
         replica__session_begin_call(s, &s->pull, CALL_PULL, v->feed);
         return 0;
     }
+    if (!coll && v->feed + 1 == s->feed_count)
+        return finish(s, err);
     if (!coll) {
+        s->feed = ++v->feed;
         v->coll = 0;
-        if (++v->feed == s->feed_count)
-            finish(s);
-        else
-            s->feed = v->feed;
         return 0;
     }
     if (!is_wanted(v, coll)) {

@@ -80,7 +80,8 @@ static int judge(const struct verifying *v, int64_t position, replica_error *err
     r = is_same_text(v, err);
     if (r <= 0)
         return r < 0 ? r : REPLICA_VERIFY_DIFFERENT;
-    return v->clean && v->s.server_seq == v->doc->sequence && (!v->s.base || v->doc->older)
+    return v->clean && v->s.server_seq == v->doc->sequence && (!v->s.base || v->doc->older) &&
+                   v->s.version == replica__endpoint_version(v->p.repl, v->doc->coll)
                ? REPLICA__VERIFY_SAME
                : REPLICA_VERIFY_STATE;
 }
@@ -167,16 +168,32 @@ static int delete_ours(struct verifying *v, replica_error *err)
     return r < 0 ? r : is_clean_now(v, written.number, written.seq, err);
 }
 
-/* What is here goes to the server, over the state that was told. */
+/* What is here goes to the server, over the state that was told: as a new revision, for this one
+ * may have been taken there before. */
 static int send_ours(struct verifying *v, replica_error *err)
 {
     const struct replica__kept local = { .version = v->row.version, .stamp = v->row.stamp,
                                          .body = v->row.body, .len = v->row.len };
+    struct replica__written written;
     int64_t base = 0;
     int r = v->there ? log_it(v, &local, err) : 0;
 
     if (r >= 0 && v->there)
         r = replica__keep_pulled(&v->p, v->doc, v->a, &base, err);
+    if (r >= 0)
+        r = replica__write(v->p.repl->db,
+                           &(struct replica__write){
+                               .coll = v->doc->coll,
+                               .id = v->row.id,
+                               .id_len = v->row.id_len,
+                               .json = v->row.body,
+                               .len = v->row.len,
+                               .pulled = true, /* a replication wrote it, for observers */
+                               .replication = v->p.repl->number,
+                               .versioned = true,
+                               .version = v->row.version,
+                           },
+                           &v->row, &written, err);
     if (r < 0)
         return r;
     v->s.doc = v->row.number;
@@ -277,6 +294,45 @@ int replica__verify(struct replica__replication *repl, size_t feed, struct repli
     if (r >= 0)
         repl->feeds[feed].mark = moved.mark;
     return r;
+}
+
+/* ---- states without a document ------------------------------------------------------ */
+
+static int drop_state(replica_db *db, int64_t doc, int64_t replication, replica_error *err)
+{
+    struct replica__state s;
+    int r = replica__state_get(db, doc, replication, &s, err);
+
+    if (r > 0)
+        r = replica__state_drop_base(db, &s, err);
+    if (r >= 0)
+        r = replica__state_drop_sent(db, &s, err);
+    if (r >= 0)
+        r = replica__state_drop_unsettled(db, &s, err);
+    return r < 0 ? r : replica__sql_run(db, REPLICA__SQL_STATE_DROP, err, 2, doc, replication);
+}
+
+int replica__verify_tidy(struct replica__replication *repl, replica_error *err)
+{
+    enum { MOST = 100 };
+    int64_t found[MOST][2];
+    REPLICA_TXN txn = NULL;
+    REPLICA_STMT stmt = NULL;
+    size_t n = 0;
+    int r = replica__lease_begin(repl, &txn, err);
+
+    if (r >= 0)
+        r = replica__sql_get(repl->db, REPLICA__SQL_STATE_ORPHANS, &stmt, err);
+    while (r >= 0 && n < MOST && (r = replica__sql_step(repl->db, stmt, SQLITE_OK, err)) > 0) {
+        found[n][0] = sqlite3_column_int64(stmt, 0);
+        found[n++][1] = sqlite3_column_int64(stmt, 1);
+    }
+    replica__sql_reset(&stmt);
+    for (size_t i = 0; r >= 0 && i < n; i++)
+        r = drop_state(repl->db, found[i][0], found[i][1], err);
+    if (r >= 0 && n > 0)
+        r = replica__txn_commit(&txn, err);
+    return r < 0 ? r : n == MOST;
 }
 
 /* ---- what no digest shows ---------------------------------------------------------- */
