@@ -203,7 +203,7 @@ void replica__pull_side_begin(struct replica__session *s, size_t feed)
     s->feed = feed;
     s->feeds[feed].wanted = false;
     s->last_page = false;
-    s->pages = s->empty_pages = 0;
+    s->pages = 0;
     replica__free(s->met);
     s->met = NULL;
     replica__session_move(s, PULLING);
@@ -322,17 +322,10 @@ static bool same_text(const char *a, const char *b)
 }
 
 /* A server may have any number of pages, but not the same ones again and again: each checkpoint is
- * compared with one that is kept, which moves on at each power of two.  And any number without a
- * document may not be worth asking for. */
-#define MOST_EMPTY 10000
-
+ * compared with one that is kept, which moves on at each power of two. */
 static int watch_circle(struct replica__session *s, const struct arrived *page,
                         replica_error *err)
 {
-    s->empty_pages = page->n > 0 ? 0 : s->empty_pages + 1;
-    if (s->empty_pages > MOST_EMPTY)
-        return replica__error_set(err, REPLICA_EHTTP, 200, "%d pages without a document",
-                                  MOST_EMPTY);
     if (same_text(s->met, page->checkpoint))
         return replica__error_set(err, REPLICA_EHTTP, 200,
                                   "pages whose checkpoints go round in a circle");

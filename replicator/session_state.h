@@ -141,7 +141,7 @@ struct replica__session {
     struct arrived page;    /* came, and is applied in the next step */
     bool has_page;
     char *asked_from;       /* checkpoint of the pull that is out */
-    size_t pages, empty_pages; /* of this iteration; empty ones in succession */
+    size_t pages;           /* of this iteration */
     char *met;              /* a checkpoint of this iteration; coming again it is a circle */
     size_t barren;          /* how long pages have brought nothing: see pull_side.c */
     bool last_page;         /* the page that came ends the iteration */

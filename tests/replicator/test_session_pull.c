@@ -202,6 +202,24 @@ TEST(a_page_whose_checkpoint_does_not_move_is_an_error_and_not_a_loop)
     CHECK(t->status.retry_ms > 0);
 }
 
+TEST(pages_that_go_round_in_a_circle_are_an_error_and_not_a_loop)
+{
+    static const char *const round[] = { CP("5"), CP("7"), CP("6") };
+    TALK t = talk_begin(&(struct talk_options){ .features = RXDB });
+    int pages = 0;
+
+    talk_run(t);
+    for (; t->pull && pages < 100; pages++) {
+        char doc[20];
+
+        snprintf(doc, sizeof doc, "a=%d", pages);
+        talk_page(t, &(struct said){ doc, round[pages % 3] });
+    }
+    CHECK(pages < 10);
+    CHECK_INT(t->status.state, REPLICA_SYNC_WAITING);
+    CHECK_INT(t->status.error.code, REPLICA_EHTTP);
+}
+
 TEST(of_a_document_twice_in_a_page_the_later_state_stays)
 {
     TALK t = talk_begin(&(struct talk_options){ .features = OURS });

@@ -248,6 +248,35 @@ TEST(a_silent_stream_with_heartbeats_is_called_anew_and_iterated)
     CHECK_STR(t->stream_from, CP("4"));
 }
 
+TEST(after_a_sleep_of_the_machine_the_stream_is_called_anew_at_once)
+{
+    TALK t = streaming(&(struct talk_options){ .features = OURS });
+
+    t->clock.monotonic_ms += 8 * 3600 * 1000; /* it woke up, and nobody has looked yet */
+    talk_run(t);
+    CHECK_INT(t->cancels, 1);
+    CHECK_INT(t->pulls, 2);
+    talk_page(t, &(struct said){ "a=2@5", CP("5"), .at_head = 1 });
+    CHECK_INT(t->streams, 2);
+    CHECK_STR(talk_have(t, "a"), "a=2");
+    CHECK(t->status.in_sync);
+}
+
+TEST(an_answer_that_is_no_stream_is_told_and_the_end_of_a_connection_is_not)
+{
+    TALK t = streaming(&(struct talk_options){ .features = OURS });
+
+    talk_fail(t, &t->stream[0], REPLICA_ENET, 0, 0);
+    CHECK_INT(t->errors, 0);
+    talk_page(t, &(struct said){ "", CP("4"), .at_head = 1 });
+    talk_next(t);
+    CHECK_INT(t->streams, 2);
+    talk_fail(t, &t->stream[0], REPLICA_EHTTP, 502, 0);
+    CHECK_INT(t->errors, 1);
+    CHECK_INT(t->error.detail, 502);
+    CHECK(t->status.state != REPLICA_SYNC_WAITING); /* the pull tells whether there is a server */
+}
+
 TEST(a_heartbeat_keeps_the_stream)
 {
     TALK t = streaming(&(struct talk_options){ .features = OURS });

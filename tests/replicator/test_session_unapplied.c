@@ -38,6 +38,32 @@ static int64_t in_the_way(struct talk *t)
     return number;
 }
 
+TEST(what_could_not_be_applied_is_fetched_again_by_itself_when_there_is_room)
+{
+    TALK t = talk_begin(&(struct talk_options){ .features = OURS });
+
+    make_unique(t);
+    talk_settle_down(t, "a=1@1 b=1@2 c=3@3", CP("3"));
+    CHECK_STR(talk_have(t, "b"), "-");
+    talk_put(t, "d=4");
+    talk_run(t);
+    talk_taken(t);
+    talk_pass(t, 20000);
+    CHECK_INT(t->pulls, 1); /* "a" is still there */
+    talk_put(t, "a=2");
+    talk_run(t);
+    talk_taken(t);
+    talk_pass(t, 10000);
+    CHECK(t->pull);
+    CHECK_STR(t->from, "");
+    talk_page(t, &(struct said){ "b=1@2 c=3@3 d=4@4 a=2@5", CP("5"), .at_head = 1 });
+    CHECK_STR(talk_have(t, "b"), "b=1");
+    CHECK_STR(talk_rejected(t), "");
+    CHECK(t->status.in_sync);
+    talk_pass(t, 20000);
+    CHECK_INT(t->pulls, 2);
+}
+
 TEST(what_could_not_be_applied_is_fetched_again_by_a_session_that_runs)
 {
     TALK t = talk_begin(&(struct talk_options){ .features = OURS });
