@@ -1,6 +1,7 @@
 /* The answers of a remote, as they come: each goes to the side that asked.
  *
- * A remote may answer a call that was cancelled meanwhile; such an answer is dropped. */
+ * A remote may answer a call that was cancelled meanwhile; such an answer is dropped.  What is
+ * committed on the way is the session's own, within a step or not. */
 #include "base/json.h"
 #include "replicator/retry.h"
 #include "replicator/session_state.h"
@@ -15,20 +16,24 @@ static bool take(replica_call *call)
 
 void replica_call_page(replica_call *call, const replica_remote_page *page)
 {
+    struct replica__session *s = call->session;
+
     if (!take(call))
         return;
-    call->session->busy = true;
-    replica__pull_side_answer(call->session, page);
-    call->session->busy = false;
+    s->busy++;
+    replica__pull_side_answer(s, page);
+    s->busy--;
 }
 
 void replica_call_verdicts(replica_call *call, const replica_remote_verdicts *answer)
 {
+    struct replica__session *s = call->session;
+
     if (!take(call))
         return;
-    call->session->busy = true;
-    replica__push_side_answer(call->session, answer);
-    call->session->busy = false;
+    s->busy++;
+    replica__push_side_answer(s, answer);
+    s->busy--;
 }
 
 void replica_call_open(replica_call *call)
@@ -64,12 +69,12 @@ void replica_call_answer(replica_call *call, const char *json, size_t len)
 
     if (!take(call))
         return;
-    s->busy = true;
+    s->busy++;
     if (replica__json_check(json, len, NULL, &error) < 0)
         call->asker->failed(s, &error, 0);
     else
         call->asker->answered(s, json, len);
-    s->busy = false;
+    s->busy--;
 }
 
 /* Names that are not known here are of a later time. */
@@ -90,6 +95,7 @@ void replica_call_fail(replica_call *call, const replica_error *error, int64_t r
         return;
     if (retry_ms > REPLICA__RETRY_CAP_MS) /* no server makes us wait for days */
         retry_ms = REPLICA__RETRY_CAP_MS;
+    s->busy++;
     switch (call->kind) {
     case CALL_HELLO: replica__session_failed(s, error, retry_ms); break;
     case CALL_PULL: replica__pull_side_failed(s, error, retry_ms); break;
@@ -97,6 +103,7 @@ void replica_call_fail(replica_call *call, const replica_error *error, int64_t r
     case CALL_STREAM: replica__stream_side_failed(s, call->feed, error, retry_ms); break;
     case CALL_ASK: call->asker->failed(s, error, retry_ms); break;
     }
+    s->busy--;
 }
 
 /* The checkpoint is of no use: the markers must tell what is common.  A push leaves that to a
@@ -119,6 +126,7 @@ void replica_call_lost(replica_call *call, const char *incarnation, int64_t comm
 
     if (!take(call))
         return;
+    s->busy++;
     if (call->kind == CALL_STREAM) {
         replica__error_set(&error, REPLICA_EHTTP, 409, "the stream's checkpoint is not known");
         replica__stream_side_failed(s, call->feed, &error, 0);
@@ -129,6 +137,7 @@ void replica_call_lost(replica_call *call, const char *incarnation, int64_t comm
         else
             lost(s, call);
     }
+    s->busy--;
 }
 
 /* A push, or a stream, leaves it to a pull, as above. */
@@ -139,6 +148,7 @@ void replica_call_reconcile(replica_call *call, const char *why)
 
     if (!take(call))
         return;
+    s->busy++;
     if (call->kind == CALL_PULL && s->probe.active) {
         replica__identity_page(s); /* its incarnation is known there: that was the question */
     } else if (call->kind == CALL_PULL) {
@@ -155,4 +165,5 @@ void replica_call_reconcile(replica_call *call, const char *why)
         lost(s, call);
         s->dirty = true;
     }
+    s->busy--;
 }

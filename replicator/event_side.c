@@ -181,12 +181,12 @@ void replica__event_side_told(struct replica__session *s, const char *json, size
     t = replica__alloc_zero(1, sizeof *t);
     if (t)
         t->arena = replica__arena_new(ARENA_BYTES);
-    s->busy = true;
+    s->busy++;
     if (!t || !t->arena)
         replica__enomem(&error);
     else
         take_events(s, t, json, len, &error);
-    s->busy = false;
+    s->busy--;
     if (error.code)
         replica__session_log(s, REPLICA_LOG_WARNING, "events: %s", error.message);
     if (t)

@@ -124,7 +124,7 @@ void replica__push_side_failed(struct replica__session *s, const replica_error *
         replica__session_failed(s, error, retry_ms);
         return;
     }
-    s->busy = true;
+    s->busy++;
     if (s->sent.units > 1) {
         search(s, too_large);
         replica__session_log(s, REPLICA_LOG_INFO, "a push of %zu rows was %s: %zu go next",
@@ -135,5 +135,5 @@ void replica__push_side_failed(struct replica__session *s, const replica_error *
         if (s->state == PUSHING && s->has_ready)
             replica__push_send_ready(s);
     }
-    s->busy = false;
+    s->busy--;
 }

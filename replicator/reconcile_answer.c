@@ -1,5 +1,5 @@
-/* The answers to "digests" and "ids".  Nothing of them is believed: keys that do not grow would lead
- * the walk back, and round and round. */
+/* The answers to "digests" and "ids".  Nothing of them is believed: keys that do not grow would
+ * lead the walk back, and round and round. */
 #include "replicator/reconcile_answer.h"
 
 #include "base/alloc.h"

@@ -546,7 +546,7 @@ bool replica__session_step(struct replica__session *s)
 {
     bool again;
 
-    s->busy = true;
+    s->busy++;
     watch_call(s, &s->hello, "hello");
     watch_call(s, &s->pull, "a pull");
     watch_call(s, &s->push, "a push");
@@ -554,7 +554,7 @@ bool replica__session_step(struct replica__session *s)
     if (s->hooks->ready && !s->hooks->ready(s->hooks->ctx)) {
         tell_status(s); /* the program does not keep up with its events: wait for it */
         s->stalled = true;
-        s->busy = false;
+        s->busy--;
         return false;
     }
     s->stalled = false;
@@ -564,7 +564,7 @@ bool replica__session_step(struct replica__session *s)
     replica__event_side_step(s);
     replica__note_side_step(s);
     tell_status(s);
-    s->busy = false;
+    s->busy--;
     return again || s->has_page || replica__push_side_has_work(s) ||
            replica__reconcile_side_has_work(s) || replica__verify_side_has_work(s);
 }

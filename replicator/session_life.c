@@ -198,14 +198,10 @@ void replica_call_rules(replica_call *call, const char *collection, const char *
     }
 }
 
-void replica_call_hello(replica_call *call, unsigned features)
+static void greeted(struct replica__session *s, unsigned features)
 {
-    struct replica__session *s = call->session;
     replica_error error = { .offset = -1 };
 
-    if (!call->open)
-        return;
-    call->open = false;
     s->features = features;
     replica__replication_bundles(s->repl, features & REPLICA_REMOTE_BUNDLES);
     if (make_feeds(s, &error) < 0) {
@@ -222,6 +218,16 @@ void replica_call_hello(replica_call *call, unsigned features)
     s->dirty = s->unsettled = true;
     s->later_at = replica__session_clock(s); /* what an earlier session put off */
     replica__session_move(s, IDLE);
+}
+
+void replica_call_hello(replica_call *call, unsigned features)
+{
+    if (!call->open)
+        return;
+    call->open = false;
+    call->session->busy++;
+    greeted(call->session, features);
+    call->session->busy--;
 }
 
 /* ---- the beginning and the end ---------------------------------------------------- */

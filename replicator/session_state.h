@@ -127,7 +127,7 @@ struct replica__session {
     int64_t asked, answered; /* of those who wait: see lease_side.c */
     int64_t ticket;         /* STANDBY: what was asked of who replicates; 0: nothing */
     bool stalled;           /* until the program has taken events: the hook wakes us */
-    bool busy;              /* inside a step: commits of the loop's own handle are ours */
+    int busy;               /* > 0: inside a step or answer, where commits of its handle are ours */
 
     struct feed *feeds;
     size_t feed_count;

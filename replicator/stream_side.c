@@ -237,13 +237,13 @@ void replica__stream_side_event(struct replica__session *s, size_t i,
     }
     if (!replica__lease_held(s->repl))
         return;
-    s->busy = true;
+    s->busy++;
     r = replica__arrived_copy(s, i, from, &page, &error);
     if (r >= 0) {
         r = apply_event(s, i, &page, &error);
         replica__arrived_free(&page);
     }
-    s->busy = false;
+    s->busy--;
     if (r < 0) {
         s->feeds[i].wanted = true;
         if (s->state == IDLE)

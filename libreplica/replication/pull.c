@@ -1,8 +1,8 @@
 /* Applying what was pulled: documents and checkpoint in one transaction.
  *
  * A document that is absent is written, and is clean; pulled.c has one that is here, erase.c one
- * that is not ours any more.  What cannot be a document here is set aside with its reason.  So the checkpoint never passes a
- * document about which nothing was done. */
+ * that is not ours any more.  What cannot be a document here is set aside with its reason.  So the
+ * checkpoint never passes a document about which nothing was done. */
 #include "libreplica/accept.h"
 #include "libreplica/migrate/migrate.h"
 #include "libreplica/replication/aside.h"

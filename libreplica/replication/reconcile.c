@@ -1,9 +1,9 @@
-/* Reconciliation, as the client's file has it: what is known of the server's documents, by ranges of
- * keys, and how far the comparison is.
+/* Reconciliation, as the client's file has it: what is known of the server's documents, by ranges
+ * of keys, and how far the comparison is.
  *
- * Known is what the server has as far as this replication knows: the newest state of it that came or
- * was taken, live, and shown by the endpoint of this version.  What is here and was never there is
- * not known, nor is what the server has lost: both are pushed. */
+ * Known is what the server has as far as this replication knows: the newest state of it that came
+ * or was taken, live, and shown by the endpoint of this version.  What is here and was never there
+ * is not known, nor is what the server has lost: both are pushed. */
 #include "libreplica/replication/reconcile.h"
 
 #include "libreplica/migrate/migrate.h"

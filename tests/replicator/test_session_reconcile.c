@@ -137,7 +137,8 @@ TEST(what_was_removed_goes_and_what_is_new_or_newer_comes)
     TALK t = late(&ranges, "a=1@1 b=1@2 c=1@3");
 
     say_digests(t, "a@1 b@20 d@21");
-    CHECK_STR(t->asked, "ids {\"collection\":\"notes/0\",\"of\":\"numbers\",\"after\":null,\"to\":null}");
+    CHECK_STR(t->asked, "ids {\"collection\":\"notes/0\",\"of\":\"numbers\",\"after\":null,"
+                        "\"to\":null}");
     say_ids(t, "a@1 b@20 d@21");
     CHECK_STR(t->ids, "b c d");
     talk_page(t, &(struct said){ "b=2@20 -c d=1@21" });
