@@ -1,5 +1,6 @@
 /* Signed tokens: who is let in, and above all who is not. */
 #include "tests/support/clock.h"
+#include "tests/support/fault.h"
 #include "tests/support/signer.h"
 #include "tests/support/test.h"
 #include "tests/support/tmp.h"
@@ -491,4 +492,52 @@ TEST(a_public_key_may_be_read_by_all)
     CHECK_RC(replica__auth_open(&options, &auth, &test_err), 0);
     CHECK_STR(warnings, "");
     replica__auth_close(auth);
+}
+
+TEST(a_failed_allocation_fails_the_opening_and_nothing_else)
+{
+    SIGNER s = signer_open("ES256", "k");
+    SIGNER hs = signer_open("HS256", "h");
+    const char *const items[] = { signer_public(s), signer_public(hs) };
+    const char *set = tmp_write("set", signer_set(items, 2), REPLICA_NUL);
+    const char *keys[] = { tmp_write("pem", signer_pem(s), REPLICA_NUL),
+                           tmp_write("text", SIGNER_SECRET, REPLICA_NUL) };
+
+    for (int k = 0; k < 2; k++) {
+        for (int nth = 0, failed = 1; failed; nth++) {
+            const struct replica__auth_options options = { .jwt_key = keys[k], .jwks = set };
+            struct replica__auth *auth = NULL;
+            int r;
+
+            fault_alloc(nth);
+            r = replica__auth_open(&options, &auth, &test_err);
+            failed = fault_stop();
+            CHECK(failed ? r == REPLICA_ENOMEM && !auth : r == 0);
+            replica__auth_close(auth);
+        }
+    }
+}
+
+/* Neither let in nor refused: the client comes again. */
+TEST(a_failed_allocation_says_nothing_of_a_token)
+{
+    SIGNER s = signer_open("ES256", "k");
+    const char *const items[] = { signer_public(s) };
+    const char *token = signer_token(s, "{\"sub\":\"anna\"}");
+    char header[1000];
+
+    snprintf(header, sizeof(header), "Bearer %s", token);
+    for (int nth = 0, failed = 1; failed; nth++) {
+        AUTH auth = with_set(items, 1);
+        const struct replica__who *who = NULL;
+        const char *why = NULL;
+        int r;
+
+        fault_alloc(nth);
+        r = replica__auth_ask(auth, header, &who, &why);
+        failed = fault_stop();
+        CHECK(failed ? r == REPLICA_ENOMEM && !who : r == 1);
+        replica__auth_leave(who);
+        CHECK_STR(ask(auth, token), "{\"sub\":\"anna\"}");
+    }
 }

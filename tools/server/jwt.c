@@ -105,6 +105,7 @@ static int cut(struct replica__jwt_parts *parts, struct decoded *d)
     const char *one = memchr(parts->token, '.', parts->len);
     const char *two = one ? memchr(one + 1, '.', (size_t)(end - one - 1)) : NULL;
     bool fine;
+    int r;
 
     if (!two)
         return 0;
@@ -113,10 +114,11 @@ static int cut(struct replica__jwt_parts *parts, struct decoded *d)
            replica__base64url_decode(two + 1, (size_t)(end - two - 1), &d->signature);
     if (d->header.r < 0 || d->claims.r < 0 || d->signature.r < 0)
         return REPLICA_ENOMEM;
-    if (!fine || d->header.len == 0 ||
-        replica__json_check(d->header.data, d->header.len, NULL, NULL) < 0 ||
-        replica__json_value(d->header.data, d->header.len).type != REPLICA_JSON_OBJECT)
+    if (!fine || d->header.len == 0)
         return 0;
+    r = replica__json_check(d->header.data, d->header.len, NULL, NULL);
+    if (r < 0 || replica__json_value(d->header.data, d->header.len).type != REPLICA_JSON_OBJECT)
+        return r == REPLICA_ENOMEM ? r : 0;
     parts->signed_len = (size_t)(two - parts->token);
     parts->signature = d->signature.data;
     parts->signature_len = d->signature.len;

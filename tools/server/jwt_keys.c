@@ -261,32 +261,34 @@ static enum replica__jwt_alg alg_of_item(struct replica__json_value item)
     return REPLICA__JWT_NONE;
 }
 
-/* NULL: key has what the item says; else what is wrong. */
-static const char *fill_key(struct replica__jwt_key *key, struct replica__json_value item,
-                            struct replica__jwt_file *file)
+/* 0: key has what the item says; or *ret_wrong says why it has not.  REPLICA_ENOMEM. */
+static int fill_secret(struct replica__jwt_key *key, struct replica__json_value item,
+                       struct replica__jwt_file *file, const char **ret_wrong)
 {
     struct replica__json_value k = replica__json_member(item, "k", REPLICA_NUL);
-    REPLICA_FREE char *text = NULL;
-    const char *wrong = NULL;
 
-    if (key->alg == REPLICA__JWT_HS256) {
-        if (k.type != REPLICA_JSON_STRING ||
-            !replica__base64url_decode(k.text.data + 1, k.text.len - 2, &key->secret) ||
-            key->secret.len == 0)
-            return "no secret";
-        file->secret = true;
-        file->weak |= key->secret.len < SECRET_BYTES;
-        return NULL;
-    }
-    text = replica__strndup(item.text.data, item.text.len);
+    if (k.type != REPLICA_JSON_STRING ||
+        !replica__base64url_decode(k.text.data + 1, k.text.len - 2, &key->secret) ||
+        key->secret.len == 0)
+        *ret_wrong = "no secret";
+    file->secret = true;
+    file->weak |= key->secret.len < SECRET_BYTES;
+    return key->secret.r;
+}
+
+static int fill_public(struct replica__jwt_key *key, struct replica__json_value item,
+                       const char **ret_wrong)
+{
+    REPLICA_FREE char *text = replica__strndup(item.text.data, item.text.len);
+
     if (!text || r_jwk_init(&key->jwk) != RHN_OK)
-        return "out of memory";
+        return REPLICA_ENOMEM;
     if (r_jwk_import_from_json_str(key->jwk, text) != RHN_OK)
-        wrong = "no public key";
+        *ret_wrong = "no public key";
     else
-        wrong = look_at_key(key->jwk);
+        *ret_wrong = look_at_key(key->jwk);
     explicit_bzero(text, item.text.len);
-    return wrong;
+    return 0;
 }
 
 static int add_item(struct replica__jwt_keys *keys, const char *path, size_t number,
@@ -296,7 +298,8 @@ static int add_item(struct replica__jwt_keys *keys, const char *path, size_t num
     struct replica__json_value kid = replica__json_member(item, "kid", REPLICA_NUL);
     REPLICA_BUF name = REPLICA_BUF_INIT;
     KEY key = replica__alloc_zero(1, sizeof(*key));
-    const char *wrong;
+    const char *wrong = NULL;
+    int r;
 
     if (!key)
         return replica__enomem(err);
@@ -305,7 +308,10 @@ static int add_item(struct replica__jwt_keys *keys, const char *path, size_t num
     key->alg = alg_of_item(item);
     if (key->alg == REPLICA__JWT_NONE)
         return 0;
-    wrong = fill_key(key, item, file);
+    r = key->alg == REPLICA__JWT_HS256 ? fill_secret(key, item, file, &wrong)
+                                       : fill_public(key, item, &wrong);
+    if (r < 0)
+        return replica__enomem(err);
     if (wrong)
         return replica__error_set(err, REPLICA_EINVAL, 0, "%s, key %zu: %s", path, number, wrong);
     if (kid.type == REPLICA_JSON_STRING) {
@@ -327,9 +333,12 @@ int replica__jwt_keys_add_set(struct replica__jwt_keys *keys, const char *path,
     struct replica__json_value items = { 0 };
     struct replica__json_iter it;
     size_t before = keys->count;
-    int r = 0;
+    int r = text->len > 0 ? replica__json_check(text->data, text->len, NULL, NULL)
+                          : REPLICA_EJSON;
 
-    if (text->len > 0 && replica__json_check(text->data, text->len, NULL, NULL) == 0)
+    if (r == REPLICA_ENOMEM)
+        return replica__enomem(err);
+    if (r == 0)
         items = replica__json_member(replica__json_value(text->data, text->len), "keys",
                                      REPLICA_NUL);
     if (items.type != REPLICA_JSON_ARRAY)

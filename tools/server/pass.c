@@ -36,9 +36,11 @@ int replica__pass_new(const char *claims, size_t len, struct replica__pass **ret
     struct replica__pass *pass;
     int64_t exp = 0, nbf = 0;
     int expires, begins;
+    int r = replica__json_check(claims, len, NULL, NULL);
 
-    if (replica__json_check(claims, len, NULL, NULL) < 0 ||
-        replica__json_value(claims, len).type != REPLICA_JSON_OBJECT)
+    if (r == REPLICA_ENOMEM)
+        return replica__enomem(err);
+    if (r < 0 || replica__json_value(claims, len).type != REPLICA_JSON_OBJECT)
         return replica__error_set(err, REPLICA_EJSON, 0, "no JSON object");
     v = replica__json_value(claims, len);
     expires = read_time(v, "exp", &exp, err);
