@@ -1,0 +1,193 @@
+#!/usr/bin/env python3
+"""Access rules between real programs: what ends leaves the client, what begins reaches it, and
+nothing that was not for somebody is ever in its file."""
+import json
+import os
+
+from serve import Client, main, test
+
+OWNER = {'read': {'$or': [{'owner': '$auth.sub'}, {'readers': '$auth.sub'}]},
+         'write': {'$or': [{'owner': '$auth.sub'}, {'readers': '$auth.sub'}]}}
+SECRET = '5ec4e7b1'
+
+
+class World:
+    """A server with rules, and replicas of anna's and bob's."""
+
+    def __init__(self, t, rules=None):
+        self.t = t
+        self.say(anna={'sub': 'anna'}, bob={'sub': 'bob'})
+        self.rule(rules or {'notes': OWNER})
+        self.server, self.url = None, None
+        self.start()
+
+    def say(self, **claims):
+        """What their tokens say from the next start on."""
+        for name in claims:
+            self.t.path(name + '.token', f'token-of-{name}\n')
+        self.t.path('tokens', ''.join(f'token-of-{name} {json.dumps(said)}\n'
+                                      for name, said in claims.items()))
+
+    def rule(self, collections):
+        self.t.path('rules.json', json.dumps({'collections': collections}))
+
+    def start(self):
+        args = ['serve', '--db', self.t.path('server.db'), '--token-file', self.t.path('tokens'),
+                '--rules-file', self.t.path('rules.json'), '--listen',
+                self.url.split('//')[1] if self.url else '127.0.0.1:0']
+        os.chmod(self.t.path('tokens'), 0o600)
+        self.server = self.t.start(*args)
+        line = self.server.stdout.readline().decode()
+        self.t.same(line.startswith('listening '), True, line)
+        self.url = line.split()[1]
+
+    def restart(self):
+        self.t.same(self.t.stop(self.server).code, 0)
+        self.start()
+
+    def notes(self, name):
+        return ('--db', self.t.path(name + '.db'), '--collection', 'notes')
+
+    def put(self, name, **document):
+        self.t.ok('put', *self.notes(name), '--rev', '*', json.dumps(document))
+
+    def sync(self, *names):
+        for name in names:
+            done = self.t.run('sync', *self.notes(name), '--url', self.url + '/notes/0', '--once',
+                              '--token-file', self.t.path(name + '.token'), '--timeout', '20')
+            self.t.same(done.code, 0, done.err)
+
+    def has(self, name):
+        lines = self.t.ok('export', *self.notes(name)).decode().splitlines()
+        return sorted(json.loads(line)['id'] for line in lines)
+
+    def rejected(self, name):
+        lines = self.t.ok('rejected', 'list', '--db', self.t.path(name + '.db'), '--json')
+        return sorted((entry['id'], entry['kind']) for entry in map(json.loads, lines.splitlines()))
+
+    def is_in_file(self, name, text):
+        """Anywhere in the bytes of the file and what stands beside it."""
+        return any(text.encode() in open(path, 'rb').read()
+                   for path in (self.t.path(name + '.db'), self.t.path(name + '.db-wal'))
+                   if os.path.exists(path))
+
+
+@test
+def each_gets_what_is_for_it_and_what_is_not_is_never_in_its_file(t):
+    w = World(t)
+    w.put('anna', id='a', owner='anna', t='mine')
+    w.put('anna', id='s', owner='anna', readers=['bob'], t='shared')
+    w.put('bob', id='b', owner='bob', t=SECRET)
+    w.sync('anna', 'bob', 'anna')
+    t.same(w.has('anna'), ['a', 's'])
+    t.same(w.has('bob'), ['b', 's'])
+    t.same(w.is_in_file('anna', SECRET), False)
+
+
+@test
+def what_a_document_takes_away_leaves_and_what_it_gives_comes(t):
+    w = World(t)
+    w.put('anna', id='s', owner='anna', readers=['bob'], t='7e12c0ffee')
+    w.sync('anna', 'bob')
+    t.same(w.has('bob'), ['s'])
+    w.put('bob', id='s', owner='anna', readers=['bob'], t='0ddba11ed')
+    w.sync('bob', 'anna')
+    w.put('anna', id='s', owner='anna', t=SECRET)
+    w.sync('anna', 'bob')
+    t.same(w.has('bob'), [])
+    for text in ('7e12c0ffee', '0ddba11ed'):
+        t.same(w.is_in_file('bob', text), False, text)
+    t.same(w.is_in_file('bob', SECRET), False)
+    w.put('anna', id='s', owner='anna', readers=['bob'], t='two')
+    w.sync('anna', 'bob')
+    t.same(w.has('bob'), ['s'])
+    t.ok('check', '--db', t.path('bob.db'))
+
+
+@test
+def an_edit_of_what_is_gone_waits_in_the_list_of_rejected_documents(t):
+    w = World(t)
+    w.put('anna', id='s', owner='anna', readers=['bob'], t='one')
+    w.sync('anna', 'bob')
+    w.put('bob', id='s', owner='anna', readers=['bob'], t='edit of bob')
+    w.put('bob', id='n', owner='bob', t='neighbour')
+    w.put('anna', id='s', owner='anna', t=SECRET)
+    w.sync('anna', 'bob')
+    t.same(w.has('bob'), ['n'])
+    t.same(w.rejected('bob'), [('s', 'revoked')])
+    t.same(w.is_in_file('bob', SECRET), False)
+    t.same(w.has('server'), ['n', 's'])
+
+
+@test
+def claims_that_change_take_away_and_give_also_what_is_old(t):
+    w = World(t, {'notes': {'read': {'team': {'$in': '$auth.teams'}}, 'write': True}})
+    w.say(anna={'teams': ['x', 'y']}, bob={'teams': ['x']})
+    w.restart()
+    w.put('anna', id='x', team='x')
+    w.put('anna', id='y', team='y')
+    w.sync('anna', 'bob')
+    t.same(w.has('bob'), ['x'])
+    w.say(anna={'teams': ['x', 'y']}, bob={'teams': ['y']})
+    w.restart()
+    w.sync('bob')
+    t.same(w.has('bob'), ['y'])
+    w.say(anna={'teams': ['x', 'y']}, bob={})
+    w.restart()
+    w.sync('bob')
+    t.same(w.has('bob'), [])
+
+
+@test
+def rules_that_change_do_the_same(t):
+    w = World(t, {'notes': {'read': True, 'write': True}})
+    w.put('anna', id='a', owner='anna')
+    w.put('anna', id='b', owner='bob')
+    w.sync('anna', 'bob')
+    t.same(w.has('bob'), ['a', 'b'])
+    w.rule({'notes': OWNER})
+    w.restart()
+    w.sync('anna', 'bob')
+    t.same((w.has('anna'), w.has('bob')), (['a'], ['b']))
+    w.rule({'notes': {'read': True, 'write': True}})
+    w.restart()
+    w.sync('anna', 'bob')
+    t.same((w.has('anna'), w.has('bob')), (['a', 'b'], ['a', 'b']))
+
+
+@test
+def a_write_that_is_not_allowed_is_rejected_and_its_neighbours_arrive(t):
+    w = World(t)
+    w.put('bob', id='b', owner='bob', t=SECRET)
+    w.put('anna', id='b', owner='anna', t='taken over')
+    w.put('anna', id='x', owner='bob', t='given away')
+    w.put('anna', id='a', owner='anna')
+    w.sync('bob', 'anna', 'bob')
+    t.same(w.has('server'), ['a', 'b'])
+    t.same(w.has('bob'), ['b'])
+    t.same(w.rejected('anna'), [('b', 'refused'), ('x', 'refused')])
+    t.same(w.is_in_file('anna', SECRET), False)
+
+
+@test
+def a_rules_file_that_is_wrong_keeps_the_server_from_starting(t):
+    w = World(t)
+    w.rule({'notes': {'raed': True}})
+    t.fails(2, 'collections.notes.raed: there is no such rule', 'serve', '--db', t.path('s.db'),
+            '--listen', '127.0.0.1:0', '--rules-file', t.path('rules.json'))
+
+
+@test
+def without_tokens_rules_with_claims_are_closed(t):
+    t.path('rules.json', json.dumps({'collections': {'notes': OWNER,
+                                                     'open': {'read': True, 'write': True}}}))
+    _, url = t.serve('server.db', '--rules-file', t.path('rules.json'))
+    asked = Client(url)
+    t.same(asked.push('/notes/0/push', [{'newDocumentState': {'id': 'a', 'owner': None}}]).json(),
+           [{'id': 'a', 'owner': None, '_deleted': True}])
+    t.same(asked.push('/open/0/push', [{'newDocumentState': {'id': 'a'}}]).json(), [])
+    t.same(len(asked.get('/open/0/pull?limit=5').json()['documents']), 1)
+
+
+if __name__ == '__main__':
+    main()
