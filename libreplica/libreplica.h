@@ -464,7 +464,7 @@ REPLICA_API int replica_rejected_discard(replica_db *db, int64_t number, replica
 
 /* What the process that replicates shows to others, a second old at most while something moves. */
 typedef struct replica_running {
-    int64_t told_ms;         /* since 1970: when it was shown; all others as in replica_sync_status */
+    int64_t told_ms;         /* since 1970: when; all others as in replica_sync_status */
     int state;
     int streaming;
     int64_t pulled, pushed;
