@@ -2,8 +2,8 @@
  * protocol knows, and what is stored afterwards can be pulled in both dialects.
  *
  * The first byte picks: a push of RxDB's dialect, one of ours, a path with its query, ("d") a
- * document of c by its path: lines of method, key, If-Match and If-None-Match, and a body; or ("e")
- * events. */
+ * document of c by its path: lines of method, key, If-Match and If-None-Match, and a body; or a
+ * question of another kind: "e" events, "g" digests, "i" keys of a range, "o" documents by keys. */
 #include "tools/server/service.h"
 
 #include <stdio.h>
@@ -120,6 +120,18 @@ static void pull(struct server *s, const char *path, const char *name, const cha
                .method = "GET", .path = path, .params = params, .param_count = 2 });
 }
 
+/* Where a body that begins with this byte goes; NULL: it is no question of another kind. */
+static const char *asked_at(uint8_t first)
+{
+    switch (first) {
+    case 'e': return "/_replica/1/emit";
+    case 'g': return "/_replica/1/digests";
+    case 'i': return "/_replica/1/ids";
+    case 'o': return "/_replica/1/documents";
+    default: return NULL;
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     static struct server s;
@@ -133,11 +145,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     push.body_len = len - 1;
     if (data[0] % 3 == 1)
         push.path = "/_replica/1/push";
-    if (data[0] == 'e')
-        push.path = "/_replica/1/emit";
+    if (asked_at(data[0]))
+        push.path = asked_at(data[0]);
     if (data[0] == 'd')
         ask_document(&s, data + 1, len - 1);
-    else if (data[0] % 3 == 2 && data[0] != 'e')
+    else if (data[0] % 3 == 2 && !asked_at(data[0]))
         ask_path(&s, data + 1, len - 1);
     else
         ask(&s, &push);

@@ -156,6 +156,31 @@ TEST(a_failed_allocation_fails_a_pull_and_the_next_one_works)
     }
 }
 
+TEST(a_failed_allocation_fails_a_comparison_and_the_next_one_works)
+{
+    static const struct {
+        const char *path, *body, *want;
+    } asked[] = {
+        { "/_replica/1/digests", "{\"collection\":\"notes/0\",\"of\":\"texts\",\"rows\":1,"
+          "\"filter\":{\"n\":1}}", "\"chunks\":[[\"a\",1," },
+        { "/_replica/1/ids", "{\"collection\":\"notes/0\",\"keys\":\"*\"}", "\"ids\":[[\"a\",1]," },
+        { "/_replica/1/documents", "{\"collection\":\"notes/0\",\"ids\":[\"a\",\"x\"]}",
+          "\"documents\":[{\"id\":\"a\",\"n\":1},{\"id\":\"x\"}]" },
+    };
+    OFFICE o = office_open(NULL, NULL);
+
+    post(o, "/notes/0/push", ROWS);
+    for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+        bool failed = true;
+
+        for (int nth = 0; failed; nth++) {
+            if (ask(o, "POST", asked[i].path, asked[i].body, nth, &failed) == 200)
+                CHECK(strstr(shown.data, asked[i].want));
+        }
+    }
+    replica__buf_free(&shown);
+}
+
 TEST(a_failed_allocation_ends_a_stream_or_leaves_it_whole)
 {
     OFFICE o = office_open(NULL, NULL);
