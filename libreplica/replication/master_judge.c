@@ -141,19 +141,22 @@ static int fits(struct replica__master_row *row, const struct replica__write *w,
     return r < 0 ? replica__enomem(err) : 1;
 }
 
-/* What a unique index says. */
-static int refuse_taken(replica_db *db, struct replica__master_row *row, int r,
-                        const replica_error *why, replica_error *err)
+/* What a unique index says; whose values they are is not for everybody. */
+static int refuse_taken(replica_db *db, struct replica__master_row *row,
+                        const struct replica__pusher *by, int r, const replica_error *why,
+                        replica_error *err)
 {
     if (r == REPLICA_ECONFLICT && db->taken)
-        return replica__master_refuse(row, 422, why->message);
+        return replica__master_refuse(row, 422, by->guard ? "a unique index is in the way"
+                                                          : why->message);
     if (err)
         *err = *why;
     return r;
 }
 
 static int take(replica_db *db, struct replica__master_row *row, const struct replica__write *w,
-                const struct replica__row *old, replica_error *err)
+                const struct replica__row *old, const struct replica__pusher *by,
+                replica_error *err)
 {
     struct replica__written written;
     replica_error why = { .offset = -1 };
@@ -163,7 +166,7 @@ static int take(replica_db *db, struct replica__master_row *row, const struct re
         return r;
     r = replica__write(db, w, old, &written, &why);
     if (r < 0)
-        return refuse_taken(db, row, r, &why, err);
+        return refuse_taken(db, row, by, r, &why, err);
     row->verdict = REPLICA_VERDICT_TAKEN;
     row->sequence = written.seq;
     return 0;
@@ -212,7 +215,7 @@ static int take_new(replica_db *db, struct replica__master_row *row,
  * read that one.  Its state is taken; the older one can be found in the conflict log. */
 static int take_over(replica_db *db, struct replica__master_row *row,
                      const struct replica__write *w, const struct replica__row *old,
-                     replica_error *err)
+                     const struct replica__pusher *by, replica_error *err)
 {
     const struct replica__kept result = { .flags = w->deleted ? REPLICA__FLAG_DELETED : 0,
                                           .version = row->coll->version,
@@ -227,7 +230,7 @@ static int take_over(replica_db *db, struct replica__master_row *row,
                                                              .rule = "migration",
                                                              .result = &result },
                                   err);
-    return r < 0 ? r : take(db, row, w, old, err);
+    return r < 0 ? r : take(db, row, w, old, by, err);
 }
 
 /* ---- rows ------------------------------------------------------------------------ */
@@ -252,7 +255,7 @@ static int judge_next(replica_db *db, struct replica__master_row *row, struct re
     r = replica__guard_allow(row, w, old, by, &room, err);
     if (r <= 0)
         return r;
-    return over ? take_over(db, row, w, old, err) : take(db, row, w, old, err);
+    return over ? take_over(db, row, w, old, by, err) : take(db, row, w, old, by, err);
 }
 
 static int judge_known(replica_db *db, struct replica__master_row *row, struct replica__write *w,
@@ -348,7 +351,7 @@ static int judge_absent(replica_db *db, struct replica__master_row *row, struct 
     r = replica__guard_allow(row, w, NULL, by, &room, err);
     if (r > 0)
         r = is_free(db, row, w, by, err);
-    return r > 0 ? take(db, row, w, NULL, err) : r;
+    return r > 0 ? take(db, row, w, NULL, by, err) : r;
 }
 
 int replica__master_judge(replica_db *db, struct replica__master_row *row,

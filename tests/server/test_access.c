@@ -1,5 +1,6 @@
 /* Access rules at every door of the server: what may not be seen is in no answer, and what may not
  * be written is not. */
+#include "libreplica/query.h"
 #include "libreplica/store.h"
 #include "tests/server/office.h"
 #include "tests/support/test.h"
@@ -790,6 +791,26 @@ TEST(who_may_not_create_documents_creates_no_collection)
                   NULL), 403);
     CHECK_INT(w.o->storage->ops->find(w.o->storage, "more", &(struct replica__storage_coll *){ 0 },
                                       &test_err), 0);
+}
+
+TEST(a_unique_index_does_not_say_whose_the_values_are)
+{
+    static const char *const fields[] = { "mail" };
+    RULED w = ruled(OWNER);
+    replica_index_options index = REPLICA_INDEX_OPTIONS_INIT;
+
+    index.fields = fields;
+    index.n = 1;
+    index.flags = REPLICA_INDEX_UNIQUE;
+    CHECK_RC(replica_index_create(w.notes, &index, &test_err), 1);
+    CHECK_RC(replica_index_wait(w.notes, &test_err), 0);
+    put(&w, "{\"id\":\"" SECRET "\",\"owner\":\"bob\",\"mail\":\"m\"}");
+    push(&w, "[0,\"aaaaaaaaaaaaaaaa.1\",0,0,-1,0,null]",
+         "{\"id\":\"d\",\"owner\":\"anna\",\"mail\":\"m\"}", NULL);
+    CHECK(strstr(body(&w), "{\"refused\":422,"));
+    check_silent(&w.o->reply);
+    CHECK_INT(ask(&w, "PUT", D, "{\"id\":\"d\",\"owner\":\"anna\",\"mail\":\"m\"}", NULL), 409);
+    check_silent(&w.o->reply);
 }
 
 TEST(what_a_pusher_may_not_read_back_it_hears_of_from_the_feed)

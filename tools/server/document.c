@@ -291,7 +291,8 @@ static void answer_failure(const struct asking *a, const replica_error *err)
         break;
     case REPLICA_ECONFLICT:
         if (a->tries == 1) { /* no other writer, who would have been met again */
-            replica__reply_error(reply, 409, "unique", "%s", err->message);
+            replica__reply_error(reply, 409, "unique", "%s",
+                                 a->grants ? "a unique index is in the way" : err->message);
             break;
         }
         replica__reply_error(reply, 503, "busy", "others write '%.200s' all the time", a->key);
