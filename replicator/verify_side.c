@@ -6,12 +6,11 @@
  * judged by the store (replica__verify()).  After a failure it goes on where it was. */
 #include "replicator/reconcile_answer.h"
 #include "replicator/session_state.h"
+#include "replicator/verify_found.h"
 
 #include <stdio.h>
 
 #define BATCH 500
-/* Documents that differ; beyond that there is no use in telling them one by one. */
-#define MOST_FOUND 1000000
 
 /* Of each collection: what no digest shows, the texts, the numbers. */
 enum pass { ODD, TEXTS, NUMBERS, PASSES };
@@ -30,8 +29,7 @@ struct verify {
     size_t asked_count, asked_from;
     struct arrived page;
     bool has_page;
-    uint64_t *found; /* hashes of the documents that were told; 0: none */
-    size_t found_room, found_count;
+    struct replica__found found; /* the documents that were told */
     replica_verify_result result;
 };
 
@@ -76,7 +74,7 @@ static void end(struct replica__session *s, const replica_error *error)
     s->verify = NULL;
     v->ask.ended(v->ask.ctx, &v->result, error);
     replica__free(v->after);
-    replica__free(v->found);
+    replica__found_free(&v->found);
     replica__free(v);
 }
 
@@ -114,61 +112,6 @@ static void fail(struct replica__session *s, const replica_error *error, int64_t
 
 /* ---- what was found ---------------------------------------------------------------- */
 
-static uint64_t hash_of(size_t coll, const char *id)
-{
-    uint64_t hash = 0xcbf29ce484222325u ^ coll;
-
-    for (; *id; id++)
-        hash = (hash ^ (unsigned char)*id) * 0x100000001b3u;
-    hash ^= hash >> 29;
-    return hash ? hash : 1;
-}
-
-static int grow_found(struct verify *v, replica_error *err)
-{
-    size_t room = v->found_room ? v->found_room * 2 : 256;
-    uint64_t *more;
-
-    if (v->found_count * 2 < v->found_room)
-        return 0;
-    if (v->found_count > MOST_FOUND)
-        return replica__error_set(err, REPLICA_ELIMIT, 0, "more than %d documents differ",
-                                  MOST_FOUND);
-    more = replica__alloc_zero(room, sizeof *more);
-    if (!more)
-        return replica__enomem(err);
-    for (size_t i = 0; i < v->found_room; i++) {
-        size_t slot = v->found[i] % room;
-
-        while (v->found[i] && more[slot])
-            slot = (slot + 1) % room;
-        if (v->found[i])
-            more[slot] = v->found[i];
-    }
-    replica__free(v->found);
-    v->found = more;
-    v->found_room = room;
-    return 0;
-}
-
-/* 1: it is new; 0: another pass has told it. */
-static int note_found(struct verify *v, const char *id, replica_error *err)
-{
-    uint64_t hash = hash_of(v->feed * 64 + v->coll, id);
-    int r = grow_found(v, err);
-    size_t slot;
-
-    if (r < 0)
-        return r;
-    for (slot = hash % v->found_room; v->found[slot]; slot = (slot + 1) % v->found_room) {
-        if (v->found[slot] == hash)
-            return 0;
-    }
-    v->found[slot] = hash;
-    v->found_count++;
-    return 1;
-}
-
 static int tell(struct verify *v, const struct replica__pulled *doc, const char *id, int kind,
                 replica_error *err)
 {
@@ -178,7 +121,7 @@ static int tell(struct verify *v, const struct replica__pulled *doc, const char 
 
     if (kind == REPLICA__VERIFY_SAME || kind == REPLICA__VERIFY_LATER)
         return 0;
-    r = note_found(v, id, err);
+    r = replica__found_add(&v->found, v->feed * 64 + v->coll, id, err);
     if (r <= 0)
         return r;
     if (kind == REPLICA__VERIFY_PENDING) {
@@ -632,7 +575,7 @@ void replica__verify_side_step(struct replica__session *s)
     }
     if (step(s, &error) >= 0)
         return;
-    if (s->verify && s->verify->found_count > MOST_FOUND)
+    if (s->verify && s->verify->found.n > REPLICA__FOUND_MOST)
         leave(s, &error);
     else
         fail(s, &error, 0);

@@ -1,6 +1,19 @@
 #include "tools/cli/filter.h"
 
+#include <ctype.h>
 #include <string.h>
+
+#define MOST 4096
+
+/* As replica_sync_start() counts. */
+static size_t escaped(const char *text)
+{
+    size_t n = 0;
+
+    for (; *text; text++)
+        n += isalnum((unsigned char)*text) || strchr("-._~", *text) ? 1 : 3;
+    return n;
+}
 
 int cli_filter(const char *arg, struct replica__buf *buf, const char **ret_json)
 {
@@ -18,6 +31,8 @@ int cli_filter(const char *arg, struct replica__buf *buf, const char **ret_json)
         return err.where[0] ? cli_usage("--filter: '%s': %s", err.where, err.message)
                             : cli_usage("--filter: byte %lld: %s", (long long)err.offset + 1,
                                         err.message);
+    if (escaped(json) > MOST)
+        return cli_usage("--filter takes %zu bytes of a URL, more than %d", escaped(json), MOST);
     *ret_json = json;
     return 0;
 }

@@ -28,6 +28,7 @@ static const struct {
     { "locks", cmd_locks, "list the locks that are held" },
     { "sql", cmd_sql, "ask in SQL, read-only" },
     { "sync", cmd_sync, "keep collections in step with a server" },
+    { "verify", cmd_verify, "compare a collection with its server" },
     { "status", cmd_status, "say what a database contains" },
     { "conflicts", cmd_conflicts, "list and restore what conflicts superseded" },
     { "merge", cmd_merge, "merge three states of a document" },

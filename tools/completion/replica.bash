@@ -32,6 +32,9 @@ _replica_options()
         lock) echo --url --db --collection --own --name --client --fence --ttl --wait --token-file ;;
         unlock) echo --url --client --own --fence --token-file ;;
         locks) echo --url --db --watch --count --token-file --json ;;
+        verify)
+            echo --db --collection --url --repair --policy --token-file --timeout --json
+            ;;
         sync)
             echo --db --collection --url --once --live --push-only --pull-only --token-file \
                 --dialect --on-conflict --rules --keys --filter --timeout --key --schema --json \
@@ -58,7 +61,7 @@ _replica()
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     local command=${COMP_WORDS[1]}
     local commands="put get delete patch import export ls find explain search index changes watch emit listen lock unlock locks sql sync
-        status
+        verify status
         conflicts merge history rejected check purge schema serve help"
 
     COMPREPLY=()
@@ -79,7 +82,7 @@ _replica()
             mapfile -t COMPREPLY < <(compgen -W "auto rxdb" -- "$cur")
             return
             ;;
-        --on-conflict)
+        --on-conflict | --policy)
             mapfile -t COMPREPLY < <(compgen -W "server-wins client-wins" -- "$cur")
             return
             ;;
