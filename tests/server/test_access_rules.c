@@ -221,6 +221,8 @@ TEST(what_is_wrong_in_a_file_is_named_with_its_place)
           "rules.json: collections.notes.serverOnly: a list of fields is an array" },
         { "{\"collections\":{\"notes\":{\"readOnly\":[1]}}}",
           "rules.json: collections.notes.readOnly: a field is a name" },
+        { "{\"collections\":{\"notes\":{\"serverOnly\":[\"a\"],\"readOnly\":[\"\\u0061\"]}}}",
+          "rules.json: collections.notes.readOnly: a field is named twice" },
         { "{\"collections\":{\"notes\":{\"readOnly\":[\"_rev\"]}}}",
           "rules.json: collections.notes.readOnly: names with a leading underscore" },
     };

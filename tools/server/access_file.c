@@ -111,8 +111,18 @@ static const char *text_of(const struct file *f, struct replica__json_value stri
     return replica__arena_copy(f->access->arena, text.data ? text.data : "", text.len);
 }
 
+static bool has_field(const struct replica__rule_fields *list, const char *name)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (strcmp(list->fields[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* Each field stands in one list, once. */
 static int add_field(const struct file *f, const char *place, struct replica__json_value v,
-                     const char *what, struct replica__rule_fields *ret)
+                     const char *what, const struct replica__rule_fields *other,
+                     struct replica__rule_fields *ret)
 {
     REPLICA_BUF why = REPLICA_BUF_INIT;
     struct replica__rule_field *field = &ret->fields[ret->n];
@@ -126,6 +136,8 @@ static int add_field(const struct file *f, const char *place, struct replica__js
         return no_memory(f);
     if (strlen(field->name) > 200)
         return bad(f, place, "a field with a long name");
+    if (has_field(ret, field->name) || has_field(other, field->name))
+        return bad(f, place, "a field is named twice");
     replica__buf_printf(&why, "'%.60s' %s", field->name, what);
     field->why = why.r < 0 ? NULL : replica__arena_text(f->access->arena, why.data);
     if (!field->why)
@@ -135,7 +147,8 @@ static int add_field(const struct file *f, const char *place, struct replica__js
 }
 
 static int read_fields(const struct file *f, const char *place, struct replica__json_value v,
-                       const char *what, struct replica__rule_fields *ret)
+                       const char *what, const struct replica__rule_fields *other,
+                       struct replica__rule_fields *ret)
 {
     struct replica__json_iter it = replica__json_iter(v);
     size_t n = replica__json_count(v);
@@ -149,7 +162,7 @@ static int read_fields(const struct file *f, const char *place, struct replica__
     if (!ret->fields)
         return no_memory(f);
     while (r == 0 && replica__json_next(&it))
-        r = add_field(f, place, it.value, what, ret);
+        r = add_field(f, place, it.value, what, other, ret);
     return r;
 }
 
@@ -238,11 +251,13 @@ static int read_set(const struct file *f, struct replica__json_value v,
     member = replica__json_member(v, "serverOnly", REPLICA_NUL);
     snprintf(place, sizeof(place), "collections.%s.serverOnly", set->name);
     if (r == 0 && member.type != REPLICA_JSON_NONE)
-        r = read_fields(f, place, member, "is kept by the server alone", &set->server_only);
+        r = read_fields(f, place, member, "is kept by the server alone", &set->read_only,
+                        &set->server_only);
     member = replica__json_member(v, "readOnly", REPLICA_NUL);
     snprintf(place, sizeof(place), "collections.%s.readOnly", set->name);
     if (r == 0 && member.type != REPLICA_JSON_NONE)
-        r = read_fields(f, place, member, "is written by the server alone", &set->read_only);
+        r = read_fields(f, place, member, "is written by the server alone", &set->server_only,
+                        &set->read_only);
     return r < 0 ? r : find_reads(f, set);
 }
 
@@ -397,10 +412,5 @@ const char *replica__access_reads(const struct replica__access *access, const ch
 bool replica__access_hides(const struct replica__access *access, const char *collection,
                            const char *field)
 {
-    const struct replica__rule_set *set = replica__access_set(access, collection);
-
-    for (size_t i = 0; i < set->server_only.n; i++)
-        if (strcmp(set->server_only.fields[i].name, field) == 0)
-            return true;
-    return false;
+    return has_field(&replica__access_set(access, collection)->server_only, field);
 }
