@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-enum { EVENT_ROWS = 1000, EVENT_BYTES = 64 * 1024 };
+enum { EVENT_ROWS = 1000, EVENT_BYTES = 64 * 1024, STREAMS_PER_MS = 10, GATHER_MS = 200 };
 #define HEARTBEAT ":\n\n"
 
 struct replica__event {
@@ -369,24 +369,52 @@ static void wake_readers(struct replica__hub *hub)
     }
 }
 
+/* Each change that is told to a thousand streams costs a thousand writes to sockets: where there are
+ * many, changes are gathered for a moment. */
+static int64_t gathering_ms(const struct replica__hub *hub)
+{
+    size_t ms = hub->count / STREAMS_PER_MS;
+
+    return ms < GATHER_MS ? (int64_t)ms : GATHER_MS;
+}
+
+/* Has the head moved?  Tell it, or say how long to wait with that; -1: there is nothing to tell. */
+static int64_t tell_news(struct replica__service *service, int64_t now)
+{
+    struct replica__hub *hub = &service->hub;
+    int64_t head = hub->head, emitted = hub->events_head;
+    int64_t since = now - hub->told_ms;
+
+    if (hub->ears > 0)
+        service->storage->ops->last_event(service->storage, &emitted, NULL);
+    if (service->storage->ops->head(service->storage, &head, NULL) < 0)
+        head = hub->head;
+    if (head == hub->head && emitted == hub->events_head)
+        return -1;
+    if (hub->told_ms && since < gathering_ms(hub))
+        return gathering_ms(hub) - since;
+    hub->head = head;
+    hub->events_head = emitted;
+    hub->told_ms = now;
+    wake_readers(hub);
+    return -1;
+}
+
+static int64_t sooner(int64_t a, int64_t b)
+{
+    return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
 int64_t replica__service_tick(struct replica__service *service)
 {
     struct replica__hub *hub = &service->hub;
     int64_t now = service->world->monotonic_ms(service->world->ctx);
-    int64_t head = hub->head, emitted = hub->events_head;
-    int64_t beat_ms, expiry_ms;
+    int64_t expiry_ms, news_ms;
 
     if (!hub->first)
         return -1;
     expiry_ms = end_expired(service);
-    if (hub->ears > 0)
-        service->storage->ops->last_event(service->storage, &emitted, NULL);
-    if ((service->storage->ops->head(service->storage, &head, NULL) == 0 && head != hub->head) ||
-        emitted != hub->events_head) {
-        hub->head = head;
-        hub->events_head = emitted;
-        wake_readers(hub);
-    }
+    news_ms = tell_news(service, now);
     while (hub->first->last_ms + REPLICA__HEARTBEAT_MS <= now) {
         struct replica__stream *s = hub->first;
 
@@ -396,8 +424,7 @@ int64_t replica__service_tick(struct replica__service *service)
         s->beat = true;
         wake(s);
     }
-    beat_ms = hub->first->last_ms + REPLICA__HEARTBEAT_MS - now;
-    return expiry_ms >= 0 && expiry_ms < beat_ms ? expiry_ms : beat_ms;
+    return sooner(hub->first->last_ms + REPLICA__HEARTBEAT_MS - now, sooner(expiry_ms, news_ms));
 }
 
 void replica__service_stop(struct replica__service *service)
