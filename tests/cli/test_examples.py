@@ -67,6 +67,16 @@ def the_code_on_the_page_about_access_compiles(t):
 
 
 @test
+def the_code_on_the_page_about_filters_compiles(t):
+    the_code_on_the_page_compiles(t, 'filters.md')
+
+
+@test
+def the_code_on_the_page_about_verify_compiles(t):
+    the_code_on_the_page_compiles(t, 'verify.md')
+
+
+@test
 def the_code_on_the_page_about_keys_compiles(t):
     the_code_on_the_page_compiles(t, 'keys.md')
 
