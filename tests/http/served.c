@@ -3,6 +3,7 @@
 
 #include "tests/support/test.h"
 #include "tests/support/tmp.h"
+#include "tools/server/access.h"
 #include "tools/server/http.h"
 #include "tools/server/listener.h"
 
@@ -22,6 +23,8 @@ struct served {
     bool guarded;
     struct replica__auth_options auth_options;
     struct replica__auth *auth;
+    const char *rules;
+    struct replica__access *access;
     const int64_t *ahead_ms;
     struct replica__world world;
 };
@@ -49,6 +52,10 @@ static void open_all(struct served *s)
     CHECK_RC(replica_db_open(tmp_path("server.db"), NULL, &s->db, &test_err), 0);
     CHECK_RC(replica__storage_store_open(s->db, tmp_path("server.db"), NULL, 0, &s->storage,
                                          &test_err), 0);
+    if (s->rules)
+        CHECK_RC(replica__access_parse("rules", s->rules, strlen(s->rules), &s->access, &test_err),
+                 0);
+    service_options.access = s->access;
     CHECK_RC(replica__service_open(s->storage, &service_options, &s->service, &test_err), 0);
     if (s->guarded)
         CHECK_RC(replica__auth_open(&s->auth_options, &s->auth, &test_err), 0);
@@ -68,6 +75,8 @@ static void close_all(struct served *s)
     replica_db_close(s->db);
     replica__auth_close(s->auth);
     s->auth = NULL;
+    replica__access_close(s->access);
+    s->access = NULL;
 }
 
 struct served *served_start(void)
@@ -134,6 +143,13 @@ void served_stop_ptr(struct served **s)
 void served_restart(struct served *s)
 {
     close_all(s);
+    open_all(s);
+}
+
+void served_rules(struct served *s, const char *json)
+{
+    close_all(s);
+    s->rules = json;
     open_all(s);
 }
 

@@ -12,6 +12,8 @@ struct served *served_start(void);
  * of the real one by *ahead_ms, which is changed atomically. */
 struct served *served_start_guarded(const struct replica__auth_options *options,
                                     const int64_t *ahead_ms);
+/* Access rules (NULL: none any more), with which it starts anew at once. */
+void served_rules(struct served *s, const char *json);
 void served_stop(struct served *s); /* NULL is fine */
 /* Stop it and start it anew on the same database, at the same port. */
 void served_restart(struct served *s);
