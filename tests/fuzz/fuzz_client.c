@@ -2,9 +2,9 @@
  * circle, and the file stays in order.
  *
  * The input is a list of answers with "\n---\n" between them.  The first line of each says what it
- * is: a status and a type ("200 o" our dialect's, "j" JSON, "h" HTML) for the oldest question that is
- * open; "s" for bytes of the stream; "x" for a connection that broke; "t" lets a minute pass.  The
- * rest is its body. */
+ * is: a status and a type ("200 o" our dialect's, "j" JSON, "h" HTML) for the oldest question that
+ * is open; "s" for bytes of the stream; "x" for a connection that broke; "t" lets a minute pass.
+ * The rest is its body. */
 #define _GNU_SOURCE
 #include "libreplica/store.h"
 #include "replicator/http_answer.h"
@@ -92,7 +92,8 @@ static int push(void *ctx, replica_call *call, const replica_push_request *reque
 {
     struct client *c = ctx;
 
-    return replica__http_request_push(&room(c, call)->rq, c->server.dialect, &c->url, NULL, request);
+    return replica__http_request_push(&room(c, call)->rq, c->server.dialect, &c->url, NULL,
+                                      request);
 }
 
 static int ask(void *ctx, replica_call *call, const char *what, const char *json, size_t len)
@@ -247,7 +248,8 @@ static void take(struct client *c, const char *text, size_t len)
         replica_call_fail(call, &(replica_error){ .code = REPLICA_ENET, .message = "cut" }, 0);
     } else if (a) {
         how.status = strtol((char[]){ text[0], text[1], text[2], '\0' }, NULL, 10);
-        how.type = kind == 'o' ? REPLICA__WIRE_TYPE : kind == 'h' ? "text/html" : "application/json";
+        how.type = kind == 'o' ? REPLICA__WIRE_TYPE
+                   : kind == 'h' ? "text/html" : "application/json";
         answer(c, a, &how);
     }
     run(c);

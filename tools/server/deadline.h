@@ -1,11 +1,11 @@
 /* How long a peer may take: to say what it wants, to send it, and to read the answer.
  *
- * libmicrohttpd cuts who neither gives nor takes anything for that time.  Who gives a byte at a time
- * would keep its connection for ever, so each stage has a time of its own, which grows with what
- * was moved.  Streams have none: they are cut when they take nothing.
+ * libmicrohttpd cuts who neither gives nor takes anything for that time.  Who gives a byte at a
+ * time would keep its connection for ever, so each stage has a time of its own, which grows with
+ * what was moved.  Streams have none: they are cut when they take nothing.
  *
- * A body that libmicrohttpd does not read on, though there is more of it, is stuck in what it cannot
- * parse (a chunk's head without end), and would keep it busy all the time: it is cut at once. */
+ * A body that libmicrohttpd does not read on, though there is more of it, is stuck in what it
+ * cannot parse (a chunk's head without end), and would keep it busy: it is cut at once. */
 #ifndef SERVER_DEADLINE_H
 #define SERVER_DEADLINE_H
 

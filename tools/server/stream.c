@@ -369,8 +369,8 @@ static void wake_readers(struct replica__hub *hub)
     }
 }
 
-/* Each change that is told to a thousand streams costs a thousand writes to sockets: where there are
- * many, changes are gathered for a moment. */
+/* Each change that is told to a thousand streams costs a thousand writes to sockets: where there
+ * are many, changes are gathered for a moment. */
 static int64_t gathering_ms(const struct replica__hub *hub)
 {
     size_t ms = hub->count / STREAMS_PER_MS;
