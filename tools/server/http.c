@@ -81,7 +81,8 @@ static int start_daemon(struct replica__http *http, int listen_fd, replica_error
         (size_t)POOL_BYTES, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)http->deadlines.limit, MHD_OPTION_NOTIFY_CONNECTION,
         replica__deadline_connection, &http->deadlines,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(http->deadlines.patience_ms + 999) / 1000, MHD_OPTION_NOTIFY_COMPLETED,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(http->deadlines.patience_ms + 999) / 1000,
+        MHD_OPTION_NOTIFY_COMPLETED,
         replica__exchange_completed, http, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL,
         MHD_OPTION_END);
     if (!http->daemon) {

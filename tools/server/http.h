@@ -14,8 +14,9 @@ struct replica__http_options {
     struct replica__auth *auth;       /* NULL: everybody may ask */
     size_t max_body;                  /* bytes of a request, also when decompressed; 0: 64 MiB */
     size_t max_streams;               /* as the service has it; connections are some more */
-    int64_t patience_ms;              /* for a request to arrive, and an answer to be taken; 0: 60 s;
-                                       * what moves has longer: a second for each 1,000 bytes */
+    /* For a request to arrive, and an answer to be taken; what moves has a second more for each 1,000
+     * bytes.  0: a minute. */
+    int64_t patience_ms;
     bool log;                         /* a line per request on stderr */
 };
 
