@@ -374,10 +374,15 @@ static int begin(struct purging *p, int64_t older_ms, int64_t idle_ms)
 int replica__master_purge(replica_db *db, int64_t older_ms, struct replica__purge *at,
                           replica_error *err)
 {
-    struct purging p = { .db = db, .at = at, .err = err };
+    struct replica__purge next = *at;
+    struct purging p = { .db = db, .at = &next, .err = err };
     int r = begin(&p, older_ms, 0);
 
-    return r < 0 ? r : purge_next(&p);
+    if (r >= 0)
+        r = purge_next(&p);
+    if (r >= 0) /* else it is tried again from here */
+        *at = next;
+    return r;
 }
 
 int replica__master_horizon(replica_db *db, replica_collection *coll, int64_t *ret_horizon,

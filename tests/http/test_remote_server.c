@@ -4,6 +4,7 @@
 #include "tests/http/recorder.h"
 #include "tests/http/served.h"
 #include "tests/support/test.h"
+#include "tests/support/tmp.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -190,4 +191,98 @@ TEST(a_lost_timeline_is_named)
     CHECK_RC(remote.pull(remote.ctx, &call, &request), 0);
     recorder_wait(&remote, &call);
     CHECK_STR(recorder_log(&call), "lost '' 0\n");
+}
+
+/* ---- comparing ------------------------------------------------------------------- */
+
+static void check_ask(replica_remote *remote, const char *what, const char *json,
+                      const char *want)
+{
+    CALL call = { 0 };
+
+    CHECK_RC(remote->ask(remote->ctx, &call, what, json, strlen(json)), 0);
+    recorder_wait(remote, &call);
+    if (!strstr(recorder_log(&call), want))
+        CHECK_STR(recorder_log(&call), want);
+}
+
+/* Where the server is: "incarnation". */
+static void read_incarnation(replica_remote *remote, char *ret, size_t room)
+{
+    static const char asked[] = "{\"collection\":\"cities/0\"}";
+    CALL call = { 0 };
+    const char *id;
+
+    CHECK_RC(remote->ask(remote->ctx, &call, "ids", asked, strlen(asked)), 0);
+    recorder_wait(remote, &call);
+    id = strstr(recorder_log(&call), "\"id\":\"");
+    CHECK(id && strcspn(id + 6, "\"") < room);
+    snprintf(ret, room, "%.*s", (int)strcspn(id + 6, "\""), id + 6);
+}
+
+TEST(digests_keys_and_documents_come_from_our_server)
+{
+    static const char *const ids[] = { "x", "b" };
+    SERVED s = served_start();
+    REMOTE remote = remote_to(s, false, true);
+    const replica_remote_row rows[] = { ROW("a", "{\"id\":\"a\"}", "op.1"),
+                                        ROW("b", "{\"id\":\"b\"}", "op.2") };
+    replica_pull_request request = from_start;
+    CALL call = { 0 };
+
+    check_push(&remote, rows, 2, "verdicts 1 1");
+    check_ask(&remote, "digests", "{\"collection\":\"cities/0\",\"rows\":1}",
+              "\"chunks\":[[\"a\",1,\"01bc3b6e3327822dd36392f0cfadb142\"],[\"b\",1,");
+    check_ask(&remote, "ids", "{\"collection\":\"cities/0\"}",
+              "\"ids\":[[\"a\",1],[\"b\",2]],\"to\":null}");
+    request.ids = ids;
+    request.id_count = 2;
+    CHECK_RC(remote.pull(remote.ctx, &call, &request), 0);
+    recorder_wait(&remote, &call);
+    CHECK_STR(recorder_log(&call), "page [cities 0 deleted {\"id\":\"x\"}]"
+                                   " [cities 2 {\"id\":\"b\"}] checkpoint - follows -\n");
+}
+
+static int purge_file(void *ctx)
+{
+    replica_db *db = NULL;
+    int64_t *count = ctx;
+
+    CHECK_RC(replica_db_open(tmp_path("server.db"), NULL, &db, &test_err), 0);
+    CHECK_RC(replica_purge(db, NULL, 0, 0, count, &test_err), 0);
+    replica_db_close(db);
+    return 0;
+}
+
+TEST(a_checkpoint_from_before_a_purge_is_to_be_reconciled)
+{
+    SERVED s = served_start();
+    REMOTE remote = remote_to(s, false, false);
+    replica_remote_row rows[] = { ROW("a", "{\"id\":\"a\"}", "op.1"),
+                                  ROW("b", "{\"id\":\"b\"}", "op.2"),
+                                  ROW("a", "{\"id\":\"a\"}", "op.3") };
+    char incarnation[70], checkpoint[120];
+    replica_pull_request request = from_start;
+    CALL pull = { 0 }, stream = { 0 };
+    int64_t count = 0;
+
+    check_push(&remote, rows, 1, "verdicts 1");
+    rows[2].deleted = 1;
+    rows[2].assumed = "{\"id\":\"a\"}";
+    rows[2].assumed_len = 10;
+    check_push(&remote, &rows[2], 1, "verdicts 1");
+    check_push(&remote, &rows[1], 1, "verdicts 1");
+    read_incarnation(&remote, incarnation, sizeof(incarnation));
+    served_change(s, purge_file, &count);
+    CHECK_INT(count, 1);
+
+    snprintf(checkpoint, sizeof(checkpoint), "{\"id\":\"%s\",\"lwt\":1}", incarnation);
+    request.checkpoint = checkpoint;
+    CHECK_RC(remote.pull(remote.ctx, &pull, &request), 0);
+    recorder_wait(&remote, &pull);
+    CHECK_STR(recorder_log(&pull), "reconcile horizon\n");
+    CHECK_RC(remote.stream(remote.ctx, &stream, &request), 0);
+    recorder_wait(&remote, &stream);
+    CHECK_STR(recorder_log(&stream), "reconcile horizon\n");
+    check_pull(&remote, "page [cities 3 {\"id\":\"b\"}] checkpoint ");
 }

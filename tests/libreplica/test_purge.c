@@ -279,8 +279,9 @@ TEST(a_slice_looks_at_a_part_of_many_documents)
     struct replica__purge at = { 0 };
     int slices = 0;
 
-    store_sql(&s, "WITH RECURSIVE n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 60100)"
-                  " INSERT INTO doc(coll, id, seq, height, opening, flags, stamp, version, body)"
+    store_sql(&s, "WITH RECURSIVE n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n"
+                  " WHERE i < 60100) INSERT INTO doc(coll, id, seq, height, opening, flags, stamp,"
+                  " version, body)"
                   " SELECT 1, 'd' || i, i, 1, 1, 1, 1, 0, '{\"id\":\"d' || i || '\"}' FROM n");
     store_reopen(&s);
     replica__db_set_world(s.db, &clock.world);
@@ -339,5 +340,33 @@ TEST(a_purge_survives_every_failure)
         if (r == 0)
             break;
     }
+    store_sound(&s);
+}
+
+/* What a client pushed and another one wrote over, with what access rules read. */
+TEST(a_purge_of_a_file_that_serves_survives_every_failure)
+{
+    STORE s = deleted();
+    struct replica__purge at = { 0 };
+
+    CHECK_RC(replica__master_reads(s.coll, "[\"owner\"]", &test_err), 0);
+    store_put(&s, "{\"id\":\"b\",\"owner\":\"x\"}");
+    store_put(&s, "{\"id\":\"b\",\"owner\":\"y\"}");
+    store_put(&s, "{\"id\":\"z\",\"n\":2}");
+    store_sql(&s, "INSERT INTO token(text) VALUES('client');"
+                  "INSERT INTO taken(doc, token, wseq)"
+                  " SELECT d.number, t.id, 7 FROM doc d, token t"
+                  " WHERE d.id = 'a' AND t.text = 'client'");
+    clock_pass(&clock, DAY);
+    for (int nth = 0, failed = 1, r = 1; failed || r > 0; nth++) {
+        fault_alloc(nth);
+        r = replica__master_purge(s.db, 0, &at, &test_err);
+        failed = fault_stop();
+        CHECK(r >= 0 || (failed && r == REPLICA_ENOMEM));
+    }
+    CHECK_INT(rows(&s), 0);
+    CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM was"), 0);
+    CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM taken"), 0);
+    CHECK_INT(store_sql_int(&s, "SELECT purged FROM token WHERE text = 'client'"), 7);
     store_sound(&s);
 }

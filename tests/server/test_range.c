@@ -5,6 +5,7 @@
 #include "tests/server/office.h"
 #include "tests/support/test.h"
 #include "tools/server/access.h"
+#include "tools/server/purge.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -678,6 +679,44 @@ TEST(a_late_replay_brings_nothing_back)
     CHECK_INT(count, 1);
     CHECK(strstr(post(o, PUSH, push), "\"verdicts\":[{\"conflict\":[2,"));
     CHECK(!strstr(get(o, "/notes/0/pull?limit=10"), "\"id\":\"n\""));
+}
+
+/* ---- purging beside requests ----------------------------------------------------- */
+
+TEST(a_server_purges_at_its_start_and_every_hour)
+{
+    const struct replica__service_options options = { .purges = true, .purge_ms = 86400000 };
+    OFFICE o = office_open(NULL, &options);
+    replica_error err = { 0 };
+    int64_t ms;
+    int slices = 0;
+
+    replica__db_set_world(o->db, &o->clock.world);
+    put(o, "{\"id\":\"a\"}");
+    drop(o, "a");
+    put(o, "{\"id\":\"b\"}");
+    clock_pass(&o->clock, 80000000);
+    while ((ms = replica__purge_tick(o->service, &err)) < 1000) {
+        CHECK(slices++ < 10);
+        clock_pass(&o->clock, ms);
+    }
+    CHECK_INT(err.code, 0);
+    CHECK_INT(ms, 3600 * 1000);
+    CHECK(!strstr(get(o, "/_replica/1/hello"), "\"purged\"")); /* it is not a day old */
+    clock_pass(&o->clock, 1000);
+    CHECK_INT(replica__purge_tick(o->service, &err), 3599 * 1000);
+    clock_pass(&o->clock, 2 * 3600 * 1000);
+    while ((ms = replica__purge_tick(o->service, &err)) < 1000)
+        clock_pass(&o->clock, ms);
+    CHECK(strstr(get(o, "/_replica/1/hello"), "\"purged\":true"));
+}
+
+TEST(who_is_not_to_purge_never_wants_to)
+{
+    OFFICE o = office_open(NULL, NULL);
+    replica_error err = { 0 };
+
+    CHECK_INT(replica__purge_tick(o->service, &err), -1);
 }
 
 /* ---- tombstones that nobody needs ------------------------------------------------ */
