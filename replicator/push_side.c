@@ -24,6 +24,7 @@ void replica__push_side_stop(struct replica__session *s)
 {
     if (s->state == PUSHING)
         s->dirty = true;
+    s->goes_on = false;
     drop_pages(s);
     replica__push_drop_suspects(s);
 }
@@ -173,8 +174,12 @@ static bool adopt_unasked(struct replica__session *s)
 void replica__push_side_begin(struct replica__session *s)
 {
     s->with_later = replica__session_clock(s) >= s->later_at;
-    s->delayed = s->told_apart = s->searching = s->counted = false;
-    s->halved = 0;
+    s->delayed = s->counted = false;
+    if (!s->goes_on) {
+        s->told_apart = s->searching = false;
+        s->halved = 0;
+    }
+    s->goes_on = false;
     if (s->with_later)
         s->later_at = 0;
     replica__session_move(s, PUSHING);
@@ -352,7 +357,7 @@ void replica__push_side_step(struct replica__session *s)
         }
     } else if (s->suspect_count == 0 &&
                (replica__settle_side_is_due(s) || (s->o.pull && s->feeds[s->feed].wanted))) {
-        s->dirty = true; /* settle or pull between two pages; another pass goes on after that */
+        s->dirty = s->goes_on = true; /* settle or pull between two pages */
         end_pass(s);
     } else {
         next_page(s);

@@ -160,6 +160,7 @@ struct replica__session {
     bool has_verdicts;
     struct replica__lowering *lowering; /* the page that is taken down to the server's version */
     bool searching;         /* a page was refused: halving until the row is found */
+    bool goes_on;           /* the pass ended to settle or pull, and the next one goes on with it */
     size_t halved;          /* its half, while a row is asked about alone; 0: none is */
     struct {                /* bundles whose members go one by one, as last met */
         uint64_t name;

@@ -4,8 +4,8 @@
  *     client DB URL OPTIONS COLLECTION[=RULES]...
  *
  * OPTIONS: letters, or "-": r RxDB's dialect only, p paused at the start, f requests are given up
- * after 500 ms, s small pages.  RULES: JSON, or "add", a handler of the program that adds up "n",
- * or "fail", one that fails.
+ * after 500 ms, s small pages, l documents of at most 1000 bytes.  RULES: JSON, or "add", a handler
+ * of the program that adds up "n", or "fail", one that fails.
  *
  * An answer begins with "ok ", and JSON if there is something to tell; or with "err ", and the name
  * of the code. */
@@ -180,6 +180,7 @@ static void open_all(const char *path, char **specs)
     replica_error err = { 0 };
 
     o.busy_ms = 20000;
+    o.max_document = strchr(options, 'l') ? 1000 : 0;
     must(replica_db_open(path, &o, &db, &err), &err);
     for (; *specs; specs++)
         open_collection(*specs);

@@ -112,7 +112,10 @@ class Client:
             status = self.status()
             if condition(status):
                 return status
-            self.do('wait 20')
+            try:
+                self.do('wait 20')
+            except Refused:
+                pass  # it is halted: that may be what is waited for
         raise Failure(f'{self.name}: not {what} after {seconds} s: {self.status()}')
 
     def kill(self):

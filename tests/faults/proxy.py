@@ -28,6 +28,9 @@ first (0), `times` so often it happens (1; 0: always). The first rule that fits 
     cap            no more than `rows` are asked for
     limit          413 if the body has more than `bytes`
     stale          an answer from before to the same path
+    refuse         `status` if the body has the text `if`
+    refuse-rows    each row of a push is refused by a verdict of `status`
+    rewrite        `from` in the answer's body is `to`
     pass           nothing happens
 
 With a seed, what no rule is for goes wrong by dice. What was asked, and what came of it, is kept."""
@@ -262,6 +265,11 @@ class Proxy:
             body = json.dumps({'error': 'size', 'message': 'too large', 'limit': rule['bytes']})
             return await self.give(request, self.made(413, 'application/json', body.encode()),
                                    writer)
+        if fault == 'refuse' and rule.get('if', '').encode() in request.message.body:
+            return await self.give(request, self.made(rule['status'], 'application/json',
+                                                      b'{"error":"refused"}'), writer)
+        if fault == 'refuse-rows':
+            return await self.give(request, self.refused_rows(request, rule), writer)
         if fault == 'stale' and self.answers.get(request.path):
             return await self.give(request, self.answers[request.path][0], writer)
         if fault == 'delay':
@@ -284,6 +292,8 @@ class Proxy:
             return await self.hang(reader)
         if fault == 'delay':
             await asyncio.sleep(rule.get('after', 0) / 1000)
+        if fault == 'rewrite':
+            answer.body = answer.body.replace(rule['from'].encode(), rule['to'].encode())
         if fault == 'truncate':
             answer = Message(answer.line, answer.headers, answer.body[:len(answer.body) // 2])
         if fault == 'cut-answer':
@@ -303,6 +313,12 @@ class Proxy:
     def made(status, kind, body, headers=()):
         return Message(f'HTTP/1.1 {status} As the test says',
                        [('Content-Type', kind), *headers] if kind else list(headers), body)
+
+    def refused_rows(self, request, rule):
+        rows = len(json.loads(request.message.body)['documents'])
+        verdict = {'refused': rule['status'], 'reason': 'not by you'}
+        return self.made(200, 'application/vnd.libreplica+json',
+                         json.dumps({'verdicts': [verdict] * rows}).encode())
 
     def answer_of(self, rule):
         body = rule.get('body', b'')
