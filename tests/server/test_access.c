@@ -3,6 +3,7 @@
 #include "libreplica/query.h"
 #include "libreplica/store.h"
 #include "tests/server/office.h"
+#include "tests/support/fault.h"
 #include "tests/support/test.h"
 #include "tests/support/tmp.h"
 #include "tools/server/access.h"
@@ -826,4 +827,45 @@ TEST(what_a_pusher_may_not_read_back_it_hears_of_from_the_feed)
     push(&w, "[0,\"aaaaaaaaaaaaaaaa.2\",0,0,0,1,null]", new_foreign, NULL); /* given away */
     CHECK(strstr(body(&w), "\"verdicts\":[2]") && !strstr(body(&w), "\"checkpoint\":{"));
     CHECK(strstr(pull(&w, id, 1), "\"documents\":[{\"id\":\"d\"}]"));
+}
+
+/* ---- failures -------------------------------------------------------------------- */
+
+static bool push_failing(struct ruled *w, const char *text, int nth)
+{
+    const struct replica__request request = { .who = w->o->who,
+                                              .method = "POST",
+                                              .path = "/_replica/1/push",
+                                              .body = text,
+                                              .body_len = strlen(text) };
+    struct replica__reply reply;
+    bool failed;
+
+    fault_alloc(nth);
+    replica__service_answer(w->o->service, &request, &reply);
+    failed = fault_stop();
+    CHECK(reply.status == 200 || (failed && (reply.status == 503 || reply.status == 500)));
+    check_silent(&reply);
+    replica__reply_free(&reply);
+    return failed;
+}
+
+TEST(a_failed_allocation_lets_nothing_through)
+{
+    static const char text[] =
+        "{\"collections\":[\"notes/0\"],\"checkpoint\":{\"id\":\"\",\"lwt\":0},"
+        "\"incarnations\":[],\"meta\":[[0,\"aaaaaaaaaaaaaaaa.1\",0,0,-1,0,null],"
+        "[0,\"aaaaaaaaaaaaaaaa.2\",0,0,-1,0,null],[0,\"aaaaaaaaaaaaaaaa.3\",0,0,-1,0,null]],"
+        "\"documents\":[{\"id\":\"d\",\"owner\":\"anna\"},{\"id\":\"x\",\"owner\":\"bob\"},"
+        "{\"id\":\"n\",\"owner\":\"anna\"}]}";
+
+    for (int nth = 0, failed = 1; failed; nth++) {
+        RULED w = ruled(OWNER);
+
+        put(&w, foreign);
+        failed = push_failing(&w, text, nth);
+        CHECK_STR(stored(&w, "d"), foreign);
+        CHECK_STR(stored(&w, "x"), NULL);
+        CHECK(failed || stored(&w, "n"));
+    }
 }
