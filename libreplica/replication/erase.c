@@ -139,6 +139,7 @@ static int take_away(struct replica__pulling *p, struct replica__pulled *doc,
     replica_db *db = p->repl->db;
     int r = replica__txn_secure(db, err);
 
+    p->erased = true;
     if (r >= 0)
         r = replica__history_trim(db, row->number, 0, err);
     if (r >= 0 && doc->gone == REPLICA__GONE_VIEW)

@@ -4,6 +4,7 @@
  * that is not ours any more.  What cannot be a document here is set aside with its reason.  So the
  * checkpoint never passes a document about which nothing was done. */
 #include "libreplica/accept.h"
+#include "libreplica/index/index.h"
 #include "libreplica/migrate/migrate.h"
 #include "libreplica/replication/aside.h"
 #include "libreplica/replication/erase.h"
@@ -267,6 +268,19 @@ static int apply_all(struct replica__pulling *p, struct replica__pulled *docs, s
     return r;
 }
 
+/* Of what was erased, with all of the page at once. */
+static int forget_words(const struct replica__pulling *p, const struct replica__feed *feed,
+                        replica_error *err)
+{
+    int r = 0;
+
+    if (!p->erased || !p->repl->db->indexed)
+        return 0;
+    for (size_t i = 0; r >= 0 && i < feed->n; i++)
+        r = replica__index_forget_words(feed->colls[i], err);
+    return r;
+}
+
 /* The feed as it is behind the page: its texts are copies, for the file and for us. */
 static int move(struct replica__feed *moved, const struct replica__pull_page *page,
                 replica_error *err)
@@ -314,6 +328,8 @@ static int apply_page(struct replica__replication *repl, struct replica__feed *m
     before = repl->db->head;
     if (r >= 0)
         r = apply_all(&p, page->docs, page->n, err);
+    if (r >= 0)
+        r = forget_words(&p, moved, err);
     /* What was written here just now is clean; a mark at the head stays at the head. */
     if (moved->mark >= before)
         moved->mark = repl->db->head;

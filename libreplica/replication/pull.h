@@ -16,6 +16,7 @@ struct replica__pulling {
     int64_t floor;       /* the server's number up to which absent documents are purged ones */
     bool purged;         /* something was purged in this file */
     bool outside;        /* this document does not match the filter */
+    bool erased;         /* something was: its words are to go, too */
     bool reconciles;     /* single documents, which were asked for, and not a page */
     bool half;           /* what is kept is of a bundle whose others are yet to come */
 };
