@@ -10,7 +10,8 @@
 #define DOCS 10000
 /* All documents have this owner: the last member, so that the whole text is walked. */
 #define OWNER "{\"updatedBy\":\"seed\"}"
-#define RULES "{\"collections\":{\"" BENCH_COLLECTION "\":{\"read\":" OWNER ",\"write\":" OWNER "}}}"
+#define RULES "{\"collections\":{\"" BENCH_COLLECTION "\":" \
+              "{\"read\":" OWNER ",\"write\":" OWNER "}}}"
 
 struct run {
     const char *full;  /* the server's file with all documents */

@@ -478,6 +478,28 @@ TEST(a_stream_says_what_is_gone_in_both_dialects)
     replica__reply_free(&bobs);
 }
 
+TEST(a_stream_goes_on_from_the_id_of_an_event_in_the_same_view)
+{
+    RULED w = ruled(OWNER);
+    struct replica__reply reply;
+    char event[120];
+
+    put(&w, mine);
+    put(&w, "{\"id\":\"e\",\"owner\":\"anna\"}");
+    pull(&w, "", 0);
+    snprintf(event, sizeof(event), "%s.1", checkpoint_id(&w));
+    office_stream(w.o, "/_replica/1/stream?c=notes/0", event, &reply);
+    CHECK_INT(reply.status, 200);
+    replica__service_tick(w.o->service);
+    CHECK(strstr(stream_text(&reply), "\"documents\":[{\"id\":\"e\""));
+    replica__reply_free(&reply);
+    w.o->who = &bob;
+    office_stream(w.o, "/_replica/1/stream?c=notes/0", event, &reply);
+    CHECK_INT(reply.status, 409);
+    check_silent(&reply);
+    replica__reply_free(&reply);
+}
+
 TEST(a_tombstone_is_seen_by_who_saw_the_document)
 {
     RULED w = ruled(OWNER);
