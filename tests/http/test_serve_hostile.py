@@ -6,6 +6,7 @@ somebody else is answered."""
 import gzip
 import json
 import os
+import random
 import re
 import socket
 import struct
@@ -395,6 +396,64 @@ def paths_lead_nowhere_else(t):
     t.same(Client(url).get('/cities/0/%70ull?limit=1').status, 200)
     t.same(Client(url).get(OURS + 'doc/cities/0/' + urllib.parse.quote('../../secret.txt', safe='')).status,
            404)
+
+
+def mutate(dice, data):
+    data = bytearray(data)
+    for _ in range(dice.randint(1, 6)):
+        at = dice.randrange(len(data))
+        end = min(len(data), at + dice.randint(1, 40))
+        what = dice.randrange(6)
+        if what == 0:
+            data[at] = dice.randrange(256)
+        elif what == 1:
+            del data[at:end]
+        elif what == 2:
+            data[at:at] = data[at:end] * dice.choice((1, 2, 300))
+        elif what == 3:
+            data[at:at] = dice.choice((b'\r\n', b'\n', b'\0', b'%', b' ', b':', b'\r\n\r\n', b'-1', b'9' * 30))
+        elif what == 4:
+            data = data[:at + 1]
+        else:
+            data += data[at:end]
+        if not data:
+            data = bytearray(b'x')
+    return bytes(data)
+
+
+@test
+def requests_that_are_broken_at_random_break_nothing(t):
+    dice = random.Random(5)
+    server, url = t.serve('server.db', '--patience', '1')
+    push = json.dumps([row(city('a')), row(city('b'))]).encode()
+    packed = gzip.compress(push)
+    requests = [
+        b'GET /cities/0/pull?lwt=0&id=&limit=5 HTTP/1.1\r\nHost: x\r\n\r\n',
+        b'GET /_replica/1/pull?c=cities/0&c=notes/2&id=&lwt=0&rows=5&keys=a*&filter=%7B%22a%22%3A1%7D '
+        b'HTTP/1.1\r\nHost: x\r\nReplica-Uses: operations, numbers\r\nAccept-Encoding: zstd\r\n\r\n',
+        b'GET /_replica/1/stream?c=cities/0 HTTP/1.1\r\nHost: x\r\nLast-Event-ID: a.5\r\n\r\n',
+        b'PUT /_replica/1/doc/cities/0/a HTTP/1.1\r\nHost: x\r\nIf-Match: "1-a"\r\nContent-Length: 10\r\n'
+        b'\r\n{"id":"a"}',
+        b'POST /cities/0/push HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b' % (len(push), push),
+        b'POST /cities/0/push HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n'
+        % (len(push), push),
+        b'POST /cities/0/push HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b'
+        % (len(packed), packed)]
+    before = rss_kb(server)
+    for n in range(600):
+        with socket.create_connection(address(url), timeout=0.02) as s:
+            try:
+                s.sendall(mutate(dice, dice.choice(requests)) * dice.choice((1, 1, 1, 5)))
+                if n % 3:
+                    s.recv(4096)
+            except OSError:
+                pass
+        if n % 50 == 0:
+            lives(t, url)
+    lives(t, url)
+    t.same(rss_kb(server) - before < 30000, True, f'{before} -> {rss_kb(server)} kB')
+    done = t.stop(server)
+    t.same((done.code, done.err), (0, ''))
 
 
 # ---- time and numbers ------------------------------------------------------------------------
