@@ -91,6 +91,21 @@ long load_server_rss_kb(const struct load_server *s)
     return kb;
 }
 
+long long load_server_waited_us(pid_t pid)
+{
+    long long ran = 0, waited = 0;
+    char path[64];
+    FILE *f;
+
+    snprintf(path, sizeof(path), "/proc/%d/schedstat", (int)pid);
+    f = fopen(path, "r");
+    if (f && fscanf(f, "%lld %lld", &ran, &waited) != 2)
+        waited = 0;
+    if (f)
+        fclose(f);
+    return waited / 1000;
+}
+
 bool load_server_stop(struct load_server *s)
 {
     static const char *const ends[] = { "", "-wal", "-shm", "-lock", "-locks" };

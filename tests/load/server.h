@@ -16,6 +16,8 @@ bool load_server_start(struct load_server *s, const char *replica);
 /* A connection that does not block; -1: errno says why. */
 int load_server_connect(const struct load_server *s);
 long load_server_rss_kb(const struct load_server *s);
+/* How long the process was ready to run and did not; 0 where the kernel does not tell. */
+long long load_server_waited_us(pid_t pid);
 /* Did it end without an error? */
 bool load_server_stop(struct load_server *s);
 
