@@ -268,10 +268,11 @@ static int dice(struct pair *p, int sides)
 /* The client writes nothing that it could not see: what it made itself it would keep. */
 static void act(struct pair *p, replica_collection *coll)
 {
+    bool open = coll == p->here || dice(p, 4);
     char id[20], rest[60];
 
     snprintf(id, sizeof id, "k%02d", dice(p, 60));
-    snprintf(rest, sizeof rest, ",\"open\":%s,\"n\":%d", coll == p->here || dice(p, 4) ? "true" : "false",
+    snprintf(rest, sizeof rest, ",\"open\":%s,\"n\":%d", open ? "true" : "false",
              dice(p, 1000));
     if (dice(p, 3) == 0)
         delete(coll, id);

@@ -116,6 +116,7 @@ TEST(a_live_query_sees_a_document_leave)
     erase(&s, 7);
     dispatch(&s);
     CHECK_STR(seen.data, "+a +b -a ");
+    replica_live_cancel(live);
     store_close(&s);
     s = (struct store){ 0 };
 }
