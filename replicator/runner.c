@@ -25,6 +25,18 @@ void replica__runner_command(replica_sync *sync, unsigned command)
     replica__runner_wake(sync);
 }
 
+void replica__runner_look(replica_sync *sync, unsigned command)
+{
+    pthread_mutex_lock(&sync->mutex);
+    if (sync->status.state != REPLICA_SYNC_STOPPED) {
+        sync->status.in_sync = 0;
+        sync->changes++;
+    }
+    sync->commands |= command; /* in one: who has seen the change has the command, too */
+    pthread_mutex_unlock(&sync->mutex);
+    replica__runner_wake(sync);
+}
+
 static void give_token(replica_sync *sync)
 {
     char *token;
@@ -249,13 +261,7 @@ static void loop_work(void *ctx)
 
 static void committed(void *ctx)
 {
-    replica_sync *sync = ctx;
-
-    pthread_mutex_lock(&sync->mutex);
-    sync->changes++;
-    sync->status.in_sync = 0;
-    pthread_mutex_unlock(&sync->mutex);
-    replica__runner_command(sync, COMMAND_CHANGED);
+    replica__runner_look(ctx, COMMAND_CHANGED);
 }
 
 /* In the program's loop the session's own commits come here, too; they are no news to it. */

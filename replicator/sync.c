@@ -291,7 +291,10 @@ static int command(replica_sync *sync, unsigned which, replica_error *err)
         return replica__error_set(err, REPLICA_EINVAL, 0, "no replication");
     if (!sync->db)
         return replica__error_set(err, REPLICA_ECLOSED, 0, "the replication has ended");
-    replica__runner_command(sync, which);
+    if (which & (COMMAND_NOW | COMMAND_RESYNC)) /* what was in sync is to be looked at anew */
+        replica__runner_look(sync, which);
+    else
+        replica__runner_command(sync, which);
     return 0;
 }
 
@@ -310,28 +313,14 @@ int replica_sync_resume(replica_sync *sync, replica_error *err)
     return command(sync, COMMAND_RESUME, err);
 }
 
-/* What was in sync is to be looked at anew: who waits from here on hears of that. */
-static int command_to_look(replica_sync *sync, unsigned what, replica_error *err)
-{
-    if (sync) {
-        pthread_mutex_lock(&sync->mutex);
-        if (sync->status.state != REPLICA_SYNC_STOPPED) {
-            sync->status.in_sync = 0;
-            sync->changes++;
-        }
-        pthread_mutex_unlock(&sync->mutex);
-    }
-    return command(sync, what, err);
-}
-
 int replica_sync_now(replica_sync *sync, replica_error *err)
 {
-    return command_to_look(sync, COMMAND_NOW, err);
+    return command(sync, COMMAND_NOW, err);
 }
 
 int replica_sync_resync(replica_sync *sync, replica_error *err)
 {
-    return command_to_look(sync, COMMAND_RESYNC, err);
+    return command(sync, COMMAND_RESYNC, err);
 }
 
 /* ---- asking ---------------------------------------------------------------------- */

@@ -67,6 +67,8 @@ int replica__runner_start(replica_sync *sync, const struct replica__session_opti
 void replica__runner_stop(replica_sync *sync);
 /* Any thread. */
 void replica__runner_command(replica_sync *sync, unsigned command);
+/* The same, and from here on it is not in sync before the session has looked. */
+void replica__runner_look(replica_sync *sync, unsigned command);
 void replica__runner_wake(replica_sync *sync);
 
 /* ---- trace.c --------------------------------------------------------------------- */

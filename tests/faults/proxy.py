@@ -178,9 +178,10 @@ class Proxy:
         self.loop.run_forever()
         server.close()
         self._cut_all()
-        for task in asyncio.all_tasks(self.loop):
+        tasks = asyncio.all_tasks(self.loop)
+        for task in tasks:
             task.cancel()
-        self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+        self.loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
 
     def _cut_all(self):
         for writer in list(self.writers):

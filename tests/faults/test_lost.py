@@ -50,6 +50,7 @@ class Pair:
         for name in RULES:
             self.a.put(name, {'id': 'd', 'n': 10} if name == 'add' else {'id': 'd', **BASE})
         self.a.in_sync()
+        self.b.do('now')
         self.b.in_sync()
         self.all_have(lambda name, document: document)
 
@@ -139,7 +140,7 @@ def what_somebody_else_wrote_between_is_added_to(t):
     t.same(a_goes_on, 0)
     pair.server.proxy.rules.clear()
     pair.b.do('now')
-    pair.b.in_sync()
+    pair.b.until(lambda s: all(pair.b.get(name, 'd')['n'] == 15 for name in RULES), 'told')
     pair.edit(pair.b, third)
     pair.b.in_sync()
     pair.a.do('resume')
