@@ -2,6 +2,7 @@
 #include "base/buf.h"
 #include "libreplica/replication/range.h"
 #include "tests/replicator/talk_support.h"
+#include "tests/support/fault.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -569,4 +570,58 @@ TEST(who_has_a_document_is_told_of_all_tombstones)
     }
     CHECK(t->pull);
     CHECK_INT(t->fresh, 0);
+}
+
+/* A server that answers whatever is asked: a is as it was, b is newer, c was removed, d may not be
+ * seen any more, e is new. */
+static void answer_anything(struct talk *t, const char *digests)
+{
+    static const char ids[] = "{\"head\":" HEAD ",\"ids\":[[\"a\",1],[\"b\",20],[\"e\",21]],"
+                              "\"to\":null}";
+
+    if (t->ask && strncmp(t->asked, "digests ", 8) == 0)
+        talk_answer(t, digests);
+    else if (t->ask)
+        talk_answer(t, ids);
+    else if (t->pull && strcmp(t->ids, "b c d e") == 0)
+        talk_page(t, &(struct said){ "b=2@20 -c !d@4 e=1@21" });
+    else if (t->pull && t->ids[0])
+        test_fail(__FILE__, __LINE__, "asked for '%s'", t->ids);
+    else if (t->pull && strcmp(t->from, CP("9")) == 0)
+        talk_reconcile(t, &t->pull, "view");
+    else if (t->pull)
+        talk_page(t, &(struct said){ "", HEAD, .at_head = 1 });
+    else if (t->push)
+        talk_taken(t);
+    else
+        talk_next(t);
+}
+
+TEST(a_walk_survives_each_failing_allocation)
+{
+    REPLICA_BUF list = REPLICA_BUF_INIT;
+    REPLICA_BUF digests = REPLICA_BUF_INIT;
+
+    chunk(&list, NULL, "a@1 b@20 e@21");
+    replica__buf_printf(&digests, "{\"head\":%s,\"chunks\":[%s]}", HEAD, list.data);
+    for (int nth = 0, failed = 1; failed; nth += 1 + nth / 200) {
+        TALK t = late(&(struct talk_options){ .features = RANGES & ~(unsigned)REPLICA_REMOTE_STREAM,
+                                              .path = ":memory:" },
+                      "a=1@1 b=1@2 c=1@3 d=1@4");
+
+        talk_put(t, "d=2");
+        fault_alloc(nth);
+        for (int i = 0; i < 6; i++)
+            answer_anything(t, digests.data);
+        failed = fault_stop();
+        for (int i = 0; i < 100 && !t->status.in_sync; i++)
+            answer_anything(t, digests.data);
+        CHECK(t->status.in_sync);
+        CHECK_STR(talk_have(t, "a"), "a=1");
+        CHECK_STR(talk_have(t, "b"), "b=2");
+        CHECK_STR(talk_have(t, "c"), "-");
+        CHECK_STR(talk_have(t, "d"), "-");
+        CHECK_STR(talk_have(t, "e"), "e=1");
+        CHECK_STR(talk_rejected(t), "d 403; ");
+    }
 }
