@@ -111,12 +111,23 @@ void replica_call_fail(replica_call *call, const replica_error *error, int64_t r
 static void lost(struct replica__session *s, const replica_call *call)
 {
     if (call->kind == CALL_PULL) {
+        replica__reconcile_side_stop(s); /* it compared with a timeline that is gone */
         replica__identity_begin(s, NULL, true);
         return;
     }
     replica__push_side_stop(s);
     replica__session_move(s, IDLE);
     s->feeds[call->feed].wanted = true;
+}
+
+/* A question of another kind has no checkpoint that could be lost. */
+static void ask_refused(struct replica__session *s, const replica_call *call)
+{
+    replica_error error = { .offset = -1 };
+
+    replica__error_set(&error, REPLICA_EHTTP, 409, "'%s' is refused for a checkpoint",
+                       call->asker->what);
+    call->asker->failed(s, &error, 0);
 }
 
 void replica_call_lost(replica_call *call, const char *incarnation, int64_t common)
@@ -131,6 +142,8 @@ void replica_call_lost(replica_call *call, const char *incarnation, int64_t comm
         replica__error_set(&error, REPLICA_EHTTP, 409, "the stream's checkpoint is not known");
         replica__stream_side_failed(s, call->feed, &error, 0);
         s->feeds[call->feed].wanted = true; /* the pull finds out what is lost */
+    } else if (call->kind == CALL_ASK) {
+        ask_refused(s, call);
     } else {
         if (s->probe.active)
             replica__identity_lost(s, incarnation, common);
@@ -149,7 +162,9 @@ void replica_call_reconcile(replica_call *call, const char *why)
     if (!take(call))
         return;
     s->busy++;
-    if (call->kind == CALL_PULL && s->probe.active) {
+    if (call->kind == CALL_ASK) {
+        ask_refused(s, call);
+    } else if (call->kind == CALL_PULL && s->probe.active) {
         replica__identity_page(s); /* its incarnation is known there: that was the question */
     } else if (call->kind == CALL_PULL) {
         replica__reconcile_begin(s, call->feed, why);
