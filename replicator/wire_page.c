@@ -123,13 +123,13 @@ static int read_envelope(struct replica__wire_in *in, struct envelope *e, size_t
 /* Our dialect's flags of a document: deleted; there, but not for us any more. */
 enum { DOC_DELETED = 1, DOC_REVOKED = 2, DOC_LEFT = 4 };
 
-/* [c,seq,stamp,flags,"writer","bundle"|null], with more behind it some day. */
+/* [c,seq,stamp,flags,"writer","bundle"|null,version?], with more behind it some day. */
 static int read_entry(struct replica__wire_in *in, const replica_pull_request *request,
                       replica_remote_doc *doc, struct replica__buf *texts)
 {
     struct replica__slice skipped;
     const char *start;
-    int64_t collection = 0, flags = 0;
+    int64_t collection = 0, flags = 0, version = -1;
     bool first = true;
     int r;
 
@@ -144,6 +144,7 @@ static int read_entry(struct replica__wire_in *in, const replica_pull_request *r
         case 3: r = replica__wire_int(in, &flags); break;
         case 4: r = replica__wire_text(in, texts, &doc->writer); break;
         case 5: r = replica__wire_text(in, texts, &doc->bundle); break;
+        case 6: r = replica__wire_int(in, &version); break;
         default: r = replica__wire_value(in, &skipped); break;
         }
         if (r < 0)
@@ -157,8 +158,12 @@ static int read_entry(struct replica__wire_in *in, const replica_pull_request *r
     if (doc->sequence < (request->id_count > 0 && flags & DOC_DELETED ? 0 : 1))
         return replica__wire_fail(in, start, "a document without a sequence number");
     doc->collection = request->collections[collection].name;
+    if (version >= 0 && version < request->collections[collection].version)
+        doc->older = request->collections[collection].version - (int)version;
     doc->deleted = (flags & DOC_DELETED) != 0;
-    doc->gone = flags & DOC_REVOKED ? REPLICA_GONE_VIEW : flags & DOC_LEFT ? REPLICA_GONE_FILTER : 0;
+    doc->gone = flags & DOC_REVOKED ? REPLICA_GONE_VIEW
+        : flags & DOC_LEFT          ? REPLICA_GONE_FILTER
+                                    : 0;
     return 0;
 }
 

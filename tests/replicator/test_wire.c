@@ -142,6 +142,20 @@ static void check_refused(enum replica__dialect dialect, const char *body)
     CHECK(memcmp(&page, &before, sizeof(page)) == 0);
 }
 
+TEST(a_text_of_a_lower_version_is_told_as_such)
+{
+    static const char *const ids[] = { "a", "b" };
+    replica_pull_request request = { &two[1], 1, NULL, 2, 1000, .ids = ids, .id_count = 2 };
+    static const char body[] =
+        "{\"meta\":[[0,3,1,0,\"w.1\",null,0],[0,4,1,0,\"w.2\",null,2]],"
+        "\"documents\":[{\"key\":\"a\"},{\"key\":\"b\"}],\"head\":{\"id\":\"inc\",\"lwt\":9}}";
+    PAGE page = { .docs = NULL };
+
+    CHECK_RC(read_page(OURS, &request, body, &page), 0);
+    CHECK_INT(page.docs[0].older, 2);
+    CHECK_INT(page.docs[1].older, 0);
+}
+
 TEST(documents_by_their_keys_stand_nowhere_and_may_be_gone)
 {
     static const char *const ids[] = { "a", "b", "c", "d" };

@@ -87,7 +87,8 @@ static void add_meta(struct replica__buf *meta, const struct replica__storage_do
     else
         replica__buf_str(meta, "null");
     replica__buf_char(meta, ',');
-    replica__question_add_key(meta, told ? doc->bundle : NULL, told && doc->bundle ? strlen(doc->bundle) : 0);
+    replica__question_add_key(meta, told ? doc->bundle : NULL,
+                              told && doc->bundle ? strlen(doc->bundle) : 0);
     if (doc->version >= 0) {
         replica__buf_char(meta, ',');
         replica__buf_int(meta, doc->version);
