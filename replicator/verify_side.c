@@ -17,7 +17,7 @@ enum pass { ODD, TEXTS, NUMBERS, PASSES };
 
 struct verify {
     struct replica__verify_ask ask;
-    bool runs;
+    bool pulled, runs;
     size_t feed, coll;
     enum pass pass;
     char *after; /* compared so far in this pass */
@@ -591,6 +591,11 @@ bool replica__verify_side_begin(struct replica__session *s)
     if (!(s->features & REPLICA_REMOTE_RANGES) || !s->remote.ask) {
         replica__error_set(&error, REPLICA_ENOTSUP, 0, "the server cannot compare ranges");
         end(s, &error);
+        return true;
+    }
+    if (!v->pulled) { /* the checkpoint is to be that of all that is known */
+        v->pulled = true;
+        replica__session_want_all(s);
         return true;
     }
     if (v->feed >= s->feed_count) /* of another mode: from the beginning */
