@@ -123,7 +123,8 @@ static int read_envelope(struct replica__wire_in *in, struct envelope *e, size_t
 /* Our dialect's flags of a document: deleted; there, but not for us any more. */
 enum { DOC_DELETED = 1, DOC_REVOKED = 2, DOC_LEFT = 4 };
 
-/* [c,seq,stamp,flags,"writer","bundle"|null,version?], with more behind it some day. */
+/* [c,seq,stamp,flags,"writer","bundle"|null], with more behind it some day.  Of documents that were
+ * asked for by their keys a version may stand there. */
 static int read_entry(struct replica__wire_in *in, const replica_pull_request *request,
                       replica_remote_doc *doc, struct replica__buf *texts)
 {
@@ -144,7 +145,8 @@ static int read_entry(struct replica__wire_in *in, const replica_pull_request *r
         case 3: r = replica__wire_int(in, &flags); break;
         case 4: r = replica__wire_text(in, texts, &doc->writer); break;
         case 5: r = replica__wire_text(in, texts, &doc->bundle); break;
-        case 6: r = replica__wire_int(in, &version); break;
+        case 6: r = request->id_count > 0 ? replica__wire_int(in, &version)
+                                          : replica__wire_value(in, &skipped); break;
         default: r = replica__wire_value(in, &skipped); break;
         }
         if (r < 0)
