@@ -186,7 +186,8 @@ static const char *const texts[] = {
         " AND (d.bundle = ?1 OR EXISTS(SELECT 1 FROM replication_collection rc"
         "  JOIN replication r ON r.id = rc.replication LEFT JOIN state s"
         "  ON s.doc = m.doc AND s.replication = rc.replication WHERE rc.coll = d.coll"
-        "  AND m.seq > ifnull(s.clean_seq, 0) AND " OF("r.keys", "r.filter") ") OR m.seq > ?2) LIMIT 1",
+        "  AND m.seq > ifnull(s.clean_seq, 0) AND " OF("r.keys", "r.filter") ") OR m.seq > ?2)"
+        " LIMIT 1",
     [REPLICA__SQL_MEMBER_DROP] = "DELETE FROM member WHERE bundle = ?1",
     [REPLICA__SQL_MEMBER_GROUP] =
         "WITH RECURSIVE g(doc, seq, bundle) AS ("
@@ -328,8 +329,8 @@ static const char *const texts[] = {
     [REPLICA__SQL_VERIFY_ODD] =
         "SELECT d.id FROM doc d JOIN collection c ON c.id = d.coll"
         " LEFT JOIN state s ON s.doc = d.number AND s.replication = ?1"
-        " WHERE d.coll = ?2 AND d.id > ?3 AND ((s.clean_seq = d.seq AND ifnull(s.version, 0) = c.version"
-        "  AND EXISTS(SELECT 1 FROM kept b WHERE b.id = s.base AND b.version >= c.version))"
+        " WHERE d.coll = ?2 AND d.id > ?3 AND ((s.clean_seq = d.seq"
+        "  AND ifnull(s.version, 0) = c.version AND EXISTS(SELECT 1 FROM kept b WHERE b.id = s.base AND b.version >= c.version))"
         " OR (d.seq <= ?4 AND CASE WHEN " PUSHABLE " THEN " RISEN("c.version") " AND "
         OF_REPLICATION("?1") " END)) ORDER BY d.id LIMIT ?5",
     [REPLICA__SQL_STATE_ORPHANS] =

@@ -321,8 +321,8 @@ REPLICA_INTERNAL int replica__pull_apply(struct replica__replication *repl, size
                                          replica_error *err);
 
 /* The replication is about other documents than before: those that are in step and none of them any
- * more are taken away, some at a time, from behind *after on.  1: there are more to look at; 0: that
- * was all. */
+ * more are taken away, some at a time, from behind *after on.  1: there are more to look at; 0:
+ * that was all. */
 REPLICA_INTERNAL int replica__outside_sweep(struct replica__replication *repl, size_t feed,
                                             int64_t *after, replica_error *err);
 

@@ -203,10 +203,10 @@ typedef struct replica_verify_result {
 
 /* Compare all that is here and in step with what the server has, by digests of ranges of keys, and
  * tell exactly what differs, as it does when somebody wrote to the file, or to the server's, behind
- * the libraries' backs.  What is to be sent, pulled or settled does not count.  It waits until there
- * is nothing else to do, and dispatches meanwhile; on_difference runs within the call.  A repair is
- * a transaction for each document, and the state that loses is in the conflict log, under the rule
- * "verify"; what REPLICA_REPAIR_SERVER is to send has yet to be sent when this returns.
+ * the libraries' backs.  What is to be sent, pulled or settled does not count.  It waits until
+ * there is nothing else to do, and dispatches meanwhile; on_difference runs within the call.  A
+ * repair is a transaction for each document, and the state that loses is in the conflict log, under
+ * the rule "verify"; what REPLICA_REPAIR_SERVER is to send has yet to be sent when this returns.
  * 1: all was compared, and ret_result says what was found; 0: the time is over.  REPLICA_ENOTSUP:
  * the server cannot compare ranges; REPLICA_EBUSY: another call verifies, or another process
  * replicates; REPLICA_ELIMIT: more than a million documents differ; else as

@@ -2,8 +2,8 @@
  * differs although this side takes it for in step, and how that is mended.
  *
  * What waits to be sent or settled is allowed to differ, and so is what the server has written
- * behind the feed's checkpoint.  All else cannot come of replicating: somebody wrote to the file, or
- * the server, behind their back. */
+ * behind the feed's checkpoint.  All else cannot come of replicating: somebody wrote to the file,
+ * or the server, behind their back. */
 #include "libreplica/migrate/migrate.h"
 #include "libreplica/replication/conflict_log.h"
 #include "libreplica/replication/erase.h"

@@ -103,6 +103,17 @@ TEST(who_had_nothing_says_up_to_where_it_wants_no_tombstones)
     check_pull_path(RXDB, &request, false, "/cities/0/pull?lwt=0&id=&limit=100");
 }
 
+TEST(a_filter_goes_along_escaped_to_a_server_of_ours)
+{
+    replica_pull_request request = { two, 1, NULL, 100, 4096, .keys = "x/*",
+                                     .filter = "{\"a\": [1, \"\xc3\xa9&=\"]}" };
+
+    check_pull_path(OURS, &request, true,
+                    "/_replica/1/stream?c=cities/0&lwt=0&id=&keys=x%2F%2A"
+                    "&filter=%7B%22a%22%3A%20%5B1%2C%20%22%C3%A9%26%3D%22%5D%7D");
+    check_pull_path(RXDB, &request, false, "/cities/0/pull?lwt=0&id=&limit=100");
+}
+
 TEST(documents_are_asked_for_by_their_keys)
 {
     static const char *const ids[] = { "a", "b\"\n" };
