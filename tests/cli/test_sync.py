@@ -330,6 +330,14 @@ def credentials_are_asked_for_and_never_shown(t):
 
 
 @test
+def what_is_wrong_with_a_url_is_said_without_what_is_secret_in_it(t):
+    for url in ('http://u:open-sesame@h:1/notes/0?key=knock-5678', 'http://h:1/notes/0#knock-5678'):
+        for command in (('sync', '--db', t.db, '--once'), ('lock', 'k'), ('locks',)):
+            done = t.fails(2, '', *command, '--url', url)
+            t.same(('open-sesame' in done.err, 'knock-5678' in done.err), (False, False), done.err)
+
+
+@test
 def an_outdated_schema_version_is_an_error_of_its_own(t):
     a, b = peers(t)
     a.url = a.url[:-1] + '1'

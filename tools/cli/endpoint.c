@@ -29,20 +29,25 @@ void endpoint_show(const char *url, struct replica__buf *out)
     replica__buf_str(out, user + len);
 }
 
-/* A user without a password is a secret, too. */
-static void hide_password(const char *url)
+/* A user without a password is a secret, too; so are parameters. */
+static void hide_secrets(const char *url)
 {
     const char *user;
     size_t len = find_user(url, &user);
     const char *colon = memchr(user, ':', len);
+    char *at = (char *)(uintptr_t)user; /* options point into the arguments, which are ours */
 
     for (size_t i = colon ? (size_t)(colon - user) + 1 : 0; i + 1 < len; i++)
-        ((char *)(uintptr_t)user)[i] = '*'; /* options point into the arguments, which are ours */
+        at[i] = '*';
+    at += len;
+    at += strcspn(at, "?#");
+    while (*at && *++at)
+        *at = '*';
 }
 
 static int not_an_endpoint(const char *url)
 {
-    hide_password(url);
+    hide_secrets(url);
     return cli_usage("'%s' does not look like http://host:port/{collection}/{schema version}", url);
 }
 
@@ -69,7 +74,7 @@ int endpoint_parse(const char *url, struct endpoint *ret_endpoint)
         return not_an_endpoint(url);
 
     ret_endpoint->url = strndup(url, (size_t)(end - url));
-    hide_password(url);
+    hide_secrets(url);
     ret_endpoint->collection = strndup(name, (size_t)(version - 1 - name));
     ret_endpoint->version = atoi(version);
     return 0;
