@@ -390,7 +390,8 @@ static int is_due(struct replica__session *s, size_t feed, struct replica__recon
     known = able ? replica__known_any(s->repl, feed, err) : 0;
     if (known < 0)
         return known;
-    if (known == 0 && r > 0 && !(able && ret->head)) { /* all that is there comes as new */
+    /* All that is there comes as new; but not by pages that the server knows to be not enough. */
+    if (known == 0 && r > 0 && !(able && (ret->head || strcmp(ret->why, "horizon") == 0))) {
         replica__reconcile_free(ret);
         r = replica__feed_checkpoint(s->repl, feed) ? replica__feed_reset(s->repl, feed, err) : 0;
         return r < 0 ? r : replica__reconcile_end(s->repl, feed, false, err);

@@ -305,6 +305,11 @@ static int64_t checkpoint_of(struct client *c)
     return number;
 }
 
+bool oracle_must_know_deletion(const struct client *c, int64_t sequence)
+{
+    return !c->sim->plan.purge && !c->sim->plan.server_purge && sequence > c->fresh;
+}
+
 /* A client whose checkpoint is n knows every state that the server has up to n, or purged it. */
 void oracle_check_checkpoint(struct client *c)
 {
@@ -321,7 +326,8 @@ void oracle_check_checkpoint(struct client *c)
         for (int k = 0; k < MAX_KEYS; k++) {
             const struct state *s = oracle_newest(&c->sim->oracle->histories[i][k]);
 
-            if (s && s->deleted && known[i][k] == 0 && c->sim->plan.purge)
+            if (s && s->deleted && !oracle_must_know_deletion(c, s->sequence) &&
+                (known[i][k] == 0 || c->sim->plan.server_purge))
                 continue;
             if (s && s->sequence <= checkpoint && known[i][k] < s->sequence)
                 sim_fail(c->sim,

@@ -369,6 +369,8 @@ void program_act(struct client *c)
 
     if (sim_chance(sim, sim->plan.server_crash) && sim->server.db)
         server_close(sim, true);
+    if (sim->plan.server_purge && sim_chance(sim, sim->plan.server_purge) && sim->server.db)
+        server_purge(sim);
     if (!c->session || client_frozen(c))
         return;
     if (sim->rising && !c->version && sim_roll(sim, 4) == 0) {

@@ -210,6 +210,17 @@ void server_close(struct sim *sim, bool crash)
     }
 }
 
+/* Whatever their age: clocks may lie. */
+void server_purge(struct sim *sim)
+{
+    replica_error err = { .offset = -1 };
+    int64_t count = 0;
+
+    if (replica_purge(sim->server.db, NULL, 0, 0, &count, &err) < 0)
+        sim_fail(sim, "server: purge: %s", err.message);
+    sim_trace(sim, "server: purges %lld", (long long)count);
+}
+
 void server_rise(struct sim *sim)
 {
     sim_trace(sim, "server: its next version comes");
@@ -261,6 +272,20 @@ static void split(char *text, struct replica__param *params, size_t room,
     unescape(text);
 }
 
+/* Who has nothing yet asks for no tombstones up to the head. */
+static void note_fresh(struct sim *sim, const struct replica__request *request)
+{
+    for (size_t i = 0; i < request->param_count; i++) {
+        const struct client *asks = &sim->clients[atoi(request->peer + strlen("client "))];
+
+        if (strcmp(request->params[i].name, "fresh") != 0)
+            continue;
+        for (int n = 0; n < sim->plan.clients; n++)
+            if (client_same_file(asks, n))
+                sim->clients[n].fresh = oracle_server_head(sim);
+    }
+}
+
 void server_answer(struct sim *sim, const char *method, const char *url, const char *body,
                    size_t len, const char *peer, struct replica__reply *reply)
 {
@@ -276,6 +301,7 @@ void server_answer(struct sim *sim, const char *method, const char *url, const c
     if (strncmp(url, "/_replica/", 10) == 0)
         request.uses = "operations, numbers, bundles";
     split(text, params, 20, &request);
+    note_fresh(sim, &request);
     if (dies)
         fault_io_from(FAULT_WRITE | FAULT_SYNC, (int)sim_roll(sim, 20), SQLITE_IOERR);
     else if (faulty)

@@ -206,6 +206,11 @@ static void make_plan(struct sim *sim)
         p->purge = 50 + (int)sim_roll(sim, 200);
         p->actions *= 2;
     }
+    if (sim->seed % 11 == 4 && !p->rxdb) {
+        p->server_purge = 20 + (int)sim_roll(sim, 100);
+        p->purge = p->server_restore = 0;
+        p->actions *= 2;
+    }
     if (sim->seed % 9 == 2) { /* a fleet whose programs and server rise, one by one */
         p->rises = true;
         p->rxdb = false; /* there the server takes what comes over what nobody there can read */

@@ -36,6 +36,7 @@ struct plan {
     int restore;           /* of a client's file from an older copy, when it crashed */
     int server_restore;    /* the same of the server's */
     int purge;             /* a client forgets all tombstones that it may forget */
+    int server_purge;      /* the server forgets all */
     bool rises;            /* on the way programs and server become their next version */
 };
 
@@ -73,6 +74,8 @@ struct client {
     int copied_at; /* there is a copy of the file, of when this token was the next; 0: none */
     int restored;            /* how often it was put back */
     int version;             /* of the program's collections */
+    bool compares;           /* all that it has with the server; until it was in sync since */
+    int64_t fresh;           /* it had nothing, and asked for no tombstones up to this number */
 };
 
 struct server {
@@ -169,6 +172,7 @@ void network_close(struct sim *sim);
 /* ---- server_sim.c ---------------------------------------------------------------- */
 
 void server_open(struct sim *sim);
+void server_purge(struct sim *sim);
 void server_rise(struct sim *sim); /* its collections are configured with the next version */
 void server_close(struct sim *sim, bool crash);
 /* reply is filled; storage faults may be on. */
@@ -192,6 +196,9 @@ int oracle_next_token(const struct sim *sim);
 /* The server has forgotten what lies above this number. */
 void oracle_server_restored(struct sim *sim, int64_t head);
 int64_t oracle_server_head(const struct sim *sim);
+/* Need the client know of a deletion with this number?  It had nothing before, or both sides may
+ * have forgotten it. */
+bool oracle_must_know_deletion(const struct client *c, int64_t sequence);
 /* What the conflict log has now is not lost. */
 void oracle_read_log(struct client *c);
 /* The client's file is an old copy: what it wrote from this token on is gone, unless it was sent.

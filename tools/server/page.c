@@ -129,7 +129,8 @@ static int read_page(struct replica__service *service, struct reading *reading, 
         return r == REPLICA_ENOMEM ? replica__enomem(err) : r;
     page->at_head = r > 0;
     /* As of now, so that no purge came in between. */
-    r = replica__range_missed(service, page->targets, page->n, page->since, err);
+    r = replica__range_missed(service, page->targets, page->n,
+                              replica__page_knows(page->since, page->fresh), err);
     return r > 0 ? 409 : r;
 }
 

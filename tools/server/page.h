@@ -25,6 +25,13 @@ struct replica__page {
     bool at_head;                  /* out: there was nothing behind it */
 };
 
+/* Up to which number is nothing unknown to who asks from behind `since`?  Who had nothing when the
+ * head was `fresh` misses no deletion up to that. */
+static inline int64_t replica__page_knows(int64_t since, int64_t fresh)
+{
+    return since > 0 && fresh > since ? fresh : since;
+}
+
 /* A page of our dialect, appended to out.  0; 404, 426: a collection has another version by now;
  * 409: deletions behind `since` were purged; < 0 failed. */
 int replica__page_replica(struct replica__service *service, struct replica__page *page,

@@ -439,6 +439,7 @@ static void answer_pull(struct replica__service *service, const struct replica__
     struct replica__target targets[REPLICA__TARGETS_MAX];
     REPLICA_VIEW view = { 0 };
     struct replica__page page = { .targets = targets, .view = &view };
+    struct replica__place knows;
     replica_error err = { 0 };
     int r;
 
@@ -447,8 +448,10 @@ static void answer_pull(struct replica__service *service, const struct replica__
         !read_limit(request, "bytes", service->options.bytes, &page.bytes, reply) ||
         !read_fresh(service, request, &page.fresh, reply))
         return;
+    knows = page.follows;
+    knows.lwt = replica__page_knows(knows.lwt, page.fresh);
     if (!replica__view_asked(service, request, &view, reply) ||
-        !replica__view_place(&view, targets, page.n, &page.follows, reply))
+        !replica__view_place(&view, targets, page.n, &knows, reply))
         return;
     page.since = page.follows.lwt;
     page.now_ms = service->world->now_ms(service->world->ctx);
