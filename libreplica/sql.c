@@ -330,7 +330,8 @@ static const char *const texts[] = {
         "SELECT d.id FROM doc d JOIN collection c ON c.id = d.coll"
         " LEFT JOIN state s ON s.doc = d.number AND s.replication = ?1"
         " WHERE d.coll = ?2 AND d.id > ?3 AND ((s.clean_seq = d.seq"
-        "  AND ifnull(s.version, 0) = c.version AND EXISTS(SELECT 1 FROM kept b WHERE b.id = s.base AND b.version >= c.version))"
+        "  AND ifnull(s.version, 0) = c.version"
+        "  AND EXISTS(SELECT 1 FROM kept b WHERE b.id = s.base AND b.version >= c.version))"
         " OR (d.seq <= ?4 AND CASE WHEN " PUSHABLE " THEN " RISEN("c.version") " AND "
         OF_REPLICATION("?1") " END)) ORDER BY d.id LIMIT ?5",
     [REPLICA__SQL_STATE_ORPHANS] =

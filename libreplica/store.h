@@ -243,7 +243,8 @@ REPLICA_INTERNAL int replica__lock_fences(struct replica__replication *repl,
 /* ---- feeds ----------------------------------------------------------------------- */
 
 /* What came, and could not be applied then for what this collection, its limits and its unique
- * indexes asked, is wanted again if it could be now.  1: there was some, and its feeds are reset. */
+ * indexes asked, is wanted again if it could be now.  1: there was some, and its feeds are
+ * reset. */
 REPLICA_INTERNAL int replica__replication_mend(struct replica__replication *repl,
                                                replica_error *err);
 

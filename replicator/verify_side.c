@@ -4,53 +4,23 @@
  * It runs like a reconciliation (reconcile_side.c), when nothing is to be pulled or pushed, and
  * nothing else is meanwhile.  What the digests tell apart is asked for document by document, and
  * judged by the store (replica__verify()).  After a failure it goes on where it was. */
-#include "replicator/reconcile_answer.h"
 #include "replicator/session_state.h"
 #include "replicator/verify_found.h"
+#include "replicator/verify_walk.h"
 
 #include <stdio.h>
-
-#define BATCH 500
-
-/* Of each collection: what no digest shows, the texts, the numbers. */
-enum pass { ODD, TEXTS, NUMBERS, PASSES };
 
 struct verify {
     struct replica__verify_ask ask;
     bool pulled, runs;
-    size_t feed, coll;
-    enum pass pass;
-    char *after; /* compared so far in this pass */
-    struct replica__range_answer digests, ids;
-    size_t chunk, item;
-    bool listed;
-    char *to;    /* with what is asked, all up to this key is compared; NULL: to the end */
-    char *asked[BATCH];
-    size_t asked_count, asked_from;
+    struct replica__verify_walk walk;
     struct arrived page;
     bool has_page;
     struct replica__found found; /* the documents that were told */
     replica_verify_result result;
 };
 
-/* ---- its memory -------------------------------------------------------------------- */
-
-static void forget_asked(struct verify *v)
-{
-    for (size_t i = 0; i < v->asked_count; i++)
-        replica__free(v->asked[i]);
-    v->asked_count = v->asked_from = 0;
-    replica__free(v->to);
-    v->to = NULL;
-}
-
-static void forget_chunks(struct verify *v)
-{
-    replica__range_answer_free(&v->digests);
-    replica__range_answer_free(&v->ids);
-    v->chunk = v->item = 0;
-    v->listed = false;
-}
+/* ---- its life ----------------------------------------------------------------------- */
 
 void replica__verify_side_stop(struct replica__session *s)
 {
@@ -59,8 +29,7 @@ void replica__verify_side_stop(struct replica__session *s)
     if (!v || !v->runs)
         return;
     replica__session_cancel_call(s, &s->range);
-    forget_chunks(v);
-    forget_asked(v);
+    replica__verify_walk_stop(&v->walk);
     replica__arrived_free(&v->page);
     v->has_page = false;
     v->runs = false;
@@ -72,8 +41,9 @@ static void end(struct replica__session *s, const replica_error *error)
 
     replica__verify_side_stop(s);
     s->verify = NULL;
+    v->result.compared = v->walk.compared;
     v->ask.ended(v->ask.ctx, &v->result, error);
-    replica__free(v->after);
+    replica__verify_walk_free(&v->walk);
     replica__found_free(&v->found);
     replica__free(v);
 }
@@ -121,7 +91,7 @@ static int tell(struct verify *v, const struct replica__pulled *doc, const char 
 
     if (kind == REPLICA__VERIFY_SAME || kind == REPLICA__VERIFY_LATER)
         return 0;
-    r = replica__found_add(&v->found, v->feed * 64 + v->coll, id, err);
+    r = replica__found_add(&v->found, v->walk.feed * 64 + v->walk.coll, id, err);
     if (r <= 0)
         return r;
     if (kind == REPLICA__VERIFY_PENDING) {
@@ -138,19 +108,19 @@ static int tell(struct verify *v, const struct replica__pulled *doc, const char 
 
 static replica_collection *collection_of(struct replica__session *s)
 {
-    struct verify *v = s->verify;
+    struct replica__verify_walk *w = &s->verify->walk;
     replica_collection *const *colls;
-    size_t n = replica__feed_collections(s->repl, v->feed, &colls);
+    size_t n = replica__feed_collections(s->repl, w->feed, &colls);
 
-    return v->coll < n ? colls[v->coll] : NULL;
+    return w->coll < n ? colls[w->coll] : NULL;
 }
 
 static const replica_remote_collection *named(struct replica__session *s)
 {
     const replica_remote_collection *list;
 
-    replica__session_feed_request(s, s->verify->feed, &list);
-    return &list[s->verify->coll];
+    replica__session_feed_request(s, s->verify->walk.feed, &list);
+    return &list[s->verify->walk.coll];
 }
 
 static void add_text(const char *text, struct replica__buf *out)
@@ -163,18 +133,18 @@ static void add_text(const char *text, struct replica__buf *out)
 
 static void ask(struct replica__session *s, const struct asker *asker, bool upto)
 {
-    const struct verify *v = s->verify;
+    const struct replica__verify_walk *w = &s->verify->walk;
     const replica_remote_collection *coll = named(s);
     REPLICA_BUF text = REPLICA_BUF_INIT;
     replica_error error = { .offset = -1 };
     int r;
 
     replica__buf_printf(&text, "{\"collection\":\"%s/%d\",\"of\":\"%s\",\"after\":", coll->name,
-                        coll->version, v->pass == TEXTS ? "texts" : "numbers");
-    add_text(v->after, &text);
+                        coll->version, w->pass == REPLICA__PASS_TEXTS ? "texts" : "numbers");
+    add_text(w->after, &text);
     if (upto) {
         replica__buf_str(&text, ",\"to\":");
-        add_text(v->digests.chunks[v->chunk].to, &text);
+        add_text(w->digests.chunks[w->chunk].to, &text);
     }
     if (s->keys && s->features & REPLICA_REMOTE_KEYS) {
         replica__buf_str(&text, ",\"keys\":");
@@ -211,37 +181,37 @@ static bool is_another(struct replica__session *s, const char *head)
 
 static void digests_came(struct replica__session *s, const char *json, size_t len)
 {
-    struct verify *v = s->verify;
+    struct replica__verify_walk *w = &s->verify->walk;
     replica_error error = { .offset = -1 };
     struct replica__range_answer answer;
-    int r = replica__range_read_digests(json, len, v->after, &answer, &error);
+    int r = replica__range_read_digests(json, len, w->after, &answer, &error);
 
     if (r < 0) {
         fail(s, &error, 0);
         return;
     }
-    forget_chunks(v);
-    v->digests = answer;
+    replica__verify_walk_stop(w);
+    w->digests = answer;
     if (!is_another(s, answer.head))
         replica__session_succeeded(s);
 }
 
 static void ids_came(struct replica__session *s, const char *json, size_t len)
 {
-    struct verify *v = s->verify;
+    struct replica__verify_walk *w = &s->verify->walk;
     replica_error error = { .offset = -1 };
     struct replica__range_answer answer;
-    int r = replica__range_read_ids(json, len, v->after, v->digests.chunks[v->chunk].to, &answer,
+    int r = replica__range_read_ids(json, len, w->after, w->digests.chunks[w->chunk].to, &answer,
                                     &error);
 
     if (r < 0) {
         fail(s, &error, 0);
         return;
     }
-    replica__range_answer_free(&v->ids);
-    v->ids = answer;
-    v->item = 0;
-    v->listed = true;
+    replica__range_answer_free(&w->ids);
+    w->ids = answer;
+    w->item = 0;
+    w->listed = true;
     is_another(s, answer.head);
 }
 
@@ -250,194 +220,41 @@ static const struct asker ids = { "ids", ids_came, fail };
 
 void replica__verify_side_request(struct replica__session *s, replica_pull_request *request)
 {
-    const struct verify *v = s->verify;
+    const struct replica__verify_walk *w = &s->verify->walk;
 
     request->collections = named(s);
     request->count = 1;
     request->checkpoint = NULL;
-    request->ids = (const char *const *)&v->asked[v->asked_from];
-    request->id_count = v->asked_count - v->asked_from;
+    request->ids = (const char *const *)&w->asked[w->asked_from];
+    request->id_count = w->asked_count - w->asked_from;
     request->fresh = 0;
-}
-
-/* ---- going on ---------------------------------------------------------------------- */
-
-static void next_pass(struct verify *v)
-{
-    forget_chunks(v);
-    if (++v->pass < PASSES)
-        return;
-    v->pass = ODD;
-    v->coll++;
-}
-
-/* All up to this key is compared in this pass (NULL: to the end). */
-static int move_to(struct verify *v, const char *key, replica_error *err)
-{
-    char *copy = replica__strdup(key);
-
-    if (key && !copy)
-        return replica__enomem(err);
-    replica__free(v->after);
-    v->after = copy;
-    if (!key)
-        next_pass(v);
-    return 0;
-}
-
-static int end_chunk(struct verify *v, replica_error *err)
-{
-    const char *to = v->digests.chunks[v->chunk].to;
-
-    v->listed = false;
-    replica__range_answer_free(&v->ids);
-    if (v->pass == TEXTS)
-        v->result.compared += v->digests.chunks[v->chunk].count;
-    v->chunk++;
-    return move_to(v, to, err);
-}
-
-static int end_part(struct verify *v, const char *to, replica_error *err)
-{
-    const char *end_of_chunk;
-    int r;
-
-    if (v->pass == ODD)
-        return move_to(v, to, err);
-    end_of_chunk = v->digests.chunks[v->chunk].to;
-    if (!to || (end_of_chunk && strcmp(to, end_of_chunk) == 0))
-        return end_chunk(v, err);
-    r = move_to(v, to, err);
-    if (r >= 0 && v->ids.to && strcmp(v->after, v->ids.to) == 0) { /* the rest is to be listed */
-        v->listed = false;
-        replica__range_answer_free(&v->ids);
-    }
-    return r;
-}
-
-/* ---- comparing --------------------------------------------------------------------- */
-
-struct part {
-    struct replica__known known[BATCH];
-    size_t n, next;
-    const char *to;
-    const char *key;
-};
-
-static void part_free(struct part **p)
-{
-    if (!*p)
-        return;
-    for (size_t i = 0; i < (*p)->n; i++)
-        replica__free((*p)->known[i].id);
-    replica__free(*p);
-}
-
-static bool is_within(const char *key, const char *to)
-{
-    return !to || strcmp(key, to) <= 0;
-}
-
-static int add_asked(struct verify *v, const char *id, replica_error *err)
-{
-    v->asked[v->asked_count] = replica__strdup(id);
-    if (!v->asked[v->asked_count])
-        return replica__enomem(err);
-    v->asked_count++;
-    return 1;
-}
-
-static bool is_equal(const struct verify *v, const struct replica__item *item,
-                     const struct replica__known *known)
-{
-    return v->pass == TEXTS ? strcmp(item->hex, known->hex) == 0
-                            : item->sequence == known->sequence;
-}
-
-/* The next key of either side.  1; 0: there is none in this part. */
-static int compare_next(struct verify *v, struct part *p, replica_error *err)
-{
-    const struct replica__item *item = v->item < v->ids.n ? &v->ids.items[v->item] : NULL;
-    const struct replica__known *known = p->next < p->n ? &p->known[p->next] : NULL;
-    int order;
-
-    if (item && !is_within(item->id, p->to))
-        item = NULL;
-    if (!item && !known)
-        return 0;
-    order = !known ? -1 : !item ? 1 : strcmp(item->id, known->id);
-    p->key = order <= 0 ? item->id : known->id;
-    v->item += order <= 0;
-    p->next += order >= 0;
-    if (order == 0 && is_equal(v, item, known))
-        return 1;
-    return add_asked(v, p->key, err);
-}
-
-static int set_to(struct verify *v, const char *to, replica_error *err)
-{
-    v->to = replica__strdup(to);
-    return to && !v->to ? replica__enomem(err) : 0;
-}
-
-static int compare_part(struct replica__session *s, replica_collection *coll, replica_error *err)
-{
-    struct verify *v = s->verify;
-    const struct replica__key_range range = { .coll = coll, .after = v->after, .to = v->ids.to,
-                                              .texts = v->pass == TEXTS };
-    __attribute__((cleanup(part_free))) struct part *p = replica__alloc_zero(1, sizeof *p);
-    const char *to;
-    int r;
-
-    if (!p)
-        return replica__enomem(err);
-    r = replica__known_list(s->repl, &range, p->known, BATCH, err);
-    if (r < 0)
-        return r;
-    p->n = (size_t)r;
-    p->to = p->n == BATCH ? p->known[BATCH - 1].id : v->ids.to;
-    while (v->asked_count < BATCH && (r = compare_next(v, p, err)) > 0)
-        continue;
-    if (r < 0)
-        return r;
-    to = v->asked_count == BATCH ? p->key : p->to;
-    return v->asked_count == 0 ? end_part(v, to, err) : set_to(v, to, err);
-}
-
-static int compare_chunk(struct replica__session *s, replica_collection *coll, replica_error *err)
-{
-    struct verify *v = s->verify;
-    const struct replica__chunk *chunk = &v->digests.chunks[v->chunk];
-    const struct replica__key_range range = { .coll = coll, .after = v->after, .to = chunk->to,
-                                              .texts = v->pass == TEXTS };
-    int r = replica__known_differs(s->repl, &range, chunk->count, chunk->hex, strlen(chunk->hex),
-                                   err);
-
-    if (r == 0)
-        return end_chunk(v, err);
-    if (r > 0)
-        ask(s, &ids, true);
-    return r < 0 ? r : 0;
-}
-
-static int find_odd(struct replica__session *s, replica_collection *coll, replica_error *err)
-{
-    struct verify *v = s->verify;
-    int r = replica__verify_odd(s->repl, v->feed, coll, v->after, v->asked, BATCH, err);
-
-    if (r < 0)
-        return r;
-    v->asked_count = (size_t)r;
-    if (r == 0)
-        return end_part(v, NULL, err);
-    return set_to(v, r == BATCH ? v->asked[BATCH - 1] : NULL, err);
 }
 
 /* ---- the documents ----------------------------------------------------------------- */
 
+/* In the order in which they were asked for. */
+static int check_page(const struct replica__verify_walk *w, const struct arrived *page,
+                      replica_error *err)
+{
+    if (page->n == 0 || page->n > w->asked_count - w->asked_from)
+        return replica__error_set(err, REPLICA_EHTTP, 200,
+                                  "%zu documents for %zu that were asked for", page->n,
+                                  w->asked_count - w->asked_from);
+    for (size_t i = 0; i < page->n; i++) {
+        const char *id = w->asked[w->asked_from + i];
+
+        if (page->docs[i].doc.key.data &&
+            !replica__json_string_is(page->docs[i].doc.key, id, strlen(id)))
+            return replica__error_set(err, REPLICA_EHTTP, 200,
+                                      "another document than '%.100s', which was asked for", id);
+    }
+    return 0;
+}
+
 void replica__verify_side_page(struct replica__session *s, const replica_remote_page *page)
 {
     struct verify *v = s->verify;
+    struct replica__verify_walk *w = &v->walk;
     replica_error error = { .offset = -1 };
     int r;
 
@@ -447,11 +264,9 @@ void replica__verify_side_page(struct replica__session *s, const replica_remote_
         replica__session_move(s, IDLE);
         return;
     }
-    r = replica__arrived_copy(s, v->feed, page, &v->page, &error);
-    if (r >= 0 && (v->page.n == 0 || v->page.n > v->asked_count - v->asked_from))
-        r = replica__error_set(&error, REPLICA_EHTTP, 200,
-                               "%zu documents for %zu that were asked for", v->page.n,
-                               v->asked_count - v->asked_from);
+    r = replica__arrived_copy(s, w->feed, page, &v->page, &error);
+    if (r >= 0)
+        r = check_page(w, &v->page, &error);
     if (r < 0) {
         fail(s, &error, 0);
         return;
@@ -462,9 +277,10 @@ void replica__verify_side_page(struct replica__session *s, const replica_remote_
 static int judge_page(struct replica__session *s, replica_error *err)
 {
     struct verify *v = s->verify;
+    struct replica__verify_walk *w = &v->walk;
     const struct replica__verify_how how = {
         .incarnation = v->page.incarnation,
-        .position = replica__checkpoint_number(replica__feed_checkpoint(s->repl, v->feed)),
+        .position = replica__checkpoint_number(replica__feed_checkpoint(s->repl, w->feed)),
         .repair = v->ask.repair,
     };
     int r = 0;
@@ -472,18 +288,16 @@ static int judge_page(struct replica__session *s, replica_error *err)
     for (size_t i = 0; r >= 0 && i < v->page.n; i++) {
         int kind = REPLICA__VERIFY_SAME;
 
-        r = replica__verify(s->repl, v->feed, &v->page.docs[i], &how, &kind, err);
+        r = replica__verify(s->repl, w->feed, &v->page.docs[i], &how, &kind, err);
         if (r >= 0)
-            r = tell(v, &v->page.docs[i], v->asked[v->asked_from + i], kind, err);
+            r = tell(v, &v->page.docs[i], w->asked[w->asked_from + i], kind, err);
     }
-    v->asked_from += v->page.n;
+    w->asked_from += v->page.n;
     v->has_page = false;
     replica__arrived_free(&v->page);
-    if (r < 0 || v->asked_from < v->asked_count)
+    if (r < 0 || w->asked_from < w->asked_count)
         return r;
-    r = end_part(v, v->to, err);
-    forget_asked(v);
-    return r;
+    return replica__verify_walk_judged(w, err);
 }
 
 /* ---- its beginning and end --------------------------------------------------------- */
@@ -506,7 +320,7 @@ static int finish(struct replica__session *s, replica_error *err)
     replica__session_log(s, REPLICA_LOG_INFO,
                          "verified %lld documents: %lld different, %lld missing here, %lld missing "
                          "there, %lld with a wrong state",
-                         (long long)v->result.compared, (long long)v->result.different,
+                         (long long)v->walk.compared, (long long)v->result.different,
                          (long long)v->result.missing_here, (long long)v->result.missing_there,
                          (long long)v->result.state);
     leave(s, NULL);
@@ -521,33 +335,31 @@ static bool is_wanted(const struct verify *v, replica_collection *coll)
 static int step(struct replica__session *s, replica_error *err)
 {
     struct verify *v = s->verify;
+    struct replica__verify_walk *w = &v->walk;
     replica_collection *coll = collection_of(s);
+    int r;
 
     if (v->has_page)
         return judge_page(s, err);
-    if (v->asked_count > v->asked_from) {
-        replica__session_begin_call(s, &s->pull, CALL_PULL, v->feed);
-        return 0;
-    }
-    if (!coll && v->feed + 1 == s->feed_count)
+    if (!coll && w->feed + 1 == s->feed_count)
         return finish(s, err);
     if (!coll) {
-        s->feed = ++v->feed;
-        v->coll = 0;
+        s->feed = ++w->feed;
+        w->coll = 0;
         return 0;
     }
     if (!is_wanted(v, coll)) {
-        v->coll++;
+        w->coll++;
         return 0;
     }
-    if (v->pass == ODD)
-        return find_odd(s, coll, err);
-    if (v->listed)
-        return compare_part(s, coll, err);
-    if (v->chunk < v->digests.n)
-        return compare_chunk(s, coll, err);
-    ask(s, &digests, false);
-    return 0;
+    r = replica__verify_walk_next(w, s->repl, coll, err);
+    if (r == REPLICA__VERIFY_ASK_DIGESTS)
+        ask(s, &digests, false);
+    else if (r == REPLICA__VERIFY_ASK_IDS)
+        ask(s, &ids, true);
+    else if (r == REPLICA__VERIFY_ASK_DOCUMENTS)
+        replica__session_begin_call(s, &s->pull, CALL_PULL, w->feed);
+    return r;
 }
 
 bool replica__verify_side_runs(const struct replica__session *s)
@@ -598,12 +410,12 @@ bool replica__verify_side_begin(struct replica__session *s)
         replica__session_want_all(s);
         return true;
     }
-    if (v->feed >= s->feed_count) /* of another mode: from the beginning */
-        v->feed = v->coll = 0;
+    if (v->walk.feed >= s->feed_count) /* of another mode: from the beginning */
+        v->walk.feed = v->walk.coll = 0;
     v->runs = true;
-    s->feed = v->feed;
+    s->feed = v->walk.feed;
     s->status.in_sync = 0;
-    for (size_t i = 0; i < s->feed_count; i++) { /* nothing is applied between question and answer */
+    for (size_t i = 0; i < s->feed_count; i++) { /* nothing comes between question and answer */
         s->feeds[i].at_head = false;
         replica__stream_side_again(s, i);
     }

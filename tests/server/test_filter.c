@@ -126,7 +126,8 @@ TEST(a_page_that_looked_at_much_and_found_nothing_moves_all_the_same)
         snprintf(id, sizeof id, "%d", i);
         put(o, id, i < 4090 ? "\"open\":false" : "\"open\":true");
     }
-    CHECK(strstr(pull(o, "{\"open\":true}", 0), at(o, "\"checkpoint\":{\"id\":\"@\",\"lwt\":4000}")));
+    CHECK(strstr(pull(o, "{\"open\":true}", 0),
+                 at(o, "\"checkpoint\":{\"id\":\"@\",\"lwt\":4000}")));
     CHECK(strstr(pull(o, "{\"open\":true}", 4000), "\"id\":\"4099\""));
 }
 
