@@ -30,7 +30,14 @@ enum {
 struct replica__eye {
     int (*look)(void *ctx, size_t collection, const char *json, size_t len, bool was);
     void *ctx;
+    bool (*late)(void *ctx); /* has it looked for long enough, for now?  NULL: never */
 };
+
+/* Asked behind the first document, so that whoever comes again gets on. */
+static inline bool replica__eye_late(const struct replica__eye *eye)
+{
+    return eye && eye->late && eye->late(eye->ctx);
+}
 
 /* Why a document is not there any more for its reader, who had it; its text is only its key. */
 enum { REPLICA__GONE_VIEW = 1, REPLICA__GONE_FILTER = 2 };

@@ -67,7 +67,7 @@ static int count_seen(const struct replica__sight *sight, size_t collection, str
     while ((r = replica__sql_step(sight->db, stmt, rc, err)) > 0) {
         struct replica__row row;
 
-        if (--left->rows < 0 || left->bytes < 0)
+        if (--left->rows < 0 || left->bytes < 0 || replica__eye_late(sight->o->eye))
             return 0;
         r = replica__row_read(sight->db, stmt, &row, err);
         if (r >= 0) {

@@ -48,7 +48,8 @@ static size_t most_looks(const struct reading *reading)
 static bool is_full(const struct reading *reading)
 {
     return reading->shown >= reading->o->rows ||
-           (reading->o->eye && reading->looked_at > LOOK_BYTES);
+           (reading->looked_at > 0 && reading->o->eye &&
+            (reading->looked_at > LOOK_BYTES || replica__eye_late(reading->o->eye)));
 }
 
 /* Those of one bundle mostly come in a run. */

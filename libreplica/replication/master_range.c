@@ -112,7 +112,8 @@ static int walk_over(struct walking *walk, const struct replica__row *row)
 /* Enough for one call? */
 static bool is_full(const struct walking *walk)
 {
-    return walk->looks >= LOOKS || walk->bytes >= LOOK_BYTES;
+    return walk->looks >= LOOKS || walk->bytes >= LOOK_BYTES ||
+           (walk->looks > 0 && replica__eye_late(walk->w->eye));
 }
 
 /* The keys behind one another, from walk->from on: STOP, END, or JUMP to walk->next. */

@@ -790,12 +790,32 @@ TEST(locks_of_collections_that_are_not_read_are_not_listed)
 {
     RULED w = ruled("{\"collections\":{\"notes\":{\"write\":true,\"read\":{\"x\":\"$auth.x\"}}}}");
 
+    put(&w, "{\"id\":\"k\",\"x\":1}");
+    w.o->who = &(const struct replica__who){ "{\"x\":1}", 7, 0 };
     ask(&w, "POST", "/_replica/1/lock",
         "{\"client\":\"a\",\"name\":\"a\",\"collection\":\"notes/0\",\"key\":\"k\"}", NULL);
     CHECK_INT(status(w.o), 200);
+    w.o->who = &anna;
     CHECK_STR(post(w.o, "/_replica/1/locks", "{}"), "{\"locks\":[]}");
     w.o->who = &(const struct replica__who){ "{\"x\":1}", 7, 0 };
     CHECK(strstr(post(w.o, "/_replica/1/locks", "{}"), "\"key\":\"k\""));
+}
+
+TEST(locks_of_documents_that_are_for_others_are_not_listed)
+{
+    RULED w = ruled(OWNER);
+
+    put(&w, "{\"id\":\"" SECRET "\",\"owner\":\"anna\"}");
+    put(&w, "{\"id\":\"mine\",\"owner\":\"bob\"}");
+    ask(&w, "POST", "/_replica/1/lock",
+        "{\"client\":\"a\",\"name\":\"a\",\"collection\":\"notes/0\",\"key\":\"" SECRET "\"}",
+        NULL);
+    CHECK(strstr(post(w.o, "/_replica/1/locks", "{}"), SECRET));
+    w.o->who = &bob;
+    ask(&w, "POST", "/_replica/1/lock",
+        "{\"client\":\"b\",\"name\":\"b\",\"collection\":\"notes/0\",\"key\":\"mine\"}", NULL);
+    CHECK(strstr(post(w.o, "/_replica/1/locks", "{}"), "\"key\":\"mine\""));
+    check_silent(&w.o->reply);
 }
 
 TEST(who_may_not_create_documents_creates_no_collection)

@@ -318,6 +318,40 @@ TEST(nothing_is_given_to_a_reader_whose_token_has_expired)
     CHECK_INT(replica__stream_read(l.reply.stream, &c, 1), -1);
 }
 
+/* Each look at the clock takes 10 ms. */
+static int64_t tired_ms(void *ctx)
+{
+    return ((struct clock *)ctx)->monotonic_ms += 10;
+}
+
+TEST(streams_that_look_through_much_in_vain_let_others_have_their_turn)
+{
+    OFFICE o = office_open(NULL, NULL);
+    LISTENER l, other;
+    char doc[40], path[150];
+    int turns = 0;
+
+    for (int i = 0; i < 100; i++) {
+        snprintf(doc, sizeof(doc), "{\"id\":\"%d\",\"open\":%s}", i, i < 99 ? "false" : "true");
+        put(o, "notes", doc);
+    }
+    snprintf(path, sizeof(path), "/_replica/1/stream?c=notes/0&id=%s&lwt=1&filter={\"open\":true}",
+             o->incarnation);
+    listen_to(o, path, NULL, &l);
+    snprintf(path, sizeof(path), "/_replica/1/stream?c=notes/0&id=%s&lwt=1&filter={\"open\":false}",
+             o->incarnation);
+    listen_to(o, path, NULL, &other);
+    o->clock.world.monotonic_ms = tired_ms;
+    CHECK_STR(stream_text(&l.reply), ":\n\n");
+    CHECK_STR(stream_text(&other.reply), ":\n\n");
+    for (; !l.woken && turns < 1000; turns++)
+        CHECK(replica__service_tick(o->service) == 0 || l.woken);
+    CHECK(turns > 3 && turns < 100);
+    CHECK_INT(other.woken, 1);
+    CHECK(strstr(stream_text(&other.reply), "\"id\":\"98\""));
+    CHECK(strstr(stream_text(&l.reply), "\"id\":\"99\""));
+}
+
 TEST(stopping_ends_all_streams)
 {
     OFFICE o = office_open(NULL, NULL);

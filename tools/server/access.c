@@ -249,6 +249,11 @@ bool replica__grants_any(const struct replica__grants *grants, enum replica__dee
     return grants->deeds[deed].kind != REPLICA__RULE_NEVER;
 }
 
+bool replica__grants_always(const struct replica__grants *grants, enum replica__deed deed)
+{
+    return grants->deeds[deed].kind == REPLICA__RULE_ALWAYS;
+}
+
 /* A regular expression that takes too long is no leave. */
 int replica__grants_match(const struct replica__grants *grants, enum replica__deed deed,
                           const char *json, size_t len)

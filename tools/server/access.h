@@ -51,6 +51,8 @@ enum replica__deed {
 };
 /* May it be done with any document at all? */
 bool replica__grants_any(const struct replica__grants *grants, enum replica__deed deed);
+/* With every one? */
+bool replica__grants_always(const struct replica__grants *grants, enum replica__deed deed);
 /* With a document of this text?  1, 0, REPLICA_ENOMEM. */
 int replica__grants_match(const struct replica__grants *grants, enum replica__deed deed,
                           const char *json, size_t len);

@@ -235,13 +235,31 @@ struct listing {
     size_t n;
 };
 
-/* 1; 0: of a collection whose documents are not for who asks; < 0. */
+/* Its key may be one that is not for who asks. */
+static int may_see(struct replica__storage *s, const struct replica__grants *grants,
+                   const replica_lock_entry *e)
+{
+    struct replica__storage_coll *coll = NULL;
+    REPLICA_FREE char *json = NULL;
+    size_t len = 0;
+    int r = s->ops->find(s, e->collection, &coll, NULL);
+
+    if (r > 0)
+        r = s->ops->get(s, coll, e->key, &json, &len, NULL);
+    return r > 0 ? replica__grants_match(grants, REPLICA__DEED_READ, json, len) : r;
+}
+
+/* 1; 0: of a document that is not for who asks, or is not there yet; < 0. */
 static int is_listed(const struct listing *l, const replica_lock_entry *e)
 {
     const struct replica__grants *grants = NULL;
     int r = e->collection[0] ? replica__view_grants(l->view, e->collection, &grants) : 0;
 
-    return r < 0 ? r : !grants || replica__grants_any(grants, REPLICA__DEED_READ);
+    if (r < 0 || !grants || replica__grants_always(grants, REPLICA__DEED_READ))
+        return r < 0 ? r : 1;
+    return replica__grants_any(grants, REPLICA__DEED_READ)
+               ? may_see(l->view->service->storage, grants, e)
+               : 0;
 }
 
 /* Without the holder's token. */

@@ -188,7 +188,9 @@ static int digest_doc(void *ctx, const struct replica__storage_doc *doc)
     close_chunk(range, doc->id, strlen(doc->id));
     replica__buf_clear(&range->closed);
     replica__buf_str(&range->closed, doc->id);
-    return range->list.r < 0 ? range->list.r : is_late(range);
+    if (range->list.r < 0)
+        return range->list.r;
+    return range->list.len >= LIST_BYTES || is_late(range);
 }
 
 /* Did the last chunk that was closed end with this key? */

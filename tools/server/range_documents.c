@@ -15,6 +15,7 @@ struct asked {
     const char *ids[ASKED_MAX];
     size_t n;
     struct replica__buf meta, documents, cut;
+    int64_t late_ms; /* monotonic: others want their turn */
 };
 
 static void asked_free(struct asked **a)
@@ -123,6 +124,13 @@ static int add_text(struct asked *a, const struct replica__storage_doc *doc, boo
     return out->r;
 }
 
+static bool is_late(const struct asked *a)
+{
+    const struct replica__world *world = a->q->service->world;
+
+    return world->monotonic_ms(world->ctx) >= a->late_ms;
+}
+
 static int add_document(void *ctx, const struct replica__storage_doc *doc)
 {
     struct asked *a = ctx;
@@ -141,7 +149,7 @@ static int add_document(void *ctx, const struct replica__storage_doc *doc)
     }
     add_meta(&a->meta, &shown, flags);
     r = a->meta.r < 0 ? a->meta.r : add_text(a, doc, whole);
-    return r < 0 ? r : a->documents.len >= a->q->service->options.bytes;
+    return r < 0 ? r : a->documents.len >= a->q->service->options.bytes || is_late(a);
 }
 
 static void write_documents(struct asked *a, int64_t head, struct replica__reply *reply)
@@ -179,6 +187,7 @@ void replica__documents_answer(struct replica__service *service,
         return;
     }
     a->q = &q;
+    a->late_ms = service->world->monotonic_ms(service->world->ctx) + REPLICA__LOOK_MS;
     if (!replica__question_read(&q, request) || !read_ids(a))
         return;
     if (!q.target.coll) {

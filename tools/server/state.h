@@ -68,6 +68,8 @@ struct replica__hub {
     size_t ears;         /* streams that listen to events, too, */
     int64_t events_head; /* and the number of the last that was seen */
     int64_t told_ms;     /* when streams were last told of news; 0: not yet */
+    bool behind;         /* a stream is, and goes on with the next tick; */
+    struct replica__stream *turn; /* this one goes first; NULL: the first */
     int64_t expires_ms;  /* not before then does the token of a reader expire; 0: never */
     bool stopped;
 };

@@ -14,6 +14,7 @@
 #include <string.h>
 
 enum { EVENT_ROWS = 1000, EVENT_BYTES = 64 * 1024, STREAMS_PER_MS = 10, GATHER_MS = 200 };
+enum { READ_MS = 20, TELL_MS = 100 }; /* one stream, and all of them, at a time: others wait, too */
 #define HEARTBEAT ":\n\n"
 
 struct replica__event {
@@ -45,6 +46,7 @@ struct replica__stream {
     int64_t last_ms;              /* when it was last heard */
     int64_t expires_ms;           /* as its reader's token does; 0: never */
     bool waiting;
+    bool behind;                  /* there is more to look at, when it is its turn again */
     bool beat;                    /* a heartbeat is due */
     bool ended;
     void (*wake)(void *ctx);
@@ -197,15 +199,28 @@ static int next_heard(struct replica__stream *s)
     return r;
 }
 
-/* Read on from where the stream stands.  1: there is an event; 0: nothing; < 0 failed. */
+static int64_t monotonic(const struct replica__service *service)
+{
+    return service->world->monotonic_ms(service->world->ctx);
+}
+
+/* Read on from where the stream stands.  1: there is an event; 0: nothing, or it is behind; < 0
+ * failed. */
 static int next_page(struct replica__stream *s)
 {
+    int64_t begin = monotonic(s->service);
     struct replica__event *e;
     int r;
 
     do {
-        if (s->since >= s->service->hub.head)
+        if (s->since >= s->service->hub.head) {
+            s->behind = false;
             return 0;
+        }
+        if (s->behind && monotonic(s->service) - begin >= READ_MS) {
+            s->service->hub.behind = true;
+            return 0;
+        }
         e = find_event(s);
         if (!e) {
             r = make_event(s, &e, NULL);
@@ -213,7 +228,8 @@ static int next_page(struct replica__stream *s)
                 return r;
         }
         s->since = e->last;
-    } while (e->text.len == 0); /* a part of the feed in which there was nothing for it */
+        s->behind = e->text.len == 0; /* a part of the feed in which there was nothing for it */
+    } while (s->behind);
     if (!s->rxdb) {
         memcpy(s->follows.id, s->service->incarnation, sizeof(s->follows.id));
         memcpy(s->follows.view, s->view.place, sizeof(s->follows.view));
@@ -244,6 +260,8 @@ static void unlink_stream(struct replica__stream *s)
 {
     struct replica__hub *hub = &s->service->hub;
 
+    if (hub->turn == s)
+        hub->turn = s->next;
     *(s->prev ? &s->prev->next : &hub->first) = s->next;
     *(s->next ? &s->next->prev : &hub->last) = s->prev;
     s->prev = s->next = NULL;
@@ -357,15 +375,35 @@ long replica__stream_read(struct replica__stream *s, char *to, size_t room)
     return n;
 }
 
-/* Those that wait read on, and are woken if there is something for them. */
-static void wake_readers(struct replica__hub *hub)
+/* The stream reads on, and is woken if there is something for it. */
+static void read_on(struct replica__stream *s)
 {
-    for (struct replica__stream *s = hub->first; s; s = s->next) {
-        int r = s->waiting && !s->ended ? next_event(s) : 0;
+    int r = next_event(s);
 
-        s->ended = s->ended || r < 0;
-        if (r != 0)
-            wake(s);
+    s->ended = r < 0;
+    if (r != 0)
+        wake(s);
+}
+
+/* Those that wait read on: all of them for news, else those that are behind.  When others have
+ * waited for long, the rest becomes behind, and the first of it is the first to go on. */
+static void wake_readers(struct replica__service *service, bool news)
+{
+    struct replica__hub *hub = &service->hub;
+    struct replica__stream *s = hub->turn ? hub->turn : hub->first;
+    int64_t end = monotonic(service) + TELL_MS;
+
+    hub->behind = false;
+    hub->turn = NULL;
+    for (size_t i = 0; i < hub->count; i++, s = s->next ? s->next : hub->first) {
+        if (!s->waiting || s->ended || !(news || s->behind))
+            continue;
+        if (!hub->turn && monotonic(service) < end) {
+            read_on(s);
+            continue;
+        }
+        hub->turn = hub->turn ? hub->turn : s;
+        hub->behind = s->behind = true;
     }
 }
 
@@ -396,7 +434,7 @@ static int64_t tell_news(struct replica__service *service, int64_t now)
     hub->head = head;
     hub->events_head = emitted;
     hub->told_ms = now;
-    wake_readers(hub);
+    wake_readers(service, true);
     return -1;
 }
 
@@ -414,7 +452,11 @@ int64_t replica__service_tick(struct replica__service *service)
     if (!hub->first)
         return -1;
     expiry_ms = end_expired(service);
+    if (hub->behind)
+        wake_readers(service, false);
     news_ms = tell_news(service, now);
+    if (hub->behind)
+        news_ms = 0;
     while (hub->first->last_ms + REPLICA__HEARTBEAT_MS <= now) {
         struct replica__stream *s = hub->first;
 

@@ -244,13 +244,28 @@ static int look(void *ctx, size_t collection, const char *json, size_t len, bool
     return look_at(eye->view, target, eye->grants[place], json, len, was);
 }
 
+static bool late(void *ctx)
+{
+    const struct replica__view_eye *eye = ctx;
+    const struct replica__world *world = eye->view->service->world;
+
+    return world->monotonic_ms(world->ctx) >= eye->late_ms;
+}
+
 const struct replica__eye *replica__view_eye(struct replica__view_eye *room,
                                              const struct replica__view *view,
                                              const struct replica__target *targets,
                                              const size_t *place)
 {
+    const struct replica__world *world = view->service->world;
+
     if (!view->wanted && !view->rights)
         return NULL;
-    *room = (struct replica__view_eye){ { look, room }, view, targets, place, { NULL } };
+    *room = (struct replica__view_eye){ .eye = { look, room, late },
+                                        .view = view,
+                                        .targets = targets,
+                                        .place = place,
+                                        .late_ms = world->monotonic_ms(world->ctx) +
+                                                   REPLICA__LOOK_MS };
     return &room->eye;
 }

@@ -10,7 +10,7 @@
 #include "tools/server/access.h"
 #include "tools/server/state.h"
 
-enum { REPLICA__FILTER_MAX = 4096 };
+enum { REPLICA__FILTER_MAX = 4096, REPLICA__LOOK_MS = 50 };
 
 struct replica__view {
     char *keys;                       /* a pattern; NULL: all */
@@ -61,6 +61,7 @@ struct replica__view_eye {
     const struct replica__view *view;
     const struct replica__target *targets;
     const size_t *place;
+    int64_t late_ms; /* monotonic: others want their turn */
     const struct replica__grants *grants[REPLICA__TARGETS_MAX]; /* of each target, once asked */
 };
 /* All is borrowed.  NULL: it sees all, whatever the texts are. */
