@@ -130,6 +130,7 @@ class Proxy:
         self.rules = [dict(rule) for rule in rules]
         self.dice = random.Random(seed) if seed is not None else None
         self.requests = []
+        self.ended = []      # the same, as they end
         self.pushes = []     # as they were sent, for replays
         self.answers = {}    # by path, for stale ones
         self.on_answer = None
@@ -218,6 +219,7 @@ class Proxy:
             return await self.handle(request, rule, reader, writer)
         finally:
             request.done = True
+            self.ended.append(request)
             self.note()
 
     def pick(self, request):
@@ -426,9 +428,8 @@ def main():
     shown = 0
     try:
         while True:
-            proxy.wait_for(lambda: shown < len(proxy.requests) and proxy.requests[shown].done, 3600)
-            while shown < len(proxy.requests) and proxy.requests[shown].done:
-                request = proxy.requests[shown]
+            proxy.wait_for(lambda: shown < len(proxy.ended), 3600)
+            for request in proxy.ended[shown:]:
                 print(f'{request.name} {request.fault} {request.status}', flush=True)
                 shown += 1
     except KeyboardInterrupt:
