@@ -22,8 +22,8 @@ enum {
     REPLICA_SYNC_PUSHING = 3,
     REPLICA_SYNC_IDLE = 4,     /* nothing to do; see in_sync */
     REPLICA_SYNC_WAITING = 5,  /* after an error, until retry_ms is over */
-    REPLICA_SYNC_PAUSED = 6,   /* by the program, or (with an error) by a refusal of the endpoint: that
-                                * of every document is tried again after five minutes */
+    REPLICA_SYNC_PAUSED = 6,   /* by the program, or (with an error) by a refusal of the endpoint;
+                                * after one of every document it tries again in five minutes */
     REPLICA_SYNC_STOPPED = 7,  /* ended: once and done, cancelled, or the database closed */
     REPLICA_SYNC_STANDBY = 8   /* another process replicates; this one takes over when it ends */
 };

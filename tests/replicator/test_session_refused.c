@@ -1,5 +1,5 @@
-/* A server that refuses everything is told from one that refuses some rows: nothing is rejected for it,
- * little is asked, and when it takes documents again all of them arrive. */
+/* A server that refuses everything is told from one that refuses some rows: nothing is rejected for
+ * it, little is asked, and when it takes documents again all of them arrive. */
 #include "tests/replicator/talk_support.h"
 
 #include <stdio.h>
