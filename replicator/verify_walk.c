@@ -198,7 +198,8 @@ static int compare_chunk(struct replica__verify_walk *w, struct replica__replica
 static int find_odd(struct replica__verify_walk *w, struct replica__replication *repl,
                     replica_collection *coll, replica_error *err)
 {
-    int r = replica__verify_odd(repl, w->feed, coll, w->after, w->asked, REPLICA__VERIFY_BATCH, err);
+    int r = replica__verify_odd(repl, w->feed, coll, w->after, w->asked, REPLICA__VERIFY_BATCH,
+                                err);
 
     if (r < 0)
         return r;

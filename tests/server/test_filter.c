@@ -36,7 +36,8 @@ TEST(a_page_has_what_the_filter_matches)
     put(o, "b", "\"open\":false");
     put(o, "c", "\"open\":true");
     page = pull(o, "{\"open\":true}", 0);
-    CHECK(strstr(page, "\"documents\":[{\"id\":\"a\",\"open\":true},{\"id\":\"c\",\"open\":true}]"));
+    CHECK(strstr(page, "\"documents\":[{\"id\":\"a\",\"open\":true},"
+                       "{\"id\":\"c\",\"open\":true}]"));
     CHECK(strstr(page, at(o, "\"checkpoint\":{\"id\":\"@\",\"lwt\":3},\"head\":"
                              "{\"id\":\"@\",\"lwt\":3},\"remaining\":0}")));
 }
@@ -172,7 +173,8 @@ TEST(a_bundle_is_whole_as_far_as_its_members_match)
                                 &test_err), 0);
     CHECK_RC(replica_bundle_commit(bundle, NULL, &test_err), 0);
     page = get(o, PULL "&rows=1&filter={\"open\":true}");
-    CHECK(strstr(page, "\"documents\":[{\"id\":\"a\",\"open\":true},{\"id\":\"c\",\"open\":true}]"));
+    CHECK(strstr(page, "\"documents\":[{\"id\":\"a\",\"open\":true},"
+                       "{\"id\":\"c\",\"open\":true}]"));
     CHECK(strstr(page, "\"remaining\":0}"));
 }
 

@@ -258,7 +258,8 @@ int cmd_verify(int argc, char **argv)
     };
     const struct cli_command command = {
         NULL,
-        "Compare what is here and in step with the server's documents, and print each that differs.\n"
+        "Compare what is here and in step with the server's documents, and print each that\n"
+        "differs.\n"
         "Exit 0 if none does, 1 if some do.",
         0, 0, options,
     };
