@@ -129,6 +129,19 @@ def a_pull_that_is_killed_goes_on_where_it_was(t):
 
 
 @test
+def a_new_client_hears_of_no_deletion_before_its_time(t):
+    fill(t, 'server.db', COUNT)
+    run(t, 'delete', t.path('server.db'), 100, COUNT)
+    server, url = t.serve()
+    last = {}
+    run(t, 'sync', t.db, f'{url}/notes/0', line=lambda status, process: last.update(status))
+    t.same(live(t, 'a.db'), 100)
+    t.same(last['pulled'], 100)
+    if last['bytes_down'] > 100_000:
+        raise Failure(f'{last["bytes_down"]} bytes for 100 documents')
+
+
+@test
 def edits_of_a_long_time_offline_go_out_once_each(t):
     documents = max(COUNT // 5, 10)
     edits = COUNT * 2
