@@ -560,6 +560,7 @@ static const char *const texts[] = {
         "UPDATE number SET value = value + ?1 WHERE name = 'log_bytes' RETURNING value",
     [REPLICA__SQL_WAS_PUT] =
         "INSERT OR REPLACE INTO was(doc, until, fields) VALUES(?1, ?2, ?3)",
+    [REPLICA__SQL_WAS_SAME] = "DELETE FROM was WHERE doc = ?1 AND fields = ?2",
     [REPLICA__SQL_WAS_LIST] =
         "SELECT fields FROM was WHERE doc = ?1 AND until > ?2 ORDER BY until DESC",
     [REPLICA__SQL_WAS_NEXT] =

@@ -175,6 +175,21 @@ static void add_changed(struct replica__json_value reads, const struct replica__
         replica__buf_clear(out);
 }
 
+/* Of rows that say the same the newest one tells it all. */
+static int drop_same(replica_db *db, int64_t doc, const struct replica__buf *fields,
+                     replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(db, REPLICA__SQL_WAS_SAME, &stmt, err);
+
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, doc, &rc);
+    replica__bind_text(stmt, 2, fields->data, fields->len, &rc);
+    return replica__sql_step(db, stmt, rc, err);
+}
+
 int replica__was_keep(replica_db *db, const replica_collection *coll,
                       const struct replica__row *old, const char *json, size_t len, int64_t until,
                       replica_error *err)
@@ -189,7 +204,9 @@ int replica__was_keep(replica_db *db, const replica_collection *coll,
         return replica__error_set(err, fields.r, 0, "keeping what '%s' was", old->id);
     if (fields.len == 0)
         return 0;
-    r = replica__sql_get(db, REPLICA__SQL_WAS_PUT, &stmt, err);
+    r = drop_same(db, old->number, &fields, err);
+    if (r >= 0)
+        r = replica__sql_get(db, REPLICA__SQL_WAS_PUT, &stmt, err);
     if (r < 0)
         return r;
     replica__bind_int(stmt, 1, old->number, &rc);

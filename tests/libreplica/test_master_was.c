@@ -104,6 +104,18 @@ TEST(another_connection_hears_of_them_with_its_next_write)
     CHECK_STR(was(&s, 0), "{\"owner\":1}");
 }
 
+TEST(a_document_that_goes_to_and_fro_keeps_one_row_for_each_side)
+{
+    STORE s = store_empty();
+
+    read_fields(&s, "[\"owner\"]");
+    for (int i = 0; i < 20; i++)
+        store_put(&s, i % 2 ? "{\"id\":\"a\",\"owner\":1}" : "{\"id\":\"a\",\"owner\":2}");
+    CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM was"), 2);
+    CHECK_INT(store_sql_int(&s, "SELECT max(until) - min(until) FROM was"), 1);
+    CHECK_STR(was(&s, 19), "{\"owner\":2}");
+}
+
 TEST(what_lies_before_the_horizon_is_forgotten)
 {
     STORE s = store_empty();

@@ -262,14 +262,34 @@ static bool find_targets(struct replica__push *p, struct replica__reply *reply)
     return true;
 }
 
+static int stop(void *ctx, const struct replica__storage_doc *doc)
+{
+    (void)ctx;
+    (void)doc;
+    return 1;
+}
+
+/* Is there anything behind the place?  1, 0, < 0.  It is not counted: that could be a million. */
+static int anything_behind(struct replica__storage *s, struct replica__storage_coll **colls,
+                           size_t n, int64_t place, replica_error *err)
+{
+    __attribute__((cleanup(replica__feed_bundles_free))) struct replica__feed_bundles bundles = {
+        REPLICA_BUF_INIT, REPLICA_BUF_INIT
+    };
+    const struct replica__feed_options next = { .since = place, .rows = 1, .bundles = &bundles };
+    int64_t last = 0;
+    int r = s->ops->read(s, colls, n, &next, stop, NULL, &last, err);
+
+    return r < 0 ? r : r == 0; /* the end was not reached */
+}
+
 /* Did nothing of others happen behind the place, as of *ret_head?  1, 0, < 0. */
 static int nothing_behind(struct replica__push *p, const struct replica__place *place,
                           int64_t *ret_head, replica_error *err)
 {
     struct replica__storage *s = p->service->storage;
     struct replica__storage_coll *colls[REPLICA__TARGETS_MAX];
-    const struct replica__feed_options behind = { .since = place->lwt };
-    int64_t remaining = 0;
+    int behind = 0;
     size_t n = 0;
     int r;
 
@@ -278,13 +298,11 @@ static int nothing_behind(struct replica__push *p, const struct replica__place *
             colls[n++] = p->targets[i].coll;
     r = s->ops->head(s, ret_head, err);
     if (r == 0 && n > 0 && *ret_head > place->lwt)
-        r = s->ops->remaining(s, colls, n, &behind, &remaining, err);
-    if (r >= 0 && remaining == 0) { /* there may have been what is purged by now */
-        r = replica__range_missed(p->service, p->targets, p->wire.collection_count, place->lwt,
-                                  err);
-        remaining = r;
-    }
-    return r < 0 ? r : remaining == 0;
+        r = behind = anything_behind(s, colls, n, place->lwt, err);
+    if (r == 0) /* there may have been what is purged by now */
+        r = behind = replica__range_missed(p->service, p->targets, p->wire.collection_count,
+                                           place->lwt, err);
+    return r < 0 ? r : !behind;
 }
 
 void replica__push_replica(struct replica__service *service,
