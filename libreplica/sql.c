@@ -69,6 +69,12 @@
     "  OR s.todo IS NOT NULL OR s.aside_seq = d.seq))" \
     " AND NOT EXISTS (SELECT 1 FROM aside a WHERE a.coll = d.coll AND a.doc = d.id)"
 
+/* The document and the replications that have it, up to their conditions. */
+#define ELSEWHERE_KNOWN \
+    " FROM doc d JOIN state s ON s.doc = d.number JOIN replication r ON r.id = s.replication" \
+    " WHERE (s.server_seq IS NOT NULL OR (s.clean_seq = d.seq AND ifnull(r.one_feed, 0) = 0))" \
+    " AND (r.keys IS NULL OR replica_in_keys(r.keys, d.id)) AND "
+
 static const char *const texts[] = {
     [REPLICA__SQL_BEGIN] = "BEGIN IMMEDIATE",
     [REPLICA__SQL_COMMIT] = "COMMIT",
@@ -339,6 +345,24 @@ static const char *const texts[] = {
         " WHERE NOT EXISTS(SELECT 1 FROM doc d WHERE d.number = s.doc)",
     [REPLICA__SQL_STATE_DROP] = "DELETE FROM state WHERE doc = ?1 AND replication = ?2",
     /* And whether they are what it is about. */
+    /* Other replications that are about a document, and whose servers are known to have it.  A
+     * server of the stock dialect has no numbers: what is in step counts. */
+    [REPLICA__SQL_ELSEWHERE_WANTED] =
+        "SELECT 1" ELSEWHERE_KNOWN "d.number = ?1 AND s.replication <> ?2"
+        " AND (r.filter IS NULL OR replica_match(r.filter, d.body)) LIMIT 1",
+    [REPLICA__SQL_ELSEWHERE_ASK] =
+        "UPDATE feed SET checkpoint = NULL, purged = NULL WHERE replication IN (SELECT r.id"
+        ELSEWHERE_KNOWN "d.number = ?1 AND s.replication <> ?2"
+        " AND (feed.coll = 0 OR feed.coll = d.coll))",
+    [REPLICA__SQL_ELSEWHERE_UNSYNCED] =
+        "UPDATE replication SET synced = NULL, synced_head = NULL WHERE id IN (SELECT r.id"
+        ELSEWHERE_KNOWN "d.number = ?1 AND s.replication <> ?2)",
+    [REPLICA__SQL_ELSEWHERE_UNSENT] =
+        "SELECT r.id FROM doc d JOIN replication_collection rc ON rc.coll = d.coll"
+        " JOIN replication r ON r.id = rc.replication"
+        " LEFT JOIN state s ON s.doc = d.number AND s.replication = r.id"
+        " WHERE d.number = ?1 AND r.id <> ?2 AND r.id > ?3 AND " OF("r.keys", "r.filter")
+        " AND (s.clean_seq IS NULL OR s.clean_seq <> d.seq) ORDER BY r.id LIMIT 1",
     [REPLICA__SQL_REPL_IN_STEP] =
         "SELECT d.number, d.coll, ifnull((r.keys IS NULL OR replica_in_keys(r.keys, d.id)) AND"
         " (r.filter IS NULL OR replica_match(r.filter, d.body)), 0) FROM replication r"

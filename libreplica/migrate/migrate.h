@@ -165,7 +165,8 @@ int replica__state_follow_sent(replica_db *db, int64_t doc, int64_t version,
                                const struct replica__sent_text *sent, size_t n,
                                replica_error *err);
 /* The document was dropped, to a tombstone at `seq`: clean for every replication of its
- * collection.  What a server has not goes to the conflict log, if log. */
+ * collection.  What a server has not goes to the conflict log, if log; else the document is erased,
+ * and no number of it is known any more. */
 int replica__state_drop(replica_db *db, const struct replica__row *old, int64_t seq, bool log,
                         replica_error *err);
 /* The document at `seq` is in step with what a server had, and is to be brought to it at this

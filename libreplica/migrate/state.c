@@ -206,6 +206,8 @@ int replica__state_drop(replica_db *db, const struct replica__row *old, int64_t 
             r = log_drop(db, &s, old, err);
             logged = true;
         }
+        if (!log) /* erased: it comes back under whatever number */
+            s.server_seq = s.incarnation = 0;
         if (r >= 0)
             r = drop_for(db, &s, old, seq, err);
         if (r < 0)

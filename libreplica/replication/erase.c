@@ -15,6 +15,7 @@
 #include "libreplica/purge.h"
 #include "libreplica/replication/aside.h"
 #include "libreplica/replication/conflict_log.h"
+#include "libreplica/replication/elsewhere.h"
 #include "libreplica/replication/group.h"
 #include "libreplica/txn.h"
 #include "libreplica/write.h"
@@ -64,25 +65,28 @@ static int hold_group(struct replica__pulling *p, int64_t number, replica_error 
     return r < 0 ? r : 0;
 }
 
+/* It is set aside for this replication; or, where this one has sent it, for the others. */
 static int reject(struct replica__pulling *p, struct replica__pulled *doc,
-                  const struct replica__row *row, replica_error *err)
+                  const struct replica__row *row, bool clean, replica_error *err)
 {
     bool deleted = row->flags & REPLICA__FLAG_DELETED;
     const char *reason = deleted ? "access ended before its deletion was sent"
                                  : "access ended before the edit was sent";
-    int r = replica__aside_put(p->repl->db,
-                               &(struct replica__aside){
-                                   .replication = p->repl->number,
-                                   .coll = row->coll,
-                                   .id = row->id,
-                                   .kind = REPLICA_ASIDE_REVOKED,
-                                   .code = REVOKED,
-                                   .reason = reason,
-                                   .text = deleted ? NULL : row->body,
-                                   .text_len = row->len,
-                               },
-                               err);
+    const struct replica__aside entry = {
+        .replication = p->repl->number,
+        .coll = row->coll,
+        .id = row->id,
+        .kind = REPLICA_ASIDE_REVOKED,
+        .code = REVOKED,
+        .reason = reason,
+        .text = deleted ? NULL : row->body,
+        .text_len = row->len,
+    };
+    int r;
 
+    if (clean)
+        return replica__elsewhere_reject(p->repl->db, row, &entry, err);
+    r = replica__aside_put(p->repl->db, &entry, err);
     if (r >= 0)
         r = hold_group(p, row->number, err);
     doc->problem = REVOKED;
@@ -166,6 +170,25 @@ static bool was_there(const struct replica__state *s)
     return s->server_seq || s->base || s->unsettled || s->clean_seq;
 }
 
+/* It left the filter.  What is to be sent first, there or elsewhere, stays; so does what others
+ * want and have, though this one has no use for it any more. */
+static int leave(struct replica__pulling *p, struct replica__pulled *doc,
+                 const struct replica__row *row, bool clean, replica_error *err)
+{
+    replica_db *db = p->repl->db;
+    int r = clean ? replica__doc_passed(db, row, 0, err) : 0;
+
+    if (r > 0) {
+        r = replica__elsewhere_wanted(db, row->number, p->repl->number, err);
+        if (r == 0)
+            return take_away(p, doc, row, err);
+        if (r > 0)
+            r = forget_numbers(p, doc->coll, row->number, err);
+    }
+    doc->outcome = REPLICA__PULLED_SAME;
+    return r < 0 ? r : 0;
+}
+
 int replica__erase(struct replica__pulling *p, struct replica__pulled *doc,
                    const struct replica__row *row, replica_error *err)
 {
@@ -181,12 +204,11 @@ int replica__erase(struct replica__pulling *p, struct replica__pulled *doc,
     clean = (s.clean_seq == row->seq || s.lost_seq == row->seq) && !s.sent_seq && !s.unsettled;
     if (clean && is_erased(doc->coll, row))
         return 0;
-    if (doc->gone == REPLICA__GONE_FILTER) {
-        r = clean ? replica__doc_passed(p->repl->db, row, 0, err) : 0;
-        if (r <= 0) /* it is to be sent first, there or elsewhere */
-            return r;
-    }
     doc->outcome = REPLICA__PULLED_WRITTEN;
-    r = clean || s.lost_seq == row->seq ? 0 : reject(p, doc, row, err);
+    if (doc->gone == REPLICA__GONE_FILTER)
+        return leave(p, doc, row, clean, err);
+    r = reject(p, doc, row, clean || s.lost_seq == row->seq, err);
+    if (r >= 0)
+        r = replica__elsewhere_ask(p->repl->db, row->number, p->repl->number, err);
     return r < 0 ? r : take_away(p, doc, row, err);
 }
