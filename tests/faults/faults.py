@@ -1,5 +1,5 @@
-"""What the tests of faults share: the program under test as a process that is told line by line what
-to do, a server that is killed and comes back, and the proxy between the two.
+"""What the tests of faults share: the program under test as a process that is told line by line
+what to do, a server that is killed and comes back, and the proxy between the two.
 
 The harness is that of the command line (tests/cli/cli.py)."""
 import json

@@ -1,6 +1,6 @@
-"""A whole life at random: clients and a server, real files and sockets, a bad network between them, and
-sudden deaths; then all is quiet, and what must hold is checked. The seed says it all, as far as real
-processes let it."""
+"""A whole life at random: clients and a server, real files and sockets, a bad network between them,
+and sudden deaths; then all is quiet, and what must hold is checked. The seed says it all, as far as
+real processes let it."""
 import collections
 import json
 import os
@@ -162,7 +162,7 @@ class Life:
     # ---- what must hold ----
 
     def check_claim(self, client):
-        """Who says to be in sync as of a head has all that the server had then, and has sent all."""
+        """Who says to be in sync as of a head has what the server had then, and has sent all."""
         seen = client.do('snapshot')
         status = seen['status']
         if not status['in_sync'] or self.stock:

@@ -33,7 +33,7 @@ first (0), `times` so often it happens (1; 0: always). The first rule that fits 
     rewrite        `from` in the answer's body is `to`
     pass           nothing happens
 
-With a seed, what no rule is for goes wrong by dice. What was asked, and what came of it, is kept."""
+With a seed, what no rule is for goes wrong by dice. What was asked and what came of it is kept."""
 import argparse
 import asyncio
 import json

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Answers that are none: whatever status comes with whatever body, the program is told what came and
-from where, nothing here changes, and when the server answers again all is well without help."""
+"""Answers that are none: whatever status comes with whatever body, the program is told what came
+and from where, nothing here changes, and when the server answers again all is well without help."""
 import gzip
 import json
 import random
@@ -22,9 +22,9 @@ BODIES = {
     'said to be packed': ('application/json', b'this is not gzip'),
     'packed html': ('text/html', gzip.compress(HTML.encode())),
 }
-STATUSES = [200, 201, 202, 204, 206, 300, 301, 302, 304, 307, 400, 402, 403, 404, 405, 406, 408, 409,
-            410, 411, 412, 413, 415, 417, 418, 421, 422, 423, 425, 429, 431, 451, 499, 500, 501, 502,
-            503, 504, 505, 507, 511, 520, 526, 599]
+STATUSES = [200, 201, 202, 204, 206, 300, 301, 302, 304, 307, 400, 402, 403, 404, 405, 406, 408,
+            409, 410, 411, 412, 413, 415, 417, 418, 421, 422, 423, 425, 429, 431, 451, 499, 500,
+            501, 502, 503, 504, 505, 507, 511, 520, 526, 599]
 # What each is for, and how the program is brought to ask it.
 DOORS = {'hello': 'GET .*/hello', 'pull': 'GET .*/pull', 'push': 'POST .*/push',
          'stream': 'GET .*/stream'}
@@ -242,7 +242,7 @@ def a_document_twice_in_a_page_is_its_later_state(t):
     body = json.loads(page.answer.body)
     head = body['head']
     body.update(documents=[{'id': 'y', 'v': 1}, {'id': 'y', 'v': 2}], follows=head,
-                meta=[[0, head['lwt'] + 1, 1, 0, 'w.1', None], [0, head['lwt'] + 2, 1, 0, 'w.2', None]],
+                meta=[[0, head['lwt'] + n, 1, 0, f'w.{n}', None] for n in (1, 2)],
                 checkpoint=head)
     server.proxy.rule('answer', 'GET .*/pull', type=WIRE, body=json.dumps(body))
     a.do('now')

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Connections that are dead and do not say so: requests that nobody answers, streams on which nothing
-comes, servers that hang; and that whoever closes or cancels meanwhile is not held up."""
+"""Connections that are dead and do not say so: requests that nobody answers, streams on which
+nothing comes, servers that hang; and that whoever closes or cancels meanwhile is not held up."""
 import signal
 import time
 

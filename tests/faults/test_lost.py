@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Answers that are lost: what a push has done is done once, whoever restarts meanwhile and whatever is
-written before the server is asked again; and old requests that come late bring nothing back."""
+"""Answers that are lost: what a push has done is done once, whoever restarts meanwhile and whatever
+is written before the server is asked again; and old requests that come late bring nothing back."""
 import http.client
 import itertools
 import json

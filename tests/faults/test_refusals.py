@@ -77,8 +77,6 @@ def halving_finds_each_row_that_is_refused(t):
             asked = pushes(server) - asked
             most = 1 + 2 * math.ceil(math.log2(n)) + 2
             if asked > most:
-                for r in server.proxy.requests:
-                    print('#', r.name[:60], len(r.message.body), r.status)
                 raise Failure(f'{asked} pushes for row {at} of {n}')
             t.same([(e['id'], e['code']) for e in a.do('rejected')], [(f'f{at:07}', 422)])
             t.same(len(server.documents('notes')[0]), n - 1)
