@@ -525,7 +525,8 @@ def who_does_not_take_its_answer_is_cut_and_others_are_served(t):
         s.sendall(b'GET /cities/0/pull?limit=3000 HTTP/1.1\r\nHost: x\r\n\r\n')
         slow.append(s)
     lives(t, url)
-    t.same(rss_kb(server) - before < 100000, True, f'{before} -> {rss_kb(server)} kB')
+    # Held whole, the answers would be 300 MB.
+    t.same(rss_kb(server) - before < 150000, True, f'{before} -> {rss_kb(server)} kB')
     end = time.monotonic() + 20
     with open(f'/proc/{server.pid}/status', encoding='utf-8'):
         files = f'/proc/{server.pid}/fd'
