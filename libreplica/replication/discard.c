@@ -40,7 +40,7 @@ int replica__go_back(replica_db *db, const struct replica__row *row, struct repl
                                .len = row->len };
     struct replica__written written = { 0 };
     int64_t endpoint;
-    bool bring;
+    bool bring, lost;
     int r = 0;
 
     if (!to && s->server_seq) { /* the server's own state, risen here: no edit of it can go back */
@@ -90,7 +90,9 @@ int replica__go_back(replica_db *db, const struct replica__row *row, struct repl
         return r;
     bring = to && !(k.flags & REPLICA__FLAG_DELETED) &&
             (k.version < endpoint || k.flags & REPLICA__FLAG_OLDER || s->version != endpoint);
-    s->clean_seq = written.seq;
+    lost = to && !s->unsettled && s->lost_seq && !s->server_seq;
+    s->clean_seq = lost ? 0 : written.seq;
+    s->lost_seq = lost ? written.seq : 0;
     if (s->unsettled) {
         s->incarnation = k.incarnation;
         s->server_seq = k.server_seq;
@@ -98,6 +100,8 @@ int replica__go_back(replica_db *db, const struct replica__row *row, struct repl
     s->rounds = s->todo = s->aside_seq = 0;
     if (bring)
         replica__state_bring(s, endpoint, written.seq);
+    else if (lost) /* the server's state, which it has lost: it is brought back, see lost.c */
+        s->todo = REPLICA__TODO_NOW;
     replica__sql_reset(&stmt);
     r = replica__state_drop_unsettled(db, s, err);
     if (r >= 0)

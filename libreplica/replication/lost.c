@@ -82,7 +82,8 @@ static int forget(struct replica__replication *repl, int64_t number, int64_t com
         if (coll) /* lost, and not only unseen: migrate.h */
             s.version = replica__endpoint_version(repl, coll);
         s.clean_seq = s.incarnation = s.server_seq = 0;
-        s.todo = REPLICA__TODO_NOW;
+        if (s.aside_seq != seq) /* else it waits for the program, as before */
+            s.todo = REPLICA__TODO_NOW;
     }
     return replica__state_put(db, &s, err);
 }

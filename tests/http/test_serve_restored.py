@@ -11,9 +11,9 @@ from serve import Failure, main, test
 class Fleet:
     """A server that keeps its address, and clients in one folder."""
 
-    def __init__(self, t):
-        self.t = t
-        self.server, self.url = t.serve()
+    def __init__(self, t, *options):
+        self.t, self.options = t, options
+        self.server, self.url = t.serve('server.db', *options)
 
     def db(self, name):
         return ('--db', self.t.path(name + '.db'), '--collection', 'notes')
@@ -34,7 +34,7 @@ class Fleet:
 
     def start(self):
         self.server = self.t.start('serve', '--db', self.t.path('server.db'), '--listen',
-                                   self.url.split('//')[1])
+                                   self.url.split('//')[1], *self.options)
         line = self.server.stdout.readline().decode()
         if self.url not in line:
             raise Failure(f'serve said {line!r}')
@@ -110,6 +110,32 @@ def a_wiped_server_is_filled_again(t):
     fleet.start()
     fleet.sync('b', 'a')
     fleet.all_have('ab', ['{"id":"n1","v":2}', '{"id":"n3","v":1}'])
+
+
+@test
+def what_was_rejected_waits_as_before_when_its_server_was_wiped(t):
+    rules = '{"collections":{"notes":{"read":true,"write":{"v":{"$lt":9}}}}}'
+    fleet = Fleet(t, '--rules-file', t.path('rules', rules))
+    for i in 1, 2, 3:
+        fleet.put('a', '{"id":"n%d","v":1}' % i)
+    fleet.sync('a')
+    for i in 1, 2, 3:
+        fleet.put('a', '{"id":"n%d","v":9}' % i)
+    sync = ('sync', *fleet.db('a'), '--url', fleet.url + '/notes/0', '--once', '--timeout', '10')
+    t.fails(0, 'set aside', *sync)
+    fleet.stop()
+    fleet.forget()
+    fleet.start()
+    t.fails(0, 'set aside', *sync)
+    entries = t.lines('rejected', '--db', fleet.db('a')[1], '--json')
+    t.same([(e['id'], e['code']) for e in entries], [('n1', 403), ('n2', 403), ('n3', 403)])
+    t.ok('rejected', 'discard', '--db', fleet.db('a')[1], str(entries[0]['number']))
+    t.ok('rejected', 'retry', '--db', fleet.db('a')[1], str(entries[1]['number']))
+    fleet.put('a', '{"id":"n3","v":3}')
+    t.fails(0, 'set aside: notes/n2', *sync)
+    t.ok('rejected', 'discard', '--db', fleet.db('a')[1], '--all')
+    fleet.sync('a', 'b')
+    fleet.all_have('ab', ['{"id":"n1","v":1}', '{"id":"n2","v":1}', '{"id":"n3","v":3}'])
 
 
 main()
