@@ -801,6 +801,38 @@ TEST(locks_of_collections_that_are_not_read_are_not_listed)
     CHECK(strstr(post(w.o, "/_replica/1/locks", "{}"), "\"key\":\"k\""));
 }
 
+/* Each look at the clock takes 10 ms. */
+static int64_t tired_ms(void *ctx)
+{
+    return ((struct clock *)ctx)->monotonic_ms += 10;
+}
+
+TEST(a_stock_client_of_which_most_is_hidden_lets_others_have_their_turn)
+{
+    RULED w = ruled(OWNER);
+    const struct replica__param limit = { "limit", "10" };
+    const struct replica__request request = { .who = &anna, .method = "GET", .peer = "10.0.0.1",
+                                              .path = "/notes/0/pull", .params = &limit,
+                                              .param_count = 1 };
+    char json[60];
+    int r, turns = 0;
+
+    for (int i = 0; i < 100; i++) {
+        snprintf(json, sizeof(json), "{\"id\":\"%d\",\"owner\":\"%s\"}", i,
+                 i < 99 ? "bob" : "anna");
+        put(&w, json);
+    }
+    w.o->clock.world.monotonic_ms = tired_ms;
+    replica__reply_free(&w.o->reply);
+    replica__service_answer(w.o->service, &request, &w.o->reply);
+    while ((r = replica__reply_more(&w.o->reply, &w.o->reply.body, &test_err)) == 2)
+        turns++;
+    CHECK_INT(r, 0);
+    CHECK(turns > 3 && turns < 100);
+    CHECK_INT(replica__json_check(body(&w), strlen(body(&w)), NULL, NULL), 0);
+    CHECK(strstr(body(&w), "\"id\":\"99\""));
+}
+
 TEST(locks_of_documents_that_are_for_others_are_not_listed)
 {
     RULED w = ruled(OWNER);

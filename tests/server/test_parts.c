@@ -37,9 +37,16 @@ static void squeeze_and_back(enum replica__coding coding)
     CHECK_RC(replica__squeeze_open(coding, &squeeze), 0);
     for (size_t from = 0; from < text.len; from += 100000)
         CHECK_RC(replica__squeeze_add(squeeze, text.data + from,
-                                      text.len - from < 100000 ? text.len - from : 100000, false,
-                                      &small), 0);
-    CHECK_RC(replica__squeeze_add(squeeze, NULL, 0, true, &small), 0);
+                                      text.len - from < 100000 ? text.len - from : 100000,
+                                      REPLICA__SQUEEZE_MORE, &small), 0);
+    for (int i = 0; i < 3; i++) { /* nothing is kept back */
+        size_t before = small.len;
+
+        replica__buf_char(&text, ' ');
+        CHECK_RC(replica__squeeze_add(squeeze, " ", 1, REPLICA__SQUEEZE_FLUSH, &small), 0);
+        CHECK(small.len > before);
+    }
+    CHECK_RC(replica__squeeze_add(squeeze, NULL, 0, REPLICA__SQUEEZE_LAST, &small), 0);
     replica__squeeze_close(squeeze);
     CHECK(small.len < text.len / 4);
     CHECK_RC(replica__unsqueeze(coding, small.data, small.len, &back), 0);

@@ -137,10 +137,23 @@ static int make_whole(struct replica__cursor *c, struct part *part, replica_erro
     return r < 0 ? r : 0;
 }
 
+static int64_t monotonic(const struct replica__cursor *c)
+{
+    const struct replica__world *world = c->service->world;
+
+    return world->monotonic_ms(world->ctx);
+}
+
+/* Who sees but some of much makes us look at all of it. */
+static bool is_late(const struct replica__cursor *c, int64_t begin)
+{
+    return monotonic(c) - begin >= REPLICA__LOOK_MS;
+}
+
 int replica__pages_more(struct replica__cursor *c, struct replica__buf *out, replica_error *err)
 {
     struct part part = { c, out, out->len };
-    int64_t last = 0;
+    int64_t begin = monotonic(c), last = 0;
     int r = 1;
 
     if (c->ended)
@@ -149,7 +162,7 @@ int replica__pages_more(struct replica__cursor *c, struct replica__buf *out, rep
         c->started = true;
         replica__buf_str(out, "{\"documents\":[");
     }
-    while (r > 0 && c->left > 0 && out->len - part.start <= PART_BYTES) {
+    while (r > 0 && c->left > 0 && out->len - part.start <= PART_BYTES && !is_late(c, begin)) {
         r = read_part(c, c->left < PART_ROWS ? c->left : PART_ROWS, &part, &last, err);
         if (r < 0)
             return r;
@@ -164,8 +177,10 @@ int replica__pages_more(struct replica__cursor *c, struct replica__buf *out, rep
         if (r < 0)
             return r;
         finish(c, out);
+    } else if (out->len == part.start) { /* a sign of life, which JSON does not mind */
+        replica__buf_char(out, ' ');
     }
     if (out->r < 0)
         return replica__enomem(err);
-    return !c->ended;
+    return c->ended ? 0 : is_late(c, begin) ? 2 : 1;
 }

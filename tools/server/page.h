@@ -59,7 +59,8 @@ int replica__pages_open(struct replica__service *service, const struct replica__
                         const char *asked_id, const char *asked_lwt, int64_t since, size_t limit,
                         struct replica__view *view, struct replica__cursor **ret_cursor,
                         replica_error *err);
-/* Append the next part: 1 there is more, 0 that was all, < 0 failed. */
+/* Append the next part: 1 or 2 there is more, 0 that was all, < 0 failed; as
+ * replica__reply_more(). */
 int replica__pages_more(struct replica__cursor *cursor, struct replica__buf *out,
                         replica_error *err);
 void replica__pages_close(struct replica__cursor *cursor);

@@ -73,7 +73,11 @@ static int next_part(struct replica__exchange *ex)
     }
     ex->part_last = r == 0;
     if (ex->squeeze)
-        r = replica__squeeze_add(ex->squeeze, plain->data, plain->len, ex->part_last, &ex->part);
+        r = replica__squeeze_add(ex->squeeze, plain->data, plain->len,
+                                 r == 0  ? REPLICA__SQUEEZE_LAST
+                                 : r > 1 ? REPLICA__SQUEEZE_FLUSH
+                                         : REPLICA__SQUEEZE_MORE,
+                                 &ex->part);
     else
         replica__buf_add(&ex->part, plain->data, plain->len);
     replica__buf_clear(plain);
@@ -107,7 +111,8 @@ static struct MHD_Response *part_response(struct replica__exchange *ex)
     int r = 0;
 
     if (ex->squeeze)
-        r = replica__squeeze_add(ex->squeeze, plain->data, plain->len, false, &ex->part);
+        r = replica__squeeze_add(ex->squeeze, plain->data, plain->len, REPLICA__SQUEEZE_MORE,
+                                 &ex->part);
     else
         replica__buf_add(&ex->part, plain->data, plain->len);
     replica__buf_clear(plain);
@@ -124,7 +129,8 @@ static struct MHD_Response *whole_response(struct replica__exchange *ex)
     size_t len = 0;
 
     if (ex->squeeze) {
-        if (replica__squeeze_add(ex->squeeze, body->data, body->len, true, &ex->part) < 0)
+        if (replica__squeeze_add(ex->squeeze, body->data, body->len, REPLICA__SQUEEZE_LAST,
+                                 &ex->part) < 0)
             return NULL;
         replica__buf_free(body);
         body = &ex->part;
@@ -145,7 +151,7 @@ static int read_ahead(struct replica__exchange *ex)
     replica_error err = { 0 };
     int r = ex->reply.cursor != NULL;
 
-    while (r > 0 && ex->reply.body.len < WHOLE_MAX)
+    while (r == 1 && ex->reply.body.len < WHOLE_MAX)
         r = replica__reply_more(&ex->reply, &ex->reply.body, &err);
     if (r < 0) {
         fprintf(stderr, "replica serve: %s %s: %s\n", ex->method, ex->path, err.message);

@@ -94,8 +94,9 @@ void replica__reply_error(struct replica__reply *reply, int status, const char *
 /* With a member of its own: a limit, or what is common. */
 void replica__reply_too_large(struct replica__reply *reply, int64_t limit, const char *what);
 
-/* Append the next part of the body, about 256 KB, to out: 1 there is more, 0 that was all. < 0: it
- * broke off, and the connection must say so. */
+/* Append the next part of the body, about 256 KB, to out: 1 there is more, 2 there is, and it took
+ * so long that others must have their turn; 0 that was all.  < 0: it broke off, and the connection
+ * must say so. */
 int replica__reply_more(struct replica__reply *reply, struct replica__buf *out,
                         replica_error *err);
 /* The whole body in reply->body, for those who have the memory. */

@@ -126,9 +126,10 @@ int replica__squeeze_open(enum replica__coding coding, struct replica__squeeze *
 }
 
 #ifdef REPLICA_HAVE_ZLIB
-static int add_gzip(struct replica__squeeze *s, const char *data, size_t len, bool last,
-                    struct replica__buf *out)
+static int add_gzip(struct replica__squeeze *s, const char *data, size_t len,
+                    enum replica__squeeze_end end, struct replica__buf *out)
 {
+    const int flush[] = { Z_NO_FLUSH, Z_SYNC_FLUSH, Z_FINISH };
     int rc = Z_OK;
     bool full = true;
 
@@ -141,7 +142,7 @@ static int add_gzip(struct replica__squeeze *s, const char *data, size_t len, bo
             return out->r;
         s->gzip.next_out = (Bytef *)to;
         s->gzip.avail_out = STEP;
-        rc = deflate(&s->gzip, last ? Z_FINISH : Z_NO_FLUSH);
+        rc = deflate(&s->gzip, flush[end]);
         if (rc == Z_STREAM_ERROR)
             return REPLICA_EINVAL;
         out->len += STEP - s->gzip.avail_out;
@@ -152,9 +153,10 @@ static int add_gzip(struct replica__squeeze *s, const char *data, size_t len, bo
 #endif
 
 #ifdef REPLICA_HAVE_ZSTD
-static int add_zstd(struct replica__squeeze *s, const char *data, size_t len, bool last,
-                    struct replica__buf *out)
+static int add_zstd(struct replica__squeeze *s, const char *data, size_t len,
+                    enum replica__squeeze_end end, struct replica__buf *out)
 {
+    const ZSTD_EndDirective how[] = { ZSTD_e_continue, ZSTD_e_flush, ZSTD_e_end };
     ZSTD_inBuffer in = { data, len, 0 };
     size_t left = 1;
 
@@ -163,27 +165,27 @@ static int add_zstd(struct replica__squeeze *s, const char *data, size_t len, bo
 
         if (!to.dst)
             return out->r;
-        left = ZSTD_compressStream2(s->zstd, &to, &in, last ? ZSTD_e_end : ZSTD_e_continue);
+        left = ZSTD_compressStream2(s->zstd, &to, &in, how[end]);
         if (ZSTD_isError(left))
             return REPLICA_ENOMEM;
         out->len += to.pos;
-        if (!last && in.pos == in.size)
+        if (end == REPLICA__SQUEEZE_MORE && in.pos == in.size)
             break;
     }
     return 0;
 }
 #endif
 
-int replica__squeeze_add(struct replica__squeeze *s, const char *data, size_t len, bool last,
-                         struct replica__buf *out)
+int replica__squeeze_add(struct replica__squeeze *s, const char *data, size_t len,
+                         enum replica__squeeze_end end, struct replica__buf *out)
 {
 #ifdef REPLICA_HAVE_ZLIB
     if (s->coding == REPLICA__CODING_GZIP)
-        return add_gzip(s, data, len, last, out);
+        return add_gzip(s, data, len, end, out);
 #endif
 #ifdef REPLICA_HAVE_ZSTD
     if (s->coding == REPLICA__CODING_ZSTD)
-        return add_zstd(s, data, len, last, out);
+        return add_zstd(s, data, len, end, out);
 #endif
     replica__buf_add(out, data, len);
     return out->r;

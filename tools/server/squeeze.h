@@ -17,9 +17,14 @@ const char *replica__coding_name(enum replica__coding coding); /* NULL for none 
 struct replica__squeeze;
 enum replica__coding replica__squeeze_coding(const struct replica__squeeze *squeeze);
 int replica__squeeze_open(enum replica__coding coding, struct replica__squeeze **ret_squeeze);
-/* Compress the next part, appended to out; last: nothing comes behind it. */
-int replica__squeeze_add(struct replica__squeeze *squeeze, const char *data, size_t len, bool last,
-                         struct replica__buf *out);
+enum replica__squeeze_end {
+    REPLICA__SQUEEZE_MORE,  /* what comes may be kept back, */
+    REPLICA__SQUEEZE_FLUSH, /* or not, */
+    REPLICA__SQUEEZE_LAST   /* or nothing comes any more */
+};
+/* Compress the next part, appended to out. */
+int replica__squeeze_add(struct replica__squeeze *squeeze, const char *data, size_t len,
+                         enum replica__squeeze_end end, struct replica__buf *out);
 void replica__squeeze_close(struct replica__squeeze *squeeze); /* NULL is fine */
 
 /* A whole body.  out->max bounds it: REPLICA_ELIMIT.  REPLICA_EINVAL: it is not of this coding. */
