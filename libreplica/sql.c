@@ -98,6 +98,11 @@ static const char *const texts[] = {
     [REPLICA__SQL_STAMP_STORE] =
         "INSERT INTO number(name, value) VALUES('stamp', ?1)"
         " ON CONFLICT(name) DO UPDATE SET value = excluded.value",
+    [REPLICA__SQL_WORDS_GET] = "SELECT value FROM number WHERE name = 'words'",
+    [REPLICA__SQL_WORDS_LEFT] =
+        "INSERT INTO number(name, value) VALUES('words', 1)"
+        " ON CONFLICT(name) DO UPDATE SET value = value + 1",
+    [REPLICA__SQL_WORDS_DONE] = "DELETE FROM number WHERE name = 'words'",
 
     [REPLICA__SQL_TOKEN_FIND] = "SELECT id FROM token WHERE text = ?1",
     [REPLICA__SQL_TOKEN_ADD] = "INSERT INTO token(text) VALUES(?1)",

@@ -25,6 +25,9 @@ enum replica__sql {
     REPLICA__SQL_ANY,
     REPLICA__SQL_STAMP_READ,
     REPLICA__SQL_STAMP_STORE,
+    REPLICA__SQL_WORDS_GET,
+    REPLICA__SQL_WORDS_LEFT,
+    REPLICA__SQL_WORDS_DONE,
     /* tokens, meta, collections */
     REPLICA__SQL_TOKEN_FIND,
     REPLICA__SQL_TOKEN_ADD,

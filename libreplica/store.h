@@ -327,6 +327,11 @@ REPLICA_INTERNAL int replica__pull_apply(struct replica__replication *repl, size
 REPLICA_INTERNAL int replica__outside_sweep(struct replica__replication *repl, size_t feed,
                                             int64_t *after, replica_error *err);
 
+/* Words of erased documents that large full-text indexes still have: a slice of them goes.  *begun:
+ * 0 at first, and the caller's from then on.  1: there is more; 0: there is none. */
+REPLICA_INTERNAL int replica__words_step(struct replica__replication *repl, int64_t *begun,
+                                         replica_error *err);
+
 /* ---- reconciling ----------------------------------------------------------------- */
 
 /* What is here and what the server has are compared by ranges of keys, where the feed cannot tell

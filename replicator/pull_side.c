@@ -120,6 +120,7 @@ void replica__arrived_tell(struct replica__session *s, const struct arrived *pag
         replica_sync_event event = { .collection = replica_collection_name(doc->coll),
                                      .id = doc->id ? doc->id : "" };
 
+        s->look_at_words |= doc->gone != 0;
         if (doc->outcome == REPLICA__PULLED_WRITTEN) {
             s->status.pulled++;
             event.kind = REPLICA_EVENT_RECEIVED;

@@ -34,6 +34,8 @@ static const struct {
 /* Work that nobody does is looked for after so long. */
 #define UNAPPLIED_MS 10000 /* between two looks at what could not be applied */
 #define STUCK_MS 30000
+/* Between two times that words of what was erased are merged away: it is much work. */
+#define WORDS_MS 30000
 /* Without a stream the server is asked so often. */
 #define POLL_MS 30000
 
@@ -459,6 +461,26 @@ static bool only_unheard(const struct replica__session *s)
            !s->dirty && !s->unsettled && !s->rounding && !s->later_at;
 }
 
+/* Large full-text indexes have words of what was erased: when nothing else is to be done, and now
+ * and then.  true: a slice of them went. */
+static bool merge_words(struct replica__session *s)
+{
+    replica_error error = { .offset = -1 };
+    int64_t now = replica__session_clock(s);
+    int r;
+
+    if (!s->look_at_words || (s->o.live && now < s->words_at))
+        return false;
+    r = replica__words_step(s->repl, &s->words_begun, &error);
+    if (r < 0)
+        replica__session_failed(s, &error, 0);
+    if (r == 0) {
+        s->look_at_words = false;
+        s->words_at = now + WORDS_MS;
+    }
+    return r != 0;
+}
+
 /* What is next?  true: something was done at once. */
 static bool decide(struct replica__session *s)
 {
@@ -487,6 +509,8 @@ static bool decide(struct replica__session *s)
     }
     judge_sync(s);
     if (s->state != IDLE || replica__verify_side_begin(s))
+        return true;
+    if (merge_words(s))
         return true;
     if (!s->o.live && !s->lock.open && (s->status.in_sync || only_unheard(s))) {
         replica__session_move(s, DONE);
@@ -595,6 +619,8 @@ static int64_t next_deed(const struct replica__session *s)
         next = earlier(next, s->wait_until);
     if (s->state == IDLE && s->look_at_unapplied)
         next = earlier(next, s->unapplied_at > 0 ? s->unapplied_at : 1);
+    if (s->state == IDLE && s->look_at_words)
+        next = earlier(next, s->words_at > 0 ? s->words_at : 1);
     if (s->state == IDLE && s->o.push)
         next = earlier(next, s->later_at);
     if (s->state == IDLE && s->o.live && !s->status.streaming)

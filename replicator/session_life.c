@@ -212,7 +212,7 @@ static void greeted(struct replica__session *s, unsigned features)
         if (!replica__pull_side_confirm(s, i))
             return;
     }
-    s->greeted = s->look_at_unapplied = true;
+    s->greeted = s->look_at_unapplied = s->look_at_words = true;
     replica__session_succeeded(s);
     replica__session_want_all(s);
     s->dirty = s->unsettled = true;

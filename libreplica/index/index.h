@@ -70,8 +70,11 @@ int replica__index_write(replica_collection *coll, int64_t doc, const char *id, 
                          const struct replica__row *old, const char *json, size_t len,
                          replica_error *err);
 /* Words of documents that were erased in this transaction are to be nowhere any more: FTS5 marks
- * them as deleted until it merges what has them.  It takes as long as the index is large. */
+ * them as deleted until it merges what has them.  1: large indexes still have them; 0. */
 int replica__index_forget_words(replica_collection *coll, replica_error *err);
+/* A slice of that for large ones, which the first one begins.  1: there may be more; 0: that was
+ * all. */
+int replica__index_merge_words(replica_collection *coll, bool begin, replica_error *err);
 /* The document's row goes altogether (a purge). */
 int replica__index_purge(replica_db *db, replica_collection *coll, const struct replica__row *old,
                          replica_error *err);

@@ -237,23 +237,6 @@ int replica__index_text_write(replica_db *db, struct replica__index *index, int6
     return r;
 }
 
-int replica__index_forget_words(replica_collection *coll, replica_error *err)
-{
-    struct replica__index *index;
-    int r = replica__indexes_of(coll, &index, err);
-
-    for (; r >= 0 && index; index = index->next) {
-        SQL_TEXT sql = sqlite3_mprintf("INSERT INTO text_%lld(text_%lld) VALUES('optimize')",
-                                       (long long)index->number, (long long)index->number);
-
-        if (replica__index_is_ordered(index))
-            continue;
-        r = run(coll->db, sql, err);
-        coll->db->text_failed |= r < 0;
-    }
-    return r < 0 ? r : 0;
-}
-
 /* ---- building -------------------------------------------------------------------- */
 
 static int put_row(replica_db *db, struct replica__index *index, sqlite3_stmt *docs,

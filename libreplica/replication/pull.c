@@ -268,17 +268,19 @@ static int apply_all(struct replica__pulling *p, struct replica__pulled *docs, s
     return r;
 }
 
-/* Of what was erased, with all of the page at once. */
+/* Of what was erased, with all of the page at once; in large indexes behind it. */
 static int forget_words(const struct replica__pulling *p, const struct replica__feed *feed,
                         replica_error *err)
 {
-    int r = 0;
+    int left = 0, r = 0;
 
     if (!p->erased || !p->repl->db->indexed)
         return 0;
-    for (size_t i = 0; r >= 0 && i < feed->n; i++)
+    for (size_t i = 0; r >= 0 && i < feed->n; i++) {
         r = replica__index_forget_words(feed->colls[i], err);
-    return r;
+        left |= r > 0;
+    }
+    return r >= 0 && left ? replica__sql_run(p->repl->db, REPLICA__SQL_WORDS_LEFT, err, 0) : r;
 }
 
 /* The feed as it is behind the page: its texts are copies, for the file and for us. */

@@ -174,6 +174,54 @@ TEST(neither_an_index_nor_its_words_keep_what_may_not_be_seen)
     store_sound(&s);
 }
 
+/* An index of more than one transaction should rewrite. */
+static void fill(struct store *s)
+{
+    REPLICA_BUF text = REPLICA_BUF_INIT;
+
+    for (int i = 0; i < 400; i++) {
+        replica__buf_clear(&text);
+        replica__buf_printf(&text, "{\"id\":\"x%d\",\"n\":\"", i);
+        for (int k = 0; k < 300; k++)
+            replica__buf_printf(&text, "w%xq%d ", (i * 300 + k) * 7919, i);
+        replica__buf_str(&text, "\"}");
+        store_put(s, text.data);
+    }
+}
+
+static int64_t words_left(struct store *s)
+{
+    return store_sql_int(s, "SELECT count(*) FROM number WHERE name = 'words'");
+}
+
+TEST(a_large_index_forgets_words_in_slices_behind_the_page_and_after_a_new_start)
+{
+    static const char *const fields[] = { "n" };
+    const replica_index_options text = { .size = sizeof text, .name = "words", .fields = fields,
+                                         .n = 1, .flags = REPLICA_INDEX_TEXT };
+    STORE s = keeping(0, 0);
+    int64_t begun = 0;
+    int slices = 0, r;
+
+    CHECK_RC(replica__words_step(s.repl, &begun, &test_err), 0);
+    CHECK_RC(replica_index_create(s.coll, &text, &test_err), 1);
+    CHECK_RC(replica_index_wait(s.coll, &test_err), 0);
+    store_clean(&s, A1, 5);
+    fill(&s);
+    erase(&s, 7);
+    CHECK_INT(words_left(&s), 1);
+    CHECK(count_in_file("ubergin") > 0);
+    CHECK_RC(replica__words_step(s.repl, &begun, &test_err), 1);
+    begun = 0; /* as after a kill */
+    while ((r = replica__words_step(s.repl, &begun, &test_err)) > 0 && slices < 1000)
+        slices++;
+    CHECK_RC(r, 0);
+    CHECK(slices > 1);
+    CHECK_INT(words_left(&s), 0);
+    CHECK_INT(count_in_file("ubergin"), 0);
+    store_sound(&s);
+}
+
 TEST(what_is_erased_does_not_expire_and_is_not_pushed)
 {
     STORE s = keeping(0, 1000);
