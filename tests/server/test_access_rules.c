@@ -121,6 +121,9 @@ TEST(claims_of_another_type_than_the_rule_wants_open_nothing)
                     "{\"team\":\"a\"}"), 0);
     CHECK_INT(reads("{\"n\":{\"$size\":\"$auth.n\"}}", "{\"n\":\"x\"}", "{\"n\":[]}"), 0);
     /* no conditions come from a token */
+    CHECK_INT(reads("{\"n\":{\"$all\":\"$auth.n\"}}",
+                    "{\"n\":[{\"$elemMatch\":{\"$exists\":true}}]}", "{\"n\":[5]}"), 0);
+    CHECK_INT(reads("{\"n\":{\"$all\":\"$auth.n\"}}", "{\"n\":[5]}", "{\"n\":[5]}"), 1);
     CHECK_INT(reads("{\"n\":{\"$in\":\"$auth.n\"}}", "{\"n\":[{\"$gt\":0}]}", "{\"n\":5}"), 0);
     CHECK_INT(reads("{\"n\":\"$auth.n\"}", "{\"n\":{\"$gt\":0}}", "{\"n\":5}"), 0);
 }
@@ -215,6 +218,8 @@ TEST(what_is_wrong_in_a_file_is_named_with_its_place)
           "rules.json: collections.notes.read: a claim stands for a value, not for a name" },
         { "{\"collections\":{\"notes\":{\"read\":{\"$or\":\"$auth.rules\"}}}}",
           "rules.json: collections.notes.read: a claim cannot stand for conditions" },
+        { "{\"collections\":{\"notes\":{\"read\":{\"a\":{\"$regex\":\"$auth.a\"}}}}}",
+          "rules.json: collections.notes.read: a claim cannot be a pattern" },
         { "{\"collections\":{\"notes\":{\"read\":{\"a\":\"$auth.\"}}}}",
           "rules.json: collections.notes.read: \"$auth.\" without the name of a claim" },
         { "{\"collections\":{\"notes\":{\"serverOnly\":\"a\"}}}",

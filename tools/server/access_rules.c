@@ -27,12 +27,23 @@ static struct replica__json_value find(struct replica__json_value v, const char 
     return found;
 }
 
+/* Objects are conditions, or would be in some places. */
+static bool has_object(struct replica__json_value v)
+{
+    struct replica__json_iter it = replica__json_iter(v);
+    bool found = v.type == REPLICA_JSON_OBJECT;
+
+    while (!found && v.type == REPLICA_JSON_ARRAY && replica__json_next(&it))
+        found = has_object(it.value);
+    return found;
+}
+
 struct replica__json_value replica__claim(struct replica__json_value all, const char *name,
                                           size_t len)
 {
     struct replica__json_value v = find(all, name, len);
 
-    if (v.type == REPLICA_JSON_NULL || v.type == REPLICA_JSON_OBJECT)
+    if (v.type == REPLICA_JSON_NULL || has_object(v))
         v.type = REPLICA_JSON_NONE;
     return v;
 }
@@ -86,6 +97,8 @@ static int put_string(struct putting *p, struct replica__json_value v,
     }
     if (text.len == skip && p->claims->trial)
         return refuse(p, v.text, "\"$auth.\" without the name of a claim");
+    if (p->claims->trial && (is(operator, "$regex") || is(operator, "$options")))
+        return refuse(p, v.text, "a claim cannot be a pattern: it could match all");
     if (p->claims->trial) {
         replica__buf_str(p->out, example(operator));
         return 1;

@@ -15,8 +15,8 @@ struct replica__claims {
 int replica__claims_put(const struct replica__claims *claims, struct replica__json_value selector,
                         struct replica__buf *out, struct replica__slice *ret_where,
                         const char **ret_why);
-/* What "$auth.NAME" means, name being behind the point; type NONE: it is missing, null or an
- * object, which would be conditions. */
+/* What "$auth.NAME" means, name being behind the point; type NONE: it is missing, null, or has
+ * an object, which would be conditions. */
 struct replica__json_value replica__claim(struct replica__json_value all, const char *name,
                                           size_t len);
 /* fn for each name of a claim in the rule, unescaped, for the call; it stops at < 0. */

@@ -52,8 +52,9 @@ const struct replica__storage_doc *replica__page_cut(const struct replica__view 
 
 /* ---- a page that is not held whole ----------------------------------------------- */
 
-/* RxDB's dialect only.  Without a coll in target there is no such collection.  asked_id and asked_lwt are what
- * the client sent, and are what an empty page answers; since: where that is on this timeline.
+/* RxDB's dialect only.  Without a coll in target there is no such collection.  asked_id and
+ * asked_lwt are what the client sent, and are what an empty page answers; since: where that is on
+ * this timeline.
  * view: the cursor's from now on, whatever comes of it. */
 int replica__pages_open(struct replica__service *service, const struct replica__target *target,
                         const char *asked_id, const char *asked_lwt, int64_t since, size_t limit,
