@@ -339,7 +339,7 @@ REPLICA_INTERNAL int replica__words_step(struct replica__replication *repl, int6
  * endpoint's version: the newest state of it that came, or was taken.  The progress is durable, and
  * moves with the documents that were applied. */
 struct replica__reconcile {
-    char why[24];      /* "horizon", "view", "filter", "keys", "resync", "verify" */
+    char why[24];      /* "horizon", "view", then "texts", "filter", "keys", "resync", "verify" */
     char *head;        /* the checkpoint that was the server's head when it began; NULL: not told */
     size_t collection; /* of the feed: those before it are compared, */
     char *after;       /* and of this one all up to this key; NULL: nothing */

@@ -113,7 +113,8 @@ static int compare_next(struct walk *w, struct part *p, replica_error *err)
     p->key = order <= 0 ? item->id : known->id;
     w->item += order <= 0;
     p->next += order >= 0;
-    if (order == 0 && item->sequence <= known->sequence)
+    if (order == 0 && (replica__walk_of_texts(w) ? strcmp(item->hex, known->hex) == 0
+                                                 : item->sequence <= known->sequence))
         return 1;
     if (order > 0 && known->outside) {
         p->left[p->left_count++] = known->id;
@@ -128,7 +129,8 @@ static int read_part(struct replica__session *s, replica_collection *coll, struc
 {
     struct walk *w = s->walk;
     const struct replica__key_range range = { .coll = coll, .after = w->at.after,
-                                              .to = w->ids.to };
+                                              .to = w->ids.to,
+                                              .texts = replica__walk_of_texts(w) };
     int n = replica__known_list(s->repl, &range, p->known, BATCH, err);
 
     if (n < 0)

@@ -84,7 +84,8 @@ static void add_common(struct replica__session *s, const replica_remote_collecti
 {
     replica__buf_printf(out, "{\"collection\":\"%s/%d\"", coll->name, coll->version);
     add_collections(s, out);
-    replica__buf_str(out, ",\"of\":\"numbers\",\"after\":");
+    replica__buf_printf(out, ",\"of\":\"%s\",\"after\":",
+                        replica__walk_of_texts(s->walk) ? "texts" : "numbers");
     if (after)
         replica__buf_json_string(out, after, strlen(after));
     else
@@ -243,7 +244,8 @@ static int compare_chunk(struct replica__session *s, replica_collection *coll, r
     struct walk *w = s->walk;
     const struct replica__chunk *chunk = &w->digests.chunks[w->chunk];
     const struct replica__key_range range = { .coll = coll, .after = w->at.after,
-                                              .to = chunk->to };
+                                              .to = chunk->to,
+                                              .texts = replica__walk_of_texts(w) };
     int r = replica__known_differs(s->repl, &range, chunk->count, chunk->hex, strlen(chunk->hex),
                                    err);
 
@@ -319,12 +321,26 @@ static int apply_page(struct replica__session *s, replica_error *err)
 
 /* ---- its beginning and end --------------------------------------------------------- */
 
+/* Under other rules a document may have other fields, and the number that it had. */
+static int begin_texts(struct replica__session *s, replica_error *err)
+{
+    struct walk *w = s->walk;
+
+    snprintf(w->at.why, sizeof w->at.why, REPLICA__WALK_TEXTS);
+    w->at.collection = 0;
+    w->noted = false;
+    return note(s, err);
+}
+
 static int finish(struct replica__session *s, replica_error *err)
 {
     struct walk *w = s->walk;
     struct feed *feed = &s->feeds[w->feed];
-    int r = note(s, err);
+    int r;
 
+    if (strcmp(w->at.why, "view") == 0)
+        return begin_texts(s, err);
+    r = note(s, err);
     if (r >= 0)
         r = replica__reconcile_end(s->repl, w->feed, true, err);
     if (r < 0)

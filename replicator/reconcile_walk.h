@@ -6,6 +6,8 @@
 #include "replicator/reconcile_answer.h"
 #include "replicator/session_state.h"
 
+#include <string.h>
+
 struct walk {
     size_t feed;
     struct replica__reconcile at; /* compared so far; the file may be a little behind */
@@ -19,6 +21,14 @@ struct walk {
     struct arrived page;          /* about them */
     bool has_page;
 };
+
+/* The second pass of a walk after other rules: a document may be shown with other fields under the
+ * number that it had. */
+#define REPLICA__WALK_TEXTS "texts"
+static inline bool replica__walk_of_texts(const struct walk *w)
+{
+    return strcmp(w->at.why, REPLICA__WALK_TEXTS) == 0;
+}
 
 /* The listed keys against those known here, as many as are asked for at once: they are in `asked`,
  * or there are none and the walk has moved on. */

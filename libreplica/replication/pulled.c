@@ -262,8 +262,8 @@ int replica__pulled_is_old(struct replica__pulling *p, struct replica__pulled *d
     if (r < 0 || !doc->sequence || !known || doc->sequence > known)
         return r < 0 ? r : 0;
     if (doc->sequence == known && s->clean_seq == row->seq &&
-        !replica__endpoint_has(p->repl, doc->coll, s))
-        return 0;
+        (p->reconciles || !replica__endpoint_has(p->repl, doc->coll, s)))
+        return 0; /* it was asked for: under other rules its text is another one */
     doc->outcome = REPLICA__PULLED_SAME;
     return 1;
 }

@@ -59,6 +59,25 @@ static void say(struct talk *t, const char *head, const char *what, struct repli
     talk_answer(t, text.data);
 }
 
+/* "a=1 b=2": the same by texts, in one chunk. */
+static void say_texts(struct talk *t, const char *docs)
+{
+    struct replica__digest sum = { 0, 0 };
+    char hex[REPLICA__DIGEST_HEX + 1], id[2] = "", json[64], text[200];
+    int n = 0;
+
+    CHECK(strncmp(t->asked, "digests ", 8) == 0);
+    CHECK(strstr(t->asked, "\"of\":\"texts\""));
+    for (; *docs; docs += strcspn(docs, " "), docs += strspn(docs, " "), n++) {
+        id[0] = docs[0];
+        snprintf(json, sizeof json, "{\"id\":\"%s\",\"v\":%d}", id, atoi(docs + 2));
+        replica__digest_add(&sum, replica__digest_text(id, 1, json, strlen(json)));
+    }
+    replica__digest_hex(sum, hex);
+    snprintf(text, sizeof text, "{\"head\":%s,\"chunks\":[[null,%d,\"%s\"]]}", HEAD, n, hex);
+    talk_answer(t, text);
+}
+
 /* All of the server's collection in one chunk. */
 static void say_digests(struct talk *t, const char *docs)
 {
@@ -493,6 +512,28 @@ TEST(other_keys_take_away_what_they_leave_out)
     CHECK(t->status.in_sync);
 }
 
+TEST(under_other_rules_a_document_loses_a_field_under_the_number_that_it_had)
+{
+    TALK t = talk_begin(&ranges);
+
+    talk_settle_down(t, "a=1@1 b=1@2", CP("9"));
+    replica__session_now(t->session);
+    talk_run(t);
+    talk_reconcile(t, &t->pull, "view");
+    say_digests(t, "a@1 b@2");
+    say_texts(t, "a=1 b=0");
+    CHECK(strstr(t->asked, "\"of\":\"texts\""));
+    talk_answer(t, "{\"head\":" HEAD ",\"ids\":[[\"b\",\"0123456789abcdef0123456789abcdef\"]],"
+                   "\"to\":null}");
+    CHECK_STR(t->ids, "a b");
+    talk_page(t, &(struct said){ "a=1@1 b=0@2" });
+    at_rest(t);
+    CHECK_STR(talk_have(t, "a"), "a=1");
+    CHECK_STR(talk_have(t, "b"), "b=0");
+    CHECK_INT(t->pushes, 0);
+    CHECK(t->status.in_sync);
+}
+
 TEST(a_server_that_asks_for_one_walk_after_the_other_is_given_time)
 {
     TALK t = late(&ranges, "a=1@1");
@@ -501,6 +542,8 @@ TEST(a_server_that_asks_for_one_walk_after_the_other_is_given_time)
         int asks;
 
         say_digests(t, "a@1");
+        if (i > 0)
+            say_texts(t, "a=1");
         asks = t->asks;
         talk_reconcile(t, &t->pull, "view");
         CHECK_INT(t->status.state, REPLICA_SYNC_WAITING);
