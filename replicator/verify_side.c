@@ -306,7 +306,7 @@ static void leave(struct replica__session *s, const replica_error *error)
 {
     end(s, error);
     replica__session_want_all(s); /* what came meanwhile */
-    s->dirty = s->unsettled = true;
+    s->dirty = s->unsettled = s->look_at_words = true;
     replica__session_move(s, IDLE);
 }
 

@@ -4,8 +4,10 @@
  * What waits to be sent or settled is allowed to differ, and so is what the server has written
  * behind the feed's checkpoint.  All else cannot come of replicating: somebody wrote to the file,
  * or the server, behind their back. */
+#include "libreplica/feed.h"
 #include "libreplica/migrate/migrate.h"
 #include "libreplica/replication/conflict_log.h"
+#include "libreplica/replication/elsewhere.h"
 #include "libreplica/replication/erase.h"
 #include "libreplica/replication/pull.h"
 #include "libreplica/txn.h"
@@ -73,6 +75,11 @@ static int judge(const struct verifying *v, int64_t position, replica_error *err
         return r < 0 ? r : REPLICA__VERIFY_PENDING;
     if (v->doc->sequence > position)
         return REPLICA__VERIFY_LATER;
+    if (v->live && v->clean && v->doc->gone == REPLICA__GONE_FILTER) { /* it stays for others */
+        r = replica__elsewhere_wanted(v->p.repl->db, v->row.number, v->p.repl->number, err);
+        if (r != 0)
+            return r < 0 ? r : REPLICA__VERIFY_SAME;
+    }
     if (!v->there)
         return v->live ? REPLICA_VERIFY_MISSING_THERE : REPLICA__VERIFY_SAME;
     if (!v->live)
@@ -268,6 +275,8 @@ static int verify(struct replica__replication *repl, struct replica__feed *feed,
     r = mend(v, *ret_kind, how->repair, err);
     if (feed->mark >= before) /* what was written here just now is clean */
         feed->mark = repl->db->head;
+    if (r >= 0 && v->p.erased && repl->db->indexed)
+        r = replica__sql_run(repl->db, REPLICA__SQL_WORDS_LEFT, err, 0);
     if (r >= 0)
         r = replica__feed_put(repl, feed, err);
     replica__sql_reset(&stmt);

@@ -144,6 +144,22 @@ TEST(what_left_one_filter_stays_while_another_replication_has_it)
     store_sound(&t.s);
 }
 
+TEST(what_stays_for_another_replication_is_no_difference)
+{
+    const struct replica__verify_how how = { .incarnation = "inc", .position = 100 };
+    TWO t = two(store_empty());
+    struct replica__pulled doc;
+    int kind = -1;
+
+    have_both(&t, 5, 50);
+    take_away(&t, 6, REPLICA__GONE_FILTER);
+    store_scan(&t.s, &(struct come){ .json = KEY, .sequence = 6 }, &doc);
+    doc.gone = REPLICA__GONE_FILTER;
+    CHECK_RC(replica__verify(t.s.repl, 0, &doc, &how, &kind, &test_err), 0);
+    CHECK_INT(kind, REPLICA__VERIFY_SAME);
+    replica__free(doc.id);
+}
+
 TEST(what_left_the_filters_of_all_goes_with_the_last_one)
 {
     TWO t = two(store_empty());
