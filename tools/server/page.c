@@ -149,9 +149,12 @@ static int flag_of_gone(int gone)
     return gone == REPLICA__GONE_VIEW ? 2 : 4;
 }
 
+/* Of what its reader may not see any more it is told that it is gone, and nothing of who wrote the
+ * state that it may not see, when, and with what else. */
 static void add_replica(struct reading *r, const struct replica__storage_doc *doc)
 {
     struct replica__buf *meta = r->meta;
+    bool told = doc->gone != REPLICA__GONE_VIEW;
 
     if (meta->len > 0)
         replica__buf_char(meta, ',');
@@ -160,13 +163,13 @@ static void add_replica(struct reading *r, const struct replica__storage_doc *do
     replica__buf_char(meta, ',');
     replica__buf_int(meta, doc->sequence);
     replica__buf_char(meta, ',');
-    replica__buf_int(meta, doc->stamp);
+    replica__buf_int(meta, told ? doc->stamp : 0);
     replica__buf_char(meta, ',');
     replica__buf_int(meta, doc->gone ? flag_of_gone(doc->gone) : doc->deleted);
     replica__buf_char(meta, ',');
-    replica__buf_json_string(meta, doc->writer, strlen(doc->writer));
+    add_text(meta, told ? doc->writer : NULL);
     replica__buf_char(meta, ',');
-    add_text(meta, doc->bundle);
+    add_text(meta, told ? doc->bundle : NULL);
     replica__buf_char(meta, ']');
     replica__buf_add(r->documents, doc->json, doc->len);
 }
