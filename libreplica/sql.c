@@ -619,6 +619,11 @@ static const char *const texts[] = {
     [REPLICA__SQL_ASIDE_DROP] =
         "DELETE FROM aside WHERE coll = ?1 AND doc = ?2 AND replication = ?3"
         " AND kind = ifnull(?4, kind) AND (kind <> 5 OR ?4 = 5)",
+    /* Texts that came and could not be applied; not where a local state is set aside, too. */
+    [REPLICA__SQL_ASIDE_UNKNOW] =
+        "DELETE FROM aside WHERE replication = ?1 AND coll = ?2 AND kind = ?3 AND NOT EXISTS("
+        "SELECT 1 FROM doc d JOIN state s ON s.doc = d.number AND s.replication = ?1"
+        " WHERE d.coll = aside.coll AND d.id = aside.doc AND s.aside_seq = d.seq)",
     [REPLICA__SQL_ASIDE_LIST] =
         "SELECT id, replication, coll, doc, kind, code, reason, time, text"
         " FROM aside WHERE id > ?1 AND (?2 IS NULL OR coll = ?2) ORDER BY id LIMIT 1",

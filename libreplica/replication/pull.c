@@ -310,6 +310,18 @@ static int put_reconcile(struct replica__replication *repl, const struct replica
     return replica__sql_step(repl->db, stmt, rc, err);
 }
 
+/* What could not be applied comes again if it is still there, and still to be seen. */
+static int forget_unapplied(struct replica__replication *repl, const struct replica__feed *feed,
+                            replica_error *err)
+{
+    int r = repl->db->set_aside ? replica__txn_secure(repl->db, err) : 0;
+
+    for (size_t i = 0; r >= 0 && i < feed->n && repl->db->set_aside; i++)
+        r = replica__sql_run(repl->db, REPLICA__SQL_ASIDE_UNKNOW, err, 3, repl->number,
+                             feed->colls[i]->number, (int64_t)REPLICA_ASIDE_UNAPPLIED);
+    return r;
+}
+
 static int apply_page(struct replica__replication *repl, struct replica__feed *moved,
                       const struct replica__pull_page *page, replica_error *err)
 {
@@ -328,6 +340,8 @@ static int apply_page(struct replica__replication *repl, struct replica__feed *m
     if (r >= 0)
         r = replica__replication_seen(repl, err);
     before = repl->db->head;
+    if (r >= 0 && page->begins)
+        r = forget_unapplied(repl, moved, err);
     if (r >= 0)
         r = apply_all(&p, page->docs, page->n, err);
     if (r >= 0)

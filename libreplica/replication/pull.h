@@ -36,6 +36,7 @@ struct replica__pull_page {
     const char *checkpoint;  /* NULL: it stays */
     bool reconciles;         /* it is of a reconciliation, which is then here; */
     const char *reconcile;   /* NULL: it is over */
+    bool begins;             /* it has compared nothing yet */
 };
 /* In one transaction; replica__pull_apply() for most. */
 int replica__pull_page(struct replica__replication *repl, size_t feed,

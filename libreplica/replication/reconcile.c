@@ -142,6 +142,7 @@ int replica__reconcile_apply(struct replica__replication *repl, size_t feed,
                                   .incarnation = incarnation,
                                   .reconciles = true,
                                   .reconcile = text.data,
+                                  .begins = !progress->head,
                               },
                               err);
 }

@@ -170,6 +170,28 @@ def a_write_that_is_not_allowed_is_rejected_and_its_neighbours_arrive(t):
 
 
 @test
+def what_could_not_be_applied_leaves_the_list_with_the_right_to_see_it(t):
+    w = World(t)
+    t.ok('put', *w.notes('bob'), '--schema', t.path('schema.json', json.dumps({
+        'version': 0, 'primaryKey': 'id', 'type': 'object', 'additionalProperties': True,
+        'required': ['id'], 'properties': {'id': {'type': 'string', 'maxLength': 50},
+                                           'n': {'maximum': 5}}})),
+        '{"id":"own","owner":"bob"}')
+    w.put('anna', id='new', owner='anna', readers=['bob'], n=7, t=SECRET)
+    w.put('anna', id='old', owner='anna', readers=['bob'])
+    w.put('anna', id='stays', owner='anna', readers=['bob', 'staff'], n=7)
+    w.sync('anna', 'bob')
+    w.put('anna', id='old', owner='anna', readers=['bob'], n=7, t=SECRET)
+    w.sync('anna', 'bob')
+    t.same(w.rejected('bob'), [(key, 'unapplied') for key in ('new', 'old', 'stays')])
+    w.say(anna={'sub': 'anna'}, bob={'sub': 'staff'})
+    w.restart()
+    w.sync('bob')
+    t.same((w.has('bob'), w.rejected('bob')), ([], [('stays', 'unapplied')]))
+    t.same(w.is_in_file('bob', SECRET), False)
+
+
+@test
 def a_rules_file_that_is_wrong_keeps_the_server_from_starting(t):
     w = World(t)
     w.rule({'notes': {'raed': True}})
