@@ -345,6 +345,8 @@ struct replica__reconcile {
     char *after;       /* and of this one all up to this key; NULL: nothing */
 };
 REPLICA_INTERNAL void replica__reconcile_free(struct replica__reconcile *progress);
+/* Its reason, for one that begins all over again. */
+REPLICA_INTERNAL void replica__reconcile_anew(struct replica__reconcile *progress);
 /* Is one under way, or to begin?  1, 0. */
 REPLICA_INTERNAL int replica__reconcile_get(struct replica__replication *repl, size_t feed,
                                             struct replica__reconcile *ret, replica_error *err);

@@ -122,6 +122,7 @@ static int begin_anew(struct replica__session *s, const char *incarnation, repli
     int r;
 
     memcpy(anew.why, s->walk->at.why, sizeof anew.why);
+    replica__reconcile_anew(&anew);
     r = replica__reconcile_put(s->repl, s->walk->feed, &anew, err);
     if (r >= 0)
         replica__identity_begin(s, incarnation, false);
@@ -428,6 +429,8 @@ bool replica__reconcile_side_begin(struct replica__session *s, size_t feed)
     if (r > 0) {
         s->walk = replica__alloc_zero(1, sizeof *s->walk);
         r = s->walk ? 0 : replica__enomem(&error);
+        if (r >= 0 && !at.head) /* a beginning: what could not be applied comes again */
+            r = replica__reconcile_put(s->repl, feed, &at, &error);
     }
     if (r < 0) {
         replica__reconcile_free(&at);

@@ -23,8 +23,24 @@ void replica__reconcile_free(struct replica__reconcile *progress)
     *progress = (struct replica__reconcile){ .why = "" };
 }
 
-static int print(const struct replica__reconcile *progress, struct replica__buf *out,
-                 replica_error *err)
+void replica__reconcile_anew(struct replica__reconcile *progress)
+{
+    if (strcmp(progress->why, "texts") == 0)
+        memcpy(progress->why, "view", sizeof "view");
+}
+
+/* Whose collections are counted. */
+static void print_collections(const struct replica__feed *feed, struct replica__buf *out)
+{
+    replica__buf_str(out, ",\"of\":[");
+    for (size_t i = 0; i < feed->n; i++)
+        replica__buf_printf(out, "%s%lld", i ? "," : "", (long long)feed->colls[i]->number);
+    replica__buf_char(out, ']');
+}
+
+/* feed NULL: it has yet to begin. */
+static int print(const struct replica__feed *feed, const struct replica__reconcile *progress,
+                 struct replica__buf *out, replica_error *err)
 {
     replica__buf_str(out, "{\"why\":");
     replica__buf_json_string(out, progress->why, strlen(progress->why));
@@ -40,8 +56,24 @@ static int print(const struct replica__reconcile *progress, struct replica__buf 
         replica__buf_str(out, ",\"after\":");
         replica__buf_json_string(out, progress->after, strlen(progress->after));
     }
+    if (feed)
+        print_collections(feed, out);
     replica__buf_char(out, '}');
     return out->r < 0 ? replica__enomem(err) : 0;
+}
+
+/* It was made with these collections, in this order.  1, 0. */
+static int is_of(const struct replica__feed *feed, const char *text, replica_error *err)
+{
+    struct replica__json_value of = replica__json_member(replica__json_value(text, strlen(text)),
+                                                         "of", 2);
+    REPLICA_BUF now = REPLICA_BUF_INIT;
+
+    print_collections(feed, &now);
+    if (now.r < 0)
+        return replica__enomem(err);
+    return of.type == REPLICA_JSON_ARRAY && now.len == of.text.len + strlen(",\"of\":") &&
+           memcmp(now.data + strlen(",\"of\":"), of.text.data, of.text.len) == 0;
 }
 
 /* NULL if it is none, or without memory. */
@@ -92,13 +124,29 @@ static int parse(const char *text, struct replica__reconcile *ret, replica_error
 int replica__reconcile_get(struct replica__replication *repl, size_t feed,
                            struct replica__reconcile *ret, replica_error *err)
 {
+    struct replica__reconcile progress = { .why = "" };
     const char *text = repl->feeds[feed].reconcile;
     int r;
 
     if (!text)
         return 0;
-    r = parse(text, ret, err);
-    return r < 0 ? r : 1;
+    r = parse(text, &progress, err);
+    if (r >= 0 && (progress.head || progress.after || progress.collection)) {
+        r = is_of(&repl->feeds[feed], text, err);
+        if (r <= 0) { /* others were added, or went: all over again */
+            replica__free(progress.head);
+            replica__free(progress.after);
+            progress.head = progress.after = NULL;
+            progress.collection = 0;
+            replica__reconcile_anew(&progress);
+        }
+    }
+    if (r < 0) {
+        replica__reconcile_free(&progress);
+        return r;
+    }
+    *ret = progress;
+    return 1;
 }
 
 int replica__reconcile_want(struct replica__replication *repl, const char *why, replica_error *err)
@@ -110,7 +158,7 @@ int replica__reconcile_want(struct replica__replication *repl, const char *why, 
     int r;
 
     sqlite3_snprintf(sizeof progress.why, progress.why, "%s", why);
-    r = print(&progress, &text, err);
+    r = print(NULL, &progress, &text, err);
     if (r >= 0)
         r = replica__sql_get(repl->db, REPLICA__SQL_FEED_RECONCILE_ALL, &stmt, err);
     if (r < 0)
@@ -131,7 +179,7 @@ int replica__reconcile_apply(struct replica__replication *repl, size_t feed,
                              const struct replica__reconcile *progress, replica_error *err)
 {
     REPLICA_BUF text = REPLICA_BUF_INIT;
-    int r = print(progress, &text, err);
+    int r = print(&repl->feeds[feed], progress, &text, err);
 
     if (r < 0)
         return r;

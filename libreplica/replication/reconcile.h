@@ -2,7 +2,10 @@
  *
  * Its progress is the text feed.reconcile:
  *
- *     {"why":"horizon","head":{"id":"...","lwt":7},"collection":1,"after":"key"} */
+ *     {"why":"horizon","head":{"id":"...","lwt":7},"collection":1,"after":"key",
+ *      "of":[3,5]}
+ *
+ * Collections are counted, and `of` has the numbers of the feed's when they were. */
 #ifndef LIBREPLICA_RECONCILE_H
 #define LIBREPLICA_RECONCILE_H
 
