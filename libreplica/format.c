@@ -119,6 +119,7 @@ static const char *const upgrades[] = {
         "ALTER TABLE replication ADD COLUMN synced INTEGER;"
         "ALTER TABLE replication ADD COLUMN synced_head INTEGER;"
         "ALTER TABLE state ADD COLUMN waits TEXT;"
+        "ALTER TABLE state ADD COLUMN left_seq INTEGER;"
         /* A server's access rules read these fields, and what they were before. */
         "ALTER TABLE collection ADD COLUMN reads TEXT;"
         /* Tombstones are passed over without a look at them. */

@@ -9,7 +9,7 @@
     "number, coll, id, seq, height, opening, flags, stamp, writer, wseq, bundle, version, body"
 #define STATE_COLUMNS \
     "doc, replication, clean_seq, incarnation, server_seq, base, sent_seq, sent, unsettled," \
-    " rounds, todo, aside_seq, lost_seq, version"
+    " rounds, todo, aside_seq, lost_seq, version, left_seq"
 #define LOCK_COLUMNS \
     "coll, key, holder, name, fence, ttl, until, replication, server_fence, server_until, state"
 #define INDEX_COLUMNS "id, name, fields, flags, filter, built, coll"
@@ -236,7 +236,7 @@ static const char *const texts[] = {
         "SELECT " STATE_COLUMNS " FROM state WHERE doc = ?1 AND replication = ?2",
     [REPLICA__SQL_STATE_PUT] = "INSERT OR REPLACE INTO state(" STATE_COLUMNS ")"
                                " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"
-                               " ?14)",
+                               " ?14, ?15)",
     [REPLICA__SQL_STATE_WAITS] =
         "UPDATE state SET waits = ?3 WHERE doc = ?1 AND replication = ?2",
     [REPLICA__SQL_STATE_WAITING] =
@@ -752,9 +752,13 @@ static const char *const texts[] = {
     [REPLICA__SQL_PURGE_WINDOW] =
         "SELECT max(seq) FROM (SELECT seq FROM doc WHERE coll = ?1 AND seq > ?2"
         " ORDER BY seq LIMIT ?3)",
+    [REPLICA__SQL_PURGE_YOUNG] =
+        "SELECT seq FROM doc WHERE coll = ?1 AND seq > ?2 AND seq <= ?3 AND stamp >= ?4"
+        " ORDER BY seq LIMIT 1",
     [REPLICA__SQL_PURGE_COLL] = "SELECT id, name FROM collection WHERE id > ?1 ORDER BY id LIMIT 1",
     [REPLICA__SQL_PURGE_WAS] =
-        "SELECT max(w.doc), max(CASE WHEN d.coll = ?1 AND d.stamp < ?3 THEN w.until END)"
+        "SELECT max(w.doc), max(CASE WHEN d.coll = ?1 AND d.stamp < ?3 AND w.until < ?5"
+        " THEN w.until END)"
         " FROM (SELECT doc, max(until) AS until FROM was WHERE doc > ?2 GROUP BY doc ORDER BY doc"
         " LIMIT ?4) w JOIN doc d ON d.number = w.doc",
     [REPLICA__SQL_PURGE_OPERATIONS] =

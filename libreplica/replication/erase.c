@@ -106,7 +106,7 @@ static int forget_numbers(struct replica__pulling *p, const replica_collection *
 
     if (r < 0)
         return r;
-    s.server_seq = s.incarnation = 0;
+    s.server_seq = s.incarnation = s.left_seq = 0;
     s.version = replica__endpoint_version(p->repl, coll);
     return replica__state_put(p->repl->db, &s, err);
 }
@@ -173,11 +173,16 @@ static bool was_there(const struct replica__state *s)
 /* It left the filter.  What is to be sent first, there or elsewhere, stays; so does what others
  * want and have, though this one has no use for it any more. */
 static int leave(struct replica__pulling *p, struct replica__pulled *doc,
-                 const struct replica__row *row, bool clean, replica_error *err)
+                 const struct replica__row *row, struct replica__state *s, bool clean,
+                 replica_error *err)
 {
     replica_db *db = p->repl->db;
     int r = clean ? replica__doc_passed(db, row, 0, err) : 0;
 
+    if (!clean && doc->sequence) { /* what is known of it here is not the newest */
+        s->left_seq = doc->sequence;
+        r = replica__state_put(db, s, err);
+    }
     if (r > 0) {
         r = replica__elsewhere_wanted(db, row->number, p->repl->number, err);
         if (r == 0)
@@ -206,7 +211,7 @@ int replica__erase(struct replica__pulling *p, struct replica__pulled *doc,
         return 0;
     doc->outcome = REPLICA__PULLED_WRITTEN;
     if (doc->gone == REPLICA__GONE_FILTER)
-        return leave(p, doc, row, clean, err);
+        return leave(p, doc, row, &s, clean, err);
     r = reject(p, doc, row, clean || s.lost_seq == row->seq, err);
     if (r >= 0)
         r = replica__elsewhere_ask(p->repl->db, row->number, p->repl->number, err);

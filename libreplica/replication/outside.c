@@ -28,6 +28,7 @@ int replica__outside_leave(struct replica__pulling *p, replica_collection *coll,
     struct replica__pulled gone = { .coll = coll, .gone = REPLICA__GONE_FILTER };
     REPLICA_STMT stmt = NULL;
     struct replica__row row;
+    struct replica__state s;
     int r;
 
     if (!p->repl->wanted)
@@ -35,7 +36,10 @@ int replica__outside_leave(struct replica__pulling *p, replica_collection *coll,
     r = replica__row_by_number(p->repl->db, number, &stmt, &row, err);
     if (r <= 0 || row.flags & REPLICA__FLAG_DELETED || row.version < coll->version)
         return r < 0 ? r : 0;
-    r = replica__replication_wants(p->repl, row.body, row.len);
+    r = replica__state_get(p->repl->db, number, p->repl->number, &s, err);
+    if (r < 0)
+        return r;
+    r = s.left_seq > s.server_seq ? 0 : replica__replication_wants(p->repl, row.body, row.len);
     if (r != 0)
         return r < 0 ? replica__enomem(err) : 0;
     return replica__erase(p, &gone, &row, err);

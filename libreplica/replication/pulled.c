@@ -102,6 +102,8 @@ int replica__state_clean(struct replica__pulling *p, struct replica__state *s,
     s->server_seq = server_seq;
     s->version = replica__endpoint_version(p->repl, coll);
     s->rounds = s->todo = s->aside_seq = s->lost_seq = 0;
+    if (server_seq >= s->left_seq)
+        s->left_seq = 0;
     return replica__state_put(db, s, err);
 }
 

@@ -5,7 +5,7 @@ void replica__state_read(sqlite3_stmt *stmt, struct replica__state *s)
     int64_t *fields[] = { &s->doc,      &s->replication, &s->clean_seq, &s->incarnation,
                           &s->server_seq, &s->base,      &s->sent_seq,  &s->sent,
                           &s->unsettled, &s->rounds,     &s->todo,      &s->aside_seq,
-                          &s->lost_seq, &s->version };
+                          &s->lost_seq, &s->version,     &s->left_seq };
 
     for (int i = 0; i < (int)(sizeof fields / sizeof fields[0]); i++)
         *fields[i] = sqlite3_column_int64(stmt, i);
@@ -53,6 +53,7 @@ int replica__state_put(replica_db *db, const struct replica__state *s, replica_e
     replica__bind_int_or_null(stmt, 12, s->aside_seq, &rc);
     replica__bind_int_or_null(stmt, 13, s->lost_seq, &rc);
     replica__bind_int_or_null(stmt, 14, s->version, &rc);
+    replica__bind_int_or_null(stmt, 15, s->left_seq, &rc);
     return replica__sql_step(db, stmt, rc, err);
 }
 

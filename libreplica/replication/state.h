@@ -23,6 +23,8 @@ struct replica__state {
     int64_t lost_seq;                /* the local state that was in step, and that it lost, or
                                       * that its newer version did not show */
     int64_t version;                 /* of the endpoint where it was last found in step */
+    int64_t left_seq;                /* by this state of the server it left the filter, when it was
+                                      * not in step here */
 };
 
 /* HELD: with a document that is set aside; see push_queue.c. */

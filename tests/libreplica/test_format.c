@@ -53,6 +53,7 @@ static void make_version_3(struct store *s)
                  "ALTER TABLE replication DROP COLUMN synced;"
                  "ALTER TABLE replication DROP COLUMN synced_head;"
                  "ALTER TABLE state DROP COLUMN waits;"
+                 "ALTER TABLE state DROP COLUMN left_seq;"
                  "ALTER TABLE token DROP COLUMN purged;"
                  "DROP INDEX doc_feed; CREATE UNIQUE INDEX doc_feed ON doc(coll, seq);"
                  "DROP INDEX aside_doc; DROP INDEX aside_of;"

@@ -146,7 +146,9 @@ static void open_session(struct client *c)
                                           .live = true,
                                           .rows = c->sim->plan.rows,
                                           .bytes = c->sim->plan.bytes,
-                                          .paused = c->paused };
+                                          .paused = c->paused,
+                                          .filter = c->filtered ? "{\"f\":{\"$exists\":false}}"
+                                                                : NULL };
     replica_error err = { .offset = -1 };
     replica_remote remote;
 
@@ -196,6 +198,15 @@ void client_rise(struct client *c)
     c->version = 1;
     client_open(c);
     client_migrates_soon(c);
+}
+
+void client_filter(struct client *c, bool filtered)
+{
+    sim_trace(c->sim, "client %d: filters %s", c->number, filtered ? "from now on" : "no more");
+    client_close(c);
+    c->filtered = filtered;
+    c->was_filtered |= filtered;
+    client_open(c);
 }
 
 void client_start(struct sim *sim, int number)

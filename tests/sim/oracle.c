@@ -329,6 +329,8 @@ void oracle_check_checkpoint(struct client *c)
             if (s && s->deleted && !oracle_must_know_deletion(c, s->sequence) &&
                 (known[i][k] == 0 || c->sim->plan.server_purge))
                 continue;
+            if (s && c->was_filtered && (known[i][k] == 0 || strstr(s->json, "\"f\"")))
+                continue;
             if (s && s->sequence <= checkpoint && known[i][k] < s->sequence)
                 sim_fail(c->sim,
                          "client %d: its checkpoint is %lld, but of %s/k%d it knows %lld, not"
@@ -401,6 +403,15 @@ void oracle_unsee(struct view *view)
     }
 }
 
+/* Is one of its states from there on outside the filter? */
+static bool is_outside(const struct history *h, size_t from)
+{
+    for (size_t i = from; i < h->n; i++)
+        if (strstr(h->states[i].json, "\"f\""))
+            return true;
+    return false;
+}
+
 /* The document is a state that the server has, or had later than the one that was newest at
  * head. */
 static void check_document(struct client *c, int coll, int key, replica_doc *doc, int64_t head)
@@ -417,6 +428,8 @@ static void check_document(struct client *c, int coll, int key, replica_doc *doc
             return;
     }
     if (c->discarded[coll][key] && deleted)
+        return;
+    if (c->filtered && (deleted ? is_outside(h, least) : strstr(json, "\"f\"") != NULL))
         return;
     if (deleted && h->n > 0 && h->states[least].version < c->version)
         return; /* it waited for one who could bring it up */

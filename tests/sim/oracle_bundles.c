@@ -109,7 +109,8 @@ void oracle_check_bundles(struct client *c)
     struct shown shown[MAX_COLLS][MAX_KEYS] = { { { 0 } } };
     const struct oracle *o = c->sim->oracle;
 
-    if (c->sim->plan.rxdb || c->sim->server.restored || c->sim->rising || is_comparing(c))
+    if (c->sim->plan.rxdb || c->sim->server.restored || c->sim->rising || is_comparing(c) ||
+        c->was_filtered)
         return;
     read_shown(c, shown);
     for (int i = 0; i < c->sim->plan.colls; i++) {

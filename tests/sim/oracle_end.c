@@ -27,6 +27,36 @@ static void check_equal(struct client *c)
     oracle_unsee(&view);
 }
 
+static void check_filter(struct client *c)
+{
+    struct view view = { 0 };
+
+    oracle_see(c, &view);
+    for (int i = 0; i < c->sim->plan.colls; i++) {
+        for (int k = 0; k < MAX_KEYS; k++) {
+            const struct state *s = oracle_newest(&c->sim->oracle->histories[i][k]);
+            const char *json = view.docs[i][k] ? replica_doc_json(view.docs[i][k], NULL) : "{}";
+            bool deleted = !view.docs[i][k] || replica_doc_deleted(view.docs[i][k]);
+            bool outside = s && strstr(s->json, "\"f\"");
+
+            if (!s || view.rejected[i][k] || (!deleted && strstr(json, "\"f\"") && (!outside || s->deleted)))
+                continue; /* its own, which is not sent */
+            if (outside && !s->deleted ? !deleted && oracle_same(json, deleted, s)
+                                       : !oracle_same(json, deleted, s))
+                sim_fail(c->sim, "client %d filters and has %s%s, and the server %s%s", c->number,
+                         deleted ? "deleted " : "", json, s->deleted ? "deleted " : "", s->json);
+        }
+    }
+    oracle_unsee(&view);
+}
+
+void oracle_check_filters(struct sim *sim)
+{
+    for (int i = 0; i < sim->plan.clients; i++)
+        if (sim->clients[i].filtered)
+            check_filter(&sim->clients[i]);
+}
+
 static void finding(void *ctx, const char *where, const char *what)
 {
     struct client *c = ctx;

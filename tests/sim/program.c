@@ -70,7 +70,8 @@ static void attempt_new(struct client *c, struct attempt *a, int key)
         return;
     }
     a->token = oracle_token(c->sim, c->number, a->coll, a->key);
-    snprintf(a->json, sizeof a->json, "{\"id\":\"%s\",\"w\":[%d]%s}", a->id, a->token,
+    snprintf(a->json, sizeof a->json, "{\"id\":\"%s\",\"w\":[%d]%s%s}", a->id, a->token,
+             c->sim->plan.filter && sim_roll(c->sim, 3) == 0 ? ",\"f\":1" : "",
              sim_chance(c->sim, c->sim->plan.poison) ? ",\"poison\":true" : "");
 }
 
@@ -375,6 +376,10 @@ void program_act(struct client *c)
         return;
     if (sim->rising && !c->version && sim_roll(sim, 4) == 0) {
         client_rise(c);
+        return;
+    }
+    if (sim->plan.filter && sim_chance(sim, sim->plan.filter)) {
+        client_filter(c, !c->filtered);
         return;
     }
     if (c->number < sim->plan.shared && sim_chance(sim, sim->plan.freeze)) {

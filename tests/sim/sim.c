@@ -211,6 +211,11 @@ static void make_plan(struct sim *sim)
         p->purge = p->server_restore = 0;
         p->actions *= 2;
     }
+    if (sim->seed % 13 == 7) { /* of several programs on one file one decides for all */
+        p->filter = 20 + (int)sim_roll(sim, 100);
+        p->shared = p->restore = p->server_restore = 0;
+        p->actions *= 2;
+    }
     if (sim->seed % 9 == 2) { /* a fleet whose programs and server rise, one by one */
         p->rises = true;
         p->rxdb = false; /* there the server takes what comes over what nobody there can read */
@@ -322,6 +327,12 @@ void sim_play(uint64_t seed, const char *folder, bool trace)
         ;
     heal(sim);
     run_until_quiet(sim);
+    if (sim->plan.filter) {
+        oracle_check_filters(sim);
+        for (int i = 0; i < sim->plan.clients; i++)
+            client_filter(&sim->clients[i], false);
+        run_until_quiet(sim);
+    }
     oracle_check_end(sim);
 
     for (int i = 0; i < sim->plan.clients; i++)

@@ -37,6 +37,7 @@ struct plan {
     int server_restore;    /* the same of the server's */
     int purge;             /* a client forgets all tombstones that it may forget */
     int server_purge;      /* the server forgets all */
+    int filter;            /* a client's filter changes */
     bool rises;            /* on the way programs and server become their next version */
 };
 
@@ -74,6 +75,7 @@ struct client {
     int copied_at; /* there is a copy of the file, of when this token was the next; 0: none */
     int restored;            /* how often it was put back */
     int version;             /* of the program's collections */
+    bool filtered, was_filtered; /* without documents that have a member "f"; ever */
     bool compares;           /* all that it has with the server; until it was in sync since */
     int64_t fresh;           /* it had nothing, and asked for no tombstones up to this number */
 };
@@ -133,6 +135,8 @@ void client_open(struct client *c);
 /* It dies here; what was committed stays. */
 void client_crash(struct client *c);
 void client_close(struct client *c);
+/* Its program wants other documents from now on. */
+void client_filter(struct client *c, bool filtered);
 /* It comes back as the program's next version. */
 void client_rise(struct client *c);
 void client_migrates_soon(struct client *c);
@@ -215,6 +219,8 @@ void oracle_check_checkpoint(struct client *c);
 /* Who shows a state of a bundle shows none of the other members that is older than the bundle. */
 void oracle_check_bundles(struct client *c);
 void oracle_check_in_sync(struct client *c);
+/* Who filters has what matches, and nothing else of the server's. */
+void oracle_check_filters(struct sim *sim);
 void oracle_check_end(struct sim *sim);
 /* Append the numbers of the member "w" of the document. */
 size_t tokens_of(const char *json, size_t len, int *ret, size_t room);
