@@ -69,6 +69,7 @@ struct replica__purge {
     int64_t coll, after; /* the collection, and what was looked at in it */
     bool was;            /* what access rules read of it is at turn, and no tombstones */
     int64_t count;       /* documents that went */
+    int64_t young;       /* what has this number or a higher one came lately; 0: not known yet */
 };
 
 /* A write of a client's, as the store is about to make it. */

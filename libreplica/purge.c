@@ -14,6 +14,9 @@
  *   below it compares all that it has before it goes on, and what comes from before it is no news
  *   (master_push.c).
  *
+ * There a slice stops before the first write that is younger than the age: what stands behind it
+ * came later, whatever its stamp says.
+ *
  * The newest write of the file stays, for the head is read from it, and so does the highest number
  * of a document, which SQLite would give to another one. */
 #include "libreplica/purge.h"
@@ -41,6 +44,7 @@ struct purging {
     int64_t highest; /* number of a document, in this transaction */
     int64_t last;    /* sequence number of what went */
     struct replica__purge *at;
+    bool serves;     /* the age of what came late counts from when it came */
     replica_error *err;
 };
 
@@ -60,6 +64,29 @@ static int end_of_window(struct purging *p, int64_t *ret_end)
     return r < 0 ? r : *ret_end > 0;
 }
 
+/* What stands behind a write that is young came later than that, whatever its stamp says: who was
+ * offline for long brings deletions of long ago, of which the others have not heard. */
+static int find_young(struct purging *p, int64_t end)
+{
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r;
+
+    if (!p->serves || p->at->young)
+        return 0;
+    r = replica__sql_get(p->db, REPLICA__SQL_PURGE_YOUNG, &stmt, p->err);
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, p->coll->number, &rc);
+    replica__bind_int(stmt, 2, p->at->after, &rc);
+    replica__bind_int(stmt, 3, end, &rc);
+    replica__bind_int(stmt, 4, p->before, &rc);
+    r = replica__sql_step(p->db, stmt, rc, p->err);
+    if (r > 0)
+        p->at->young = sqlite3_column_int64(stmt, 0);
+    return r < 0 ? r : 0;
+}
+
 /* Tombstones that come next and look as if they could go.  1: there is more behind them; 0: there
  * is not. */
 static int find(struct purging *p, int64_t *numbers, size_t *ret_n)
@@ -71,9 +98,17 @@ static int find(struct purging *p, int64_t *numbers, size_t *ret_n)
     int r = end_of_window(p, &end);
 
     *ret_n = 0;
-    if (r > 0)
-        r = replica__sql_get(p->db, REPLICA__SQL_PURGE_NEXT, &stmt, p->err);
-    if (r < 0 || !stmt)
+    if (r <= 0)
+        return r;
+    r = find_young(p, end);
+    if (r < 0)
+        return r;
+    if (p->at->young && end >= p->at->young)
+        end = p->at->young - 1;
+    if (end <= p->at->after)
+        return 0;
+    r = replica__sql_get(p->db, REPLICA__SQL_PURGE_NEXT, &stmt, p->err);
+    if (r < 0)
         return r;
     replica__bind_int(stmt, 1, p->coll->number, &rc);
     replica__bind_int(stmt, 2, p->at->after, &rc);
@@ -268,6 +303,7 @@ static int raise_horizon(struct purging *p, int64_t *ret_horizon)
     replica__bind_int(stmt, 2, p->at->after, &rc);
     replica__bind_int(stmt, 3, p->before, &rc);
     replica__bind_int(stmt, 4, WAS_DOCS, &rc);
+    replica__bind_int(stmt, 5, p->at->young ? p->at->young : INT64_MAX, &rc);
     r = replica__sql_step(p->db, stmt, rc, p->err);
     if (r < 0)
         return r;
@@ -375,7 +411,7 @@ int replica__master_purge(replica_db *db, int64_t older_ms, struct replica__purg
                           replica_error *err)
 {
     struct replica__purge next = *at;
-    struct purging p = { .db = db, .at = &next, .err = err };
+    struct purging p = { .db = db, .at = &next, .serves = true, .err = err };
     int r = begin(&p, older_ms, 0);
 
     if (r >= 0)

@@ -292,6 +292,31 @@ TEST(a_slice_looks_at_a_part_of_many_documents)
     CHECK(slices > 60000 / 200);
 }
 
+TEST(what_came_lately_stays_however_long_ago_it_was_written)
+{
+    STORE s = deleted();
+    struct replica__purge at = { 0 };
+    int64_t horizon = 0;
+
+    store_put(&s, "{\"id\":\"y\"}"); /* 4, a day after the deletion of "a" */
+    store_put(&s, "{\"id\":\"b\"}");
+    store_delete(&s, "b"); /* 6 */
+    store_put(&s, "{\"id\":\"w\"}");
+    store_sql(&s, "UPDATE doc SET stamp = 1 WHERE id = 'b'"); /* as by who was offline for long */
+    while (replica__master_purge(s.db, DAY / 2, &at, &test_err) > 0)
+        ;
+    CHECK_INT(at.count, 1);
+    CHECK_INT(rows(&s), 0);
+    CHECK_RC(replica__master_horizon(s.db, s.coll, &horizon, &test_err), 0);
+    CHECK_INT(horizon, 2); /* the others go on */
+    clock_pass(&clock, DAY);
+    at = (struct replica__purge){ 0 };
+    while (replica__master_purge(s.db, DAY / 2, &at, &test_err) > 0)
+        ;
+    CHECK_INT(at.count, 1);
+    CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM doc WHERE id = 'b'"), 0);
+}
+
 TEST(what_access_rules_read_goes_with_its_age)
 {
     STORE s = deleted();
