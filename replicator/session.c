@@ -469,16 +469,16 @@ static bool merge_words(struct replica__session *s)
     int64_t now = replica__session_clock(s);
     int r;
 
-    if (!s->look_at_words || (s->o.live && now < s->words_at))
+    if (!s->look_at_words || now < s->words_at)
         return false;
     r = replica__words_step(s->repl, &s->words_begun, &error);
-    if (r < 0)
-        replica__session_failed(s, &error, 0);
-    if (r == 0) {
-        s->look_at_words = false;
+    if (r < 0) /* an index is no reason not to replicate */
+        replica__session_log(s, REPLICA_LOG_WARNING, "words of what was erased: %s", error.message);
+    if (r <= 0) {
+        s->look_at_words = r < 0;
         s->words_at = now + WORDS_MS;
     }
-    return r != 0;
+    return r > 0;
 }
 
 /* What is next?  true: something was done at once. */
