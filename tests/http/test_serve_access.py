@@ -192,6 +192,26 @@ def what_could_not_be_applied_leaves_the_list_with_the_right_to_see_it(t):
 
 
 @test
+def so_it_does_when_the_filter_changes_with_the_claims(t):
+    w = World(t)
+    w.say(anna={'sub': 'anna'}, bob={'sub': 'bob'}, carl={'sub': 'staff'})
+    w.restart()
+    t.ok('put', *w.notes('bob'), '--schema', t.path('schema.json', json.dumps({
+        'version': 0, 'primaryKey': 'id', 'type': 'object', 'additionalProperties': True,
+        'required': ['id'], 'properties': {'id': {'type': 'string', 'maxLength': 50},
+                                           'n': {'maximum': 5}}})),
+        '{"id":"own","owner":"bob"}')
+    w.put('anna', id='new', owner='anna', readers=['bob'], n=7, t=SECRET)
+    w.put('anna', id='both', owner='anna', readers=['bob', 'staff'])
+    w.sync('anna', 'bob')
+    t.same(w.rejected('bob'), [('new', 'unapplied')])
+    t.ok('sync', *w.notes('bob'), '--url', w.url + '/notes/0', '--once', '--token-file',
+         t.path('carl.token'), '--filter', '{"owner":"anna"}')
+    t.same((w.has('bob'), w.rejected('bob')), (['both'], []))
+    t.same(w.is_in_file('bob', SECRET), False)
+
+
+@test
 def a_rules_file_that_is_wrong_keeps_the_server_from_starting(t):
     w = World(t)
     w.rule({'notes': {'raed': True}})
