@@ -3,7 +3,9 @@
 #include "libreplica/replication/range.h"
 #include "tests/replicator/talk_support.h"
 #include "tests/support/fault.h"
+#include "tests/support/tmp.h"
 
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -532,6 +534,33 @@ TEST(under_other_rules_a_document_loses_a_field_under_the_number_that_it_had)
     CHECK_STR(talk_have(t, "b"), "b=0");
     CHECK_INT(t->pushes, 0);
     CHECK(t->status.in_sync);
+}
+
+static int64_t ask_file(const char *path, const char *sql)
+{
+    sqlite3_stmt *stmt = NULL;
+    sqlite3 *file = NULL;
+    int64_t n;
+
+    CHECK_INT(sqlite3_open(path, &file), SQLITE_OK);
+    sqlite3_busy_timeout(file, 1000);
+    CHECK_INT(sqlite3_prepare_v2(file, sql, -1, &stmt, NULL), SQLITE_OK);
+    n = sqlite3_step(stmt) == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : -1;
+    sqlite3_finalize(stmt);
+    sqlite3_close(file);
+    return n;
+}
+
+TEST(words_that_an_earlier_program_left_in_indexes_go_before_a_single_sync_ends)
+{
+    const char *path = tmp_path("test.db");
+    static const char count[] = "SELECT count(*) FROM number WHERE name = 'words'";
+    TALK t = talk_begin(&(struct talk_options){ .features = RANGES, .once = true });
+
+    ask_file(path, "INSERT INTO number(name, value) VALUES('words', 1)");
+    CHECK_INT(ask_file(path, count), 1);
+    talk_settle_down(t, "a=1@1", CP("9"));
+    CHECK_INT(ask_file(path, count), 0);
 }
 
 TEST(a_server_that_asks_for_one_walk_after_the_other_is_given_time)
