@@ -356,6 +356,38 @@ TEST(an_answer_ends_where_it_has_looked_at_enough)
     CHECK_INT(total, 20000);
 }
 
+/* Each look at the clock takes 10 ms. */
+static int64_t tired_ms(void *ctx)
+{
+    return ((struct clock *)ctx)->monotonic_ms += 10;
+}
+
+TEST(what_takes_long_to_look_at_is_told_in_parts)
+{
+    OFFICE o = office_open(NULL, NULL);
+    REPLICA_BUF ids = REPLICA_BUF_INIT;
+    const char *text;
+    char json[40];
+    int n = 0;
+
+    replica__buf_str(&ids, "{\"collection\":\"notes/0\",\"ids\":[");
+    for (int i = 10; i < 60; i++) {
+        snprintf(json, sizeof(json), "{\"id\":\"%d\",\"n\":1}", i);
+        put(o, json);
+        replica__buf_printf(&ids, "%s\"%d\"", i > 10 ? "," : "", i);
+    }
+    replica__buf_str(&ids, "]}");
+    o->clock.world.monotonic_ms = tired_ms;
+    text = post(o, DOCUMENTS, ids.data);
+    for (; (text = strstr(text, "\"n\":1")); text++)
+        n++;
+    CHECK(n > 0 && n < 50);
+    text = post(o, DIGESTS, "{\"collection\":\"notes/0\",\"filter\":{\"n\":2}}");
+    CHECK(strstr(text, "\"chunks\":[[\"1") && !strstr(text, "[null,"));
+    text = post(o, IDS, "{\"collection\":\"notes/0\",\"filter\":{\"n\":2}}");
+    CHECK(strstr(text, "\"ids\":[],\"to\":\"1"));
+}
+
 TEST(what_no_question_is_is_refused)
 {
     static const char *const bad[] = {
