@@ -14,8 +14,8 @@ struct replica__http_options {
     struct replica__auth *auth;       /* NULL: everybody may ask */
     size_t max_body;                  /* bytes of a request, also when decompressed; 0: 64 MiB */
     size_t max_streams;               /* as the service has it; connections are some more */
-    /* For a request to arrive, and an answer to be taken; what moves has a second more for each 1,000
-     * bytes.  0: a minute. */
+    /* For a request to arrive, and an answer to be taken; what moves has a second more for each
+     * 1,000 bytes.  0: a minute. */
     int64_t patience_ms;
     bool log;                         /* a line per request on stderr */
 };
