@@ -39,8 +39,9 @@ int replica__go_back(replica_db *db, const struct replica__row *row, struct repl
                                .body = row->body,
                                .len = row->len };
     struct replica__written written = { 0 };
+    REPLICA_BUF key = REPLICA_BUF_INIT;
     int64_t endpoint;
-    bool bring, lost;
+    bool bring, lost, left;
     int r = 0;
 
     if (!to && s->server_seq) { /* the server's own state, risen here: no edit of it can go back */
@@ -61,6 +62,14 @@ int replica__go_back(replica_db *db, const struct replica__row *row, struct repl
                                           .result = to ? NULL : &k,
                                       },
                                       err);
+    left = s->left_seq > (s->unsettled ? k.server_seq : s->server_seq);
+    if (left) { /* what is known of it is not the newest, and that is not wanted here */
+        replica__row_key_text(coll->key, row, &key);
+        k = (struct replica__kept){ .flags = REPLICA__FLAG_DELETED, .version = row->version,
+                                    .body = key.data, .len = key.len };
+    }
+    if (r >= 0 && key.r < 0)
+        r = replica__enomem(err);
     if (r >= 0)
         r = replica__write(db,
                            &(struct replica__write){
@@ -93,10 +102,11 @@ int replica__go_back(replica_db *db, const struct replica__row *row, struct repl
     lost = to && !s->unsettled && s->lost_seq && !s->server_seq;
     s->clean_seq = lost ? 0 : written.seq;
     s->lost_seq = lost ? written.seq : 0;
-    if (s->unsettled) {
+    if (s->unsettled || left) {
         s->incarnation = k.incarnation;
         s->server_seq = k.server_seq;
     }
+    s->left_seq = 0;
     s->rounds = s->todo = s->aside_seq = 0;
     if (bring)
         replica__state_bring(s, endpoint, written.seq);

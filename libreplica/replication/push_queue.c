@@ -156,7 +156,7 @@ static int fill(struct replica__page *p, struct replica__feed *feed, replica_err
 static void move_range(struct replica__feed *feed, int64_t from, size_t rows)
 {
     if (rows > 0 && feed->mark > from) {
-        if (feed->sent_from >= feed->sent_to)
+        if (feed->sent_from >= feed->sent_to || from < feed->sent_from)
             feed->sent_from = from;
         if (feed->mark > feed->sent_to)
             feed->sent_to = feed->mark;
@@ -241,7 +241,8 @@ void replica__push_again(struct replica__replication *repl, size_t feed, bool wi
     f->todo_after = -1;
     f->with_later = with_later;
     if (f->sent_from < f->sent_to) {
-        f->mark = f->sent_from; /* the file has it, too: opening it does the same */
+        if (f->mark > f->sent_from) /* the file has it, too: opening it does the same */
+            f->mark = f->sent_from;
         f->again_to = f->sent_to;
     }
 }
