@@ -331,6 +331,8 @@ static const char *const texts[] = {
     [REPLICA__SQL_ENTRY_CUT] = "DELETE FROM entry WHERE idx = ?1 AND key < ?2",
 
     [REPLICA__SQL_REPL_ABOUT] = "SELECT keys, filter FROM replication WHERE id = ?1",
+    [REPLICA__SQL_REPL_WANTS] = "SELECT filter IS NULL OR replica_match(filter, ?2)"
+        " FROM replication WHERE id = ?1",
     [REPLICA__SQL_REPL_SET_ABOUT] =
         "UPDATE replication SET keys = ?2, filter = ?3 WHERE id = ?1",
     [REPLICA__SQL_REPL_HAS] =

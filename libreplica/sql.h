@@ -115,6 +115,7 @@ enum replica__sql {
     REPLICA__SQL_ENTRY_CUT,
     /* replications */
     REPLICA__SQL_REPL_ABOUT,
+    REPLICA__SQL_REPL_WANTS,
     REPLICA__SQL_REPL_SET_ABOUT,
     REPLICA__SQL_REPL_HAS,
     REPLICA__SQL_REPL_IN_STEP,

@@ -392,8 +392,8 @@ void replica__reconcile_side_step(struct replica__session *s)
         fail(s, &error, 0);
 }
 
-/* The file says that one is under way, or to begin; or there is no checkpoint, and a page from the
- * beginning does not tell what is gone. */
+/* The file says that one is under way, or to begin; or there is no checkpoint, and pages from the
+ * beginning do not tell what is gone: deletions that were purged, and what left the filter. */
 static int is_due(struct replica__session *s, size_t feed, struct replica__reconcile *ret,
                   replica_error *err)
 {
@@ -401,7 +401,7 @@ static int is_due(struct replica__session *s, size_t feed, struct replica__recon
     int r = replica__reconcile_get(s->repl, feed, ret, err);
     int known;
 
-    if (r < 0 || (r == 0 && (!able || !(s->features & REPLICA_REMOTE_PURGED) ||
+    if (r < 0 || (r == 0 && (!able || !(s->features & REPLICA_REMOTE_PURGED || s->filter) ||
                              replica__feed_checkpoint(s->repl, feed))))
         return r;
     known = able ? replica__known_any(s->repl, feed, err) : 0;

@@ -29,6 +29,28 @@ int replica__endpoint_of(replica_db *db, int64_t replication, const replica_coll
     return r;
 }
 
+/* Is the state to which a document goes back one that the replication has no use for: it is outside
+ * the filter, or the server has a newer one that is?  1, 0. */
+static int is_left(replica_db *db, const struct replica__state *s, const struct replica__kept *k,
+                   bool deleted, replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r;
+
+    if (deleted)
+        return 0;
+    if (s->left_seq > (s->unsettled ? k->server_seq : s->server_seq))
+        return 1;
+    r = replica__sql_get(db, REPLICA__SQL_REPL_WANTS, &stmt, err);
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, s->replication, &rc);
+    replica__bind_text(stmt, 2, k->body, k->len, &rc);
+    r = replica__sql_step(db, stmt, rc, err);
+    return r > 0 ? !sqlite3_column_int(stmt, 0) : r;
+}
+
 int replica__go_back(replica_db *db, const struct replica__row *row, struct replica__state *s,
                      replica_collection *coll, const char *rule, replica_error *err)
 {
@@ -41,8 +63,8 @@ int replica__go_back(replica_db *db, const struct replica__row *row, struct repl
     struct replica__written written = { 0 };
     REPLICA_BUF key = REPLICA_BUF_INIT;
     int64_t endpoint;
-    bool bring, lost, left;
-    int r = 0;
+    bool bring, lost;
+    int left = 0, r = 0;
 
     if (!to && s->server_seq) { /* the server's own state, risen here: no edit of it can go back */
         s->rounds = s->aside_seq = 0;
@@ -62,8 +84,9 @@ int replica__go_back(replica_db *db, const struct replica__row *row, struct repl
                                           .result = to ? NULL : &k,
                                       },
                                       err);
-    left = s->left_seq > (s->unsettled ? k.server_seq : s->server_seq);
-    if (left) { /* what is known of it is not the newest, and that is not wanted here */
+    if (r >= 0)
+        r = left = is_left(db, s, &k, (k.flags & REPLICA__FLAG_DELETED) != 0, err);
+    if (left > 0) {
         replica__row_key_text(coll->key, row, &key);
         k = (struct replica__kept){ .flags = REPLICA__FLAG_DELETED, .version = row->version,
                                     .body = key.data, .len = key.len };

@@ -7,8 +7,8 @@
  * is not read at all: it is cut, or reads on in the end, and nobody else notices.  The server's
  * memory is read from /proc.  Speaks TAP.
  *
- * Where other programs take the processors, neither the rate nor the delay says anything: the kernel
- * tells how long the two of us waited for one. */
+ * Where other programs take the processors, neither the rate nor the delay says anything: the
+ * kernel tells how long the two of us waited for one. */
 #define _GNU_SOURCE
 #include "tests/load/server.h"
 

@@ -329,7 +329,8 @@ void oracle_check_checkpoint(struct client *c)
             if (s && s->deleted && !oracle_must_know_deletion(c, s->sequence) &&
                 (known[i][k] == 0 || c->sim->plan.server_purge))
                 continue;
-            if (s && c->was_filtered && (known[i][k] == 0 || s->deleted || strstr(s->json, "\"f\"")))
+            if (s && c->was_filtered &&
+                (known[i][k] == 0 || s->deleted || strstr(s->json, "\"f\"")))
                 continue;
             if (s && s->sequence <= checkpoint && known[i][k] < s->sequence)
                 sim_fail(c->sim,

@@ -39,7 +39,9 @@ static void check_filter(struct client *c)
             bool deleted = !view.docs[i][k] || replica_doc_deleted(view.docs[i][k]);
             bool outside = s && strstr(s->json, "\"f\"");
 
-            if (!s || view.rejected[i][k] || (!deleted && strstr(json, "\"f\"") && (!outside || s->deleted)))
+            if (!s || view.rejected[i][k])
+                continue;
+            if (!deleted && strstr(json, "\"f\"") && (!outside || s->deleted))
                 continue; /* its own, which is not sent */
             if (outside && !s->deleted ? !deleted && oracle_same(json, deleted, s)
                                        : !oracle_same(json, deleted, s))

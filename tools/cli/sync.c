@@ -404,7 +404,7 @@ int cmd_sync(int argc, char **argv)
     const struct cli_command command = {
         NULL,
         "Keep collections in step with a server.  Exit 0 only when in sync, 3 when the server is\n"
-        "not reached, 4 for credentials, 5 for an outdated schema.  What the server refuses is set\n"
+        "not reached, 4 for credentials, 5 for an outdated schema.  What is refused is set\n"
         "aside and listed on standard error; see replica rejected.",
         0, 0, options,
     };
