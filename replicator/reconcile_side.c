@@ -259,24 +259,6 @@ static int compare_chunk(struct replica__session *s, replica_collection *coll, r
 
 /* ---- the documents ----------------------------------------------------------------- */
 
-/* In the order in which they were asked for. */
-static int check_page(const struct walk *w, const struct arrived *page, replica_error *err)
-{
-    if (page->n == 0 || page->n > w->asked_count - w->asked_from)
-        return replica__error_set(err, REPLICA_EHTTP, 200,
-                                  "%zu documents for %zu that were asked for", page->n,
-                                  w->asked_count - w->asked_from);
-    for (size_t i = 0; i < page->n; i++) {
-        const char *id = w->asked[w->asked_from + i];
-
-        if (page->docs[i].doc.key.data &&
-            !replica__json_string_is(page->docs[i].doc.key, id, strlen(id)))
-            return replica__error_set(err, REPLICA_EHTTP, 200,
-                                      "another document than '%.100s', which was asked for", id);
-    }
-    return 0;
-}
-
 void replica__reconcile_side_page(struct replica__session *s, const replica_remote_page *page)
 {
     struct walk *w = s->walk;
@@ -290,7 +272,8 @@ void replica__reconcile_side_page(struct replica__session *s, const replica_remo
     }
     r = replica__arrived_copy(s, w->feed, page, &w->page, &error);
     if (r >= 0)
-        r = check_page(w, &w->page, &error);
+        r = replica__arrived_answers(&w->page, w->asked + w->asked_from,
+                                     w->asked_count - w->asked_from, &error);
     if (r >= 0)
         w->has_page = true;
     else

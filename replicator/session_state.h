@@ -263,6 +263,9 @@ bool replica__pull_side_confirm(struct replica__session *s, size_t feed);
 int replica__arrived_copy(struct replica__session *s, size_t feed, const replica_remote_page *from,
               struct arrived *ret, replica_error *err);
 void replica__arrived_free(struct arrived *page);
+/* Is it an answer to who asked for these documents: some of them, from the first one on? */
+int replica__arrived_answers(const struct arrived *page, char *const *asked, size_t n,
+                             replica_error *err);
 /* Apply it; checkpoint NULL: it does not move. */
 int replica__arrived_apply(struct replica__session *s, size_t feed, struct arrived *page,
                const char *checkpoint, replica_error *err);

@@ -232,25 +232,6 @@ void replica__verify_side_request(struct replica__session *s, replica_pull_reque
 
 /* ---- the documents ----------------------------------------------------------------- */
 
-/* In the order in which they were asked for. */
-static int check_page(const struct replica__verify_walk *w, const struct arrived *page,
-                      replica_error *err)
-{
-    if (page->n == 0 || page->n > w->asked_count - w->asked_from)
-        return replica__error_set(err, REPLICA_EHTTP, 200,
-                                  "%zu documents for %zu that were asked for", page->n,
-                                  w->asked_count - w->asked_from);
-    for (size_t i = 0; i < page->n; i++) {
-        const char *id = w->asked[w->asked_from + i];
-
-        if (page->docs[i].doc.key.data &&
-            !replica__json_string_is(page->docs[i].doc.key, id, strlen(id)))
-            return replica__error_set(err, REPLICA_EHTTP, 200,
-                                      "another document than '%.100s', which was asked for", id);
-    }
-    return 0;
-}
-
 void replica__verify_side_page(struct replica__session *s, const replica_remote_page *page)
 {
     struct verify *v = s->verify;
@@ -266,7 +247,8 @@ void replica__verify_side_page(struct replica__session *s, const replica_remote_
     }
     r = replica__arrived_copy(s, w->feed, page, &v->page, &error);
     if (r >= 0)
-        r = check_page(w, &v->page, &error);
+        r = replica__arrived_answers(&v->page, w->asked + w->asked_from,
+                                     w->asked_count - w->asked_from, &error);
     if (r < 0) {
         fail(s, &error, 0);
         return;
