@@ -1,5 +1,7 @@
 /* Replications that are about what a filter matches. */
+#include "base/alloc.h"
 #include "base/buf.h"
+#include "libreplica/feed.h"
 #include "tests/support/fault.h"
 #include "tests/support/store.h"
 #include "tests/support/test.h"
@@ -246,6 +248,67 @@ TEST(what_the_server_took_and_does_not_match_is_taken_away)
     CHECK_INT(dirty(&s), 1);
 }
 
+/* The server says so by its key only. */
+static int left(struct store *s, const char *id, int64_t sequence)
+{
+    struct replica__pulled doc;
+    char json[100];
+    int outcome;
+
+    snprintf(json, sizeof json, "{\"id\":\"%s\"}", id);
+    store_scan(s, &(struct come){ .json = json, .sequence = sequence }, &doc);
+    doc.gone = REPLICA__GONE_FILTER;
+    CHECK_RC(replica__pull_apply(s->repl, 0, &doc, 1, "inc", NULL, &test_err), 0);
+    outcome = doc.outcome;
+    replica__free(doc.id);
+    return outcome;
+}
+
+TEST(what_left_while_it_was_in_conflict_goes_when_an_older_state_settles_it)
+{
+    STORE s = store_empty();
+    QUESTION q;
+
+    replicate(&s, OPEN_ONES);
+    store_pull_one(&s, "{\"id\":\"a\",\"open\":true}", 5);
+    store_put(&s, "{\"id\":\"a\",\"open\":true,\"mine\":1}");
+    store_pull_one(&s, "{\"id\":\"a\",\"open\":true,\"yours\":1}", 6);
+    CHECK_INT(left(&s, "a", 7), REPLICA__PULLED_SAME);
+    CHECK_STR(store_json(&s, "a"), "{\"id\":\"a\",\"open\":true,\"mine\":1}");
+    q = store_question(&s);
+    CHECK(store_settle(&s, &q, REPLICA__SETTLE_REAL, NULL, "server"));
+    CHECK_STR(store_json(&s, "a"), NULL);
+    CHECK_RC(replica__replication_pending(s.repl, &test_err), 0);
+    CHECK_INT(store_pull_one(&s, "{\"id\":\"a\",\"open\":true}", 8), REPLICA__PULLED_WRITTEN);
+    store_sound(&s);
+}
+
+static int number_of(void *ctx, const replica_rejected_entry *e)
+{
+    *(int64_t *)ctx = e->number;
+    return 0;
+}
+
+TEST(a_discard_goes_back_to_nothing_that_lies_outside)
+{
+    STORE s = store_empty();
+    PAGE page = { 0 };
+    int64_t entry = 0;
+
+    replicate(&s, OPEN_ONES);
+    store_pull_one(&s, "{\"id\":\"a\",\"open\":true}", 5);
+    put(&s, "a", false);
+    CHECK_INT(store_push(&s, &page), 1);
+    CHECK(store_judge(&s, &page, REPLICA_VERDICT_REFUSED, 0, NULL) >= 0);
+    store_pull_one(&s, "{\"id\":\"a\",\"open\":false,\"yours\":1}", 6);
+    CHECK_RC(replica_rejected(s.db, NULL, number_of, &entry, &test_err), 0);
+    CHECK_RC(replica_rejected_discard(s.db, entry, &test_err), 1);
+    CHECK_STR(store_json(&s, "a"), NULL);
+    CHECK_INT(dirty(&s), 0);
+    CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM conflict_log"), 1);
+    store_sound(&s);
+}
+
 /* The other one would never hear of it. */
 TEST(what_another_replication_has_to_send_stays)
 {
@@ -335,6 +398,30 @@ TEST(what_another_filter_lets_in_is_pushed)
     CHECK_INT(dirty(&s), 0);
     replicate(&s, NULL);
     CHECK_INT(dirty(&s), 1);
+}
+
+/* What is under way begins behind it. */
+TEST(what_another_filter_lets_in_is_pushed_though_something_newer_is_under_way)
+{
+    STORE s = store_empty();
+    PAGE page = { 0 };
+    PAGE again = { 0 };
+    PAGE next = { 0 };
+
+    replicate(&s, OPEN_ONES);
+    put(&s, "a", false);
+    put(&s, "b", true);
+    store_push_all(&s, 1);
+    put(&s, "c", true);
+    CHECK_INT(store_push(&s, &page), 1);
+    replicate(&s, NULL);
+    CHECK_INT(store_push_again(&s, &again), 2);
+    CHECK_STR(again.rows[0].id, "a");
+    CHECK_STR(again.rows[1].id, "c");
+    replicate(&s, NULL); /* as if it had died: both are under way */
+    CHECK_INT(store_push_again(&s, &next), 2);
+    CHECK(store_judge(&s, &next, REPLICA_VERDICT_TAKEN, 5, NULL) >= 0);
+    CHECK_RC(replica__replication_pending(s.repl, &test_err), 0);
 }
 
 TEST(a_failed_allocation_leaves_the_filter_or_sets_it)
