@@ -175,7 +175,7 @@ class Replica:
                               text=True, timeout=deadline)
         check(done.returncode in codes, f"replica {command} {' '.join(arguments)[:200]} ended with "
               f"{done.returncode}: {done.stderr.strip()[-800:]}")
-        self.code = done.returncode
+        self.said = done.stderr
         return done.stdout
 
     def put(self, doc):
