@@ -611,7 +611,8 @@ static int64_t next_deed(const struct replica__session *s)
     next = earlier(next, replica__lock_side_next(s));
     next = earlier(next, replica__note_side_next(s));
 
-    if (s->has_page || replica__reconcile_side_has_work(s)) /* an answer came after the step */
+    if (s->has_page || replica__reconcile_side_has_work(s) ||
+        replica__verify_side_has_work(s)) /* an answer came after the step */
         next = 1;
     if (s->state == STANDBY)
         next = earlier(next, s->look_at > 0 ? s->look_at : 1); /* at once */
