@@ -111,23 +111,6 @@ void replica__arrived_free(struct arrived *page)
     *page = (struct arrived){ 0 };
 }
 
-int replica__arrived_answers(const struct arrived *page, char *const *asked, size_t n,
-                             replica_error *err)
-{
-    if (page->n == 0 || page->n > n)
-        return replica__error_set(err, REPLICA_EHTTP, 200,
-                                  "%zu documents for %zu that were asked for", page->n, n);
-    for (size_t i = 0; i < page->n; i++) {
-        struct replica__slice key = page->docs[i].doc.key;
-
-        if (key.data && !replica__json_string_is(key, asked[i], strlen(asked[i])))
-            return replica__error_set(err, REPLICA_EHTTP, 200,
-                                      "another document than '%.100s', which was asked for",
-                                      asked[i]);
-    }
-    return 0;
-}
-
 /* ---- applying --------------------------------------------------------------------- */
 
 void replica__arrived_tell(struct replica__session *s, const struct arrived *page)

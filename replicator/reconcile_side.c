@@ -9,13 +9,33 @@
  * changes meanwhile comes with the feed, which goes on from there.
  *
  * Nothing else of the session is pulled, pushed or streamed until it is over. */
-#include "replicator/reconcile_walk.h"
+#include "replicator/session_state.h"
 
 #include <stdio.h>
 
 /* After a walk that led to the next one: not before. */
 #define AGAIN_MS 2000
 #define AGAIN_MOST 7
+/* Documents that are asked for at once. */
+#define ASKED_MOST 1000
+
+struct walk {
+    size_t feed;
+    struct replica__reconcile at; /* compared so far; the file may be a little behind */
+    bool noted;                   /* it is not */
+    struct replica__ranges ranges;
+    struct arrived page;          /* documents that were asked for */
+    bool has_page;
+};
+
+/* The second pass of a walk after other rules: a document may be shown with other fields under the
+ * number that it had. */
+#define TEXTS "texts"
+
+static bool is_of_texts(const struct walk *w)
+{
+    return strcmp(w->at.why, TEXTS) == 0;
+}
 
 /* ---- its memory -------------------------------------------------------------------- */
 
@@ -27,9 +47,7 @@ void replica__reconcile_side_stop(struct replica__session *s)
         return;
     replica__session_cancel_call(s, &s->range);
     replica__reconcile_free(&w->at);
-    replica__range_answer_free(&w->digests);
-    replica__range_answer_free(&w->ids);
-    replica__reconcile_forget_asked(w);
+    replica__ranges_free(&w->ranges);
     replica__arrived_free(&w->page);
     replica__free(w);
     s->walk = NULL;
@@ -57,62 +75,7 @@ static replica_collection *collection_of(struct replica__session *s)
     return w->at.collection < n ? colls[w->at.collection] : NULL;
 }
 
-static const replica_remote_collection *named(struct replica__session *s)
-{
-    const replica_remote_collection *list;
-
-    replica__session_feed_request(s, s->walk->feed, &list);
-    return &list[s->walk->at.collection];
-}
-
 /* ---- asking ------------------------------------------------------------------------ */
-
-/* The head that is answered is a checkpoint of all collections of the feed. */
-static void add_collections(struct replica__session *s, struct replica__buf *out)
-{
-    const replica_remote_collection *list;
-    size_t n = replica__session_feed_request(s, s->walk->feed, &list);
-
-    replica__buf_str(out, ",\"collections\":[");
-    for (size_t i = 0; i < n; i++)
-        replica__buf_printf(out, "%s\"%s/%d\"", i ? "," : "", list[i].name, list[i].version);
-    replica__buf_char(out, ']');
-}
-
-static void add_common(struct replica__session *s, const replica_remote_collection *coll,
-                       const char *after, struct replica__buf *out)
-{
-    replica__buf_printf(out, "{\"collection\":\"%s/%d\"", coll->name, coll->version);
-    add_collections(s, out);
-    replica__buf_printf(out, ",\"of\":\"%s\",\"after\":",
-                        replica__walk_of_texts(s->walk) ? "texts" : "numbers");
-    if (after)
-        replica__buf_json_string(out, after, strlen(after));
-    else
-        replica__buf_str(out, "null");
-    if (s->keys && s->features & REPLICA_REMOTE_KEYS) {
-        replica__buf_str(out, ",\"keys\":");
-        replica__buf_json_string(out, s->keys, strlen(s->keys));
-    }
-    if (s->filter && s->features & REPLICA_REMOTE_FILTER) {
-        replica__buf_str(out, ",\"filter\":");
-        replica__buf_str(out, s->filter);
-    }
-}
-
-static void ask(struct replica__session *s, const struct asker *asker, struct replica__buf *text)
-{
-    replica_error error = { .offset = -1 };
-    int r = text->r < 0 ? replica__enomem(&error) : 0;
-
-    if (r >= 0) {
-        r = replica__session_ask(s, &s->range, asker, text->data, text->len);
-        if (r < 0)
-            replica__error_set(&error, r, 0, "the remote could not start a request");
-    }
-    if (r < 0)
-        fail(s, &error, 0);
-}
 
 /* The server has started anew.  What was noted may be of what it has lost, and what is absent may
  * be that: the walk begins again when it is known. */
@@ -158,14 +121,12 @@ static void digests_came(struct replica__session *s, const char *json, size_t le
     struct replica__range_answer answer;
     int r = replica__range_read_digests(json, len, w->at.after, &answer, &error);
 
-    if (r >= 0)
-        r = replica__endpoint_adopt(s->repl, w->feed, &error);
     if (r >= 0) {
-        replica__range_answer_free(&w->digests);
-        w->digests = answer;
-        w->chunk = 0;
-        r = take_head(s, w->digests.head, &error);
+        replica__ranges_take_digests(&w->ranges, &answer);
+        r = replica__endpoint_adopt(s->repl, w->feed, &error);
     }
+    if (r >= 0)
+        r = take_head(s, w->ranges.digests.head, &error);
     if (r < 0)
         fail(s, &error, 0);
 }
@@ -175,57 +136,36 @@ static void ids_came(struct replica__session *s, const char *json, size_t len)
     struct walk *w = s->walk;
     replica_error error = { .offset = -1 };
     struct replica__range_answer answer;
-    int r = replica__range_read_ids(json, len, w->at.after, w->digests.chunks[w->chunk].to,
-                                    &answer, &error);
+    int r = replica__range_read_ids(json, len, w->at.after,
+                                    w->ranges.digests.chunks[w->ranges.chunk].to, &answer, &error);
 
     if (r >= 0) {
-        replica__range_answer_free(&w->ids);
-        w->ids = answer;
-        w->item = 0;
-        w->listed = true;
-        r = take_head(s, w->ids.head, &error);
+        replica__ranges_take_ids(&w->ranges, &answer);
+        r = take_head(s, w->ranges.ids.head, &error);
     }
     if (r < 0)
         fail(s, &error, 0);
 }
 
-static const struct asker digests = { "digests", digests_came, failed };
-static const struct asker ids = { "ids", ids_came, failed };
-
-static void ask_digests(struct replica__session *s)
+static int ask(struct replica__session *s, int what, replica_error *err)
 {
-    REPLICA_BUF text = REPLICA_BUF_INIT;
+    static const struct asker digests = { "digests", digests_came, failed };
+    static const struct asker ids = { "ids", ids_came, failed };
+    const struct walk *w = s->walk;
+    const struct replica__range_question question = { .feed = w->feed,
+                                                      .collection = w->at.collection,
+                                                      .texts = is_of_texts(w),
+                                                      .heads = true,
+                                                      .after = w->at.after };
 
-    add_common(s, named(s), s->walk->at.after, &text);
-    replica__buf_char(&text, '}');
-    ask(s, &digests, &text);
-}
-
-static void ask_ids(struct replica__session *s)
-{
-    const char *to = s->walk->digests.chunks[s->walk->chunk].to;
-    REPLICA_BUF text = REPLICA_BUF_INIT;
-
-    add_common(s, named(s), s->walk->at.after, &text);
-    replica__buf_str(&text, ",\"to\":");
-    if (to)
-        replica__buf_json_string(&text, to, strlen(to));
-    else
-        replica__buf_str(&text, "null");
-    replica__buf_char(&text, '}');
-    ask(s, &ids, &text);
+    if (what == REPLICA__RANGES_ASK_IDS)
+        return replica__range_ask(s, &ids, &question, &w->ranges, err);
+    return replica__range_ask(s, &digests, &question, NULL, err);
 }
 
 void replica__reconcile_side_request(struct replica__session *s, replica_pull_request *request)
 {
-    const struct walk *w = s->walk;
-
-    request->collections = named(s);
-    request->count = 1;
-    request->checkpoint = NULL;
-    request->ids = (const char *const *)&w->asked[w->asked_from];
-    request->id_count = w->asked_count - w->asked_from;
-    request->fresh = 0;
+    replica__range_request(s, s->walk->feed, s->walk->at.collection, &s->walk->ranges, request);
 }
 
 /* ---- going on ---------------------------------------------------------------------- */
@@ -239,22 +179,75 @@ static int note(struct replica__session *s, replica_error *err)
     return r;
 }
 
-/* The server's digest of the chunk against ours. */
-static int compare_chunk(struct replica__session *s, replica_collection *coll, replica_error *err)
+/* All up to this key is compared (NULL: to the end of the collection). */
+static int pass(struct walk *w, const char *key, replica_error *err)
+{
+    char *copy = replica__strdup(key);
+
+    if (key && !copy)
+        return replica__enomem(err);
+    replica__free(w->at.after);
+    w->at.after = copy;
+    w->at.collection += !key;
+    w->noted = false;
+    replica__ranges_pass(&w->ranges, copy);
+    return 0;
+}
+
+/* Documents of which nothing is said but that the filter does not let them in. */
+static replica_remote_doc *outside(replica_collection *coll, char *const *ids, size_t n,
+                                   struct replica__buf *text)
+{
+    replica_remote_doc *docs = replica__alloc_zero(n, sizeof *docs);
+    const char *key = replica_collection_key(coll);
+    size_t at = 0;
+
+    for (size_t i = 0; docs && i < n; i++) {
+        replica__buf_char(text, '{');
+        replica__buf_json_string(text, key, strlen(key));
+        replica__buf_char(text, ':');
+        replica__buf_json_string(text, ids[i], strlen(ids[i]));
+        replica__buf_char(text, '}');
+        docs[i] = (replica_remote_doc){ .collection = replica_collection_name(coll),
+                                        .len = text->len - at,
+                                        .gone = REPLICA_GONE_FILTER };
+        at = text->len;
+    }
+    at = 0;
+    for (size_t i = 0; docs && text->r >= 0 && i < n; i++) {
+        docs[i].json = text->data + at;
+        at += docs[i].len;
+    }
+    return docs;
+}
+
+/* What is no longer replicated goes without a question. */
+static int leave(struct replica__session *s, replica_collection *coll, replica_error *err)
 {
     struct walk *w = s->walk;
-    const struct replica__chunk *chunk = &w->digests.chunks[w->chunk];
-    const struct replica__key_range range = { .coll = coll, .after = w->at.after,
-                                              .to = chunk->to,
-                                              .texts = replica__walk_of_texts(w) };
-    int r = replica__known_differs(s->repl, &range, chunk->count, chunk->hex, strlen(chunk->hex),
-                                   err);
+    replica_remote_page page = REPLICA_REMOTE_PAGE_INIT;
+    REPLICA_FREE replica_remote_doc *docs = NULL;
+    REPLICA_BUF text = REPLICA_BUF_INIT;
+    struct arrived arrived;
+    int r;
 
-    if (r == 0)
-        return replica__reconcile_end_chunk(w, err);
-    if (r > 0)
-        ask_ids(s);
-    return r < 0 ? r : 0;
+    if (w->ranges.left_count == 0)
+        return 0;
+    docs = outside(coll, w->ranges.left, w->ranges.left_count, &text);
+    if (!docs || text.r < 0)
+        return replica__enomem(err);
+    page.docs = docs;
+    page.count = w->ranges.left_count;
+    r = replica__arrived_copy(s, w->feed, &page, &arrived, err);
+    if (r < 0)
+        return r;
+    r = replica__reconcile_apply(s->repl, w->feed, arrived.docs, arrived.n, NULL, &w->at, err);
+    if (r >= 0) {
+        replica__arrived_tell(s, &arrived);
+        replica__ranges_forget_left(&w->ranges);
+    }
+    replica__arrived_free(&arrived);
+    return r;
 }
 
 /* ---- the documents ----------------------------------------------------------------- */
@@ -270,10 +263,7 @@ void replica__reconcile_side_page(struct replica__session *s, const replica_remo
             fail(s, &error, 0);
         return;
     }
-    r = replica__arrived_copy(s, w->feed, page, &w->page, &error);
-    if (r >= 0)
-        r = replica__arrived_answers(&w->page, w->asked + w->asked_from,
-                                     w->asked_count - w->asked_from, &error);
+    r = replica__range_page(s, w->feed, &w->ranges, page, &w->page, &error);
     if (r >= 0)
         w->has_page = true;
     else
@@ -283,24 +273,21 @@ void replica__reconcile_side_page(struct replica__session *s, const replica_remo
 static int apply_page(struct replica__session *s, replica_error *err)
 {
     struct walk *w = s->walk;
+    struct replica__ranges *ranges = &w->ranges;
     struct replica__reconcile next = w->at;
-    bool whole = w->asked_from + w->page.n == w->asked_count;
+    bool whole = ranges->asked_from + w->page.n == ranges->asked_count;
     int r;
 
-    if (!whole || w->to) /* else it moves with the collection */
-        next.after = whole ? w->to : w->asked[w->asked_from + w->page.n - 1];
+    if (!whole || ranges->to) /* else it moves with the collection */
+        next.after = whole ? ranges->to : ranges->asked[ranges->asked_from + w->page.n - 1];
     r = replica__reconcile_apply(s->repl, w->feed, w->page.docs, w->page.n, w->page.incarnation,
                                  &next, err);
     if (r >= 0)
         replica__arrived_tell(s, &w->page);
     w->has_page = false;
-    w->asked_from += w->page.n;
+    ranges->asked_from += w->page.n;
     replica__arrived_free(&w->page);
-    if (r >= 0 && whole) {
-        r = replica__reconcile_end_part(w, w->to, err);
-        replica__reconcile_forget_asked(w);
-    }
-    return r;
+    return r >= 0 && whole ? pass(w, ranges->to, err) : r;
 }
 
 /* ---- its beginning and end --------------------------------------------------------- */
@@ -310,7 +297,7 @@ static int begin_texts(struct replica__session *s, replica_error *err)
 {
     struct walk *w = s->walk;
 
-    snprintf(w->at.why, sizeof w->at.why, REPLICA__WALK_TEXTS);
+    snprintf(w->at.why, sizeof w->at.why, TEXTS);
     w->at.collection = 0;
     w->noted = false;
     return note(s, err);
@@ -338,27 +325,42 @@ static int finish(struct replica__session *s, replica_error *err)
     return 0;
 }
 
-static int step(struct replica__session *s, replica_error *err)
+static int compare(struct replica__session *s, replica_collection *coll, replica_error *err)
 {
     struct walk *w = s->walk;
-    replica_collection *coll = collection_of(s);
+    const struct replica__ranges_known known = {
+        .repl = s->repl,
+        .range = { .coll = coll, .after = w->at.after, .texts = is_of_texts(w) },
+        .most = s->pull_rows < ASKED_MOST ? s->pull_rows : ASKED_MOST,
+        .later = true, /* a push was answered meanwhile */
+        .drop = true,
+    };
+    int what = replica__ranges_next(&w->ranges, &known, err);
+    int r = what < 0 ? what : leave(s, coll, err);
 
-    if (w->has_page)
-        return apply_page(s, err);
-    if (w->asked_count > w->asked_from) {
+    if (r < 0)
+        return r;
+    switch (what) {
+    case REPLICA__RANGES_COMPARED:
+        return pass(w, w->ranges.to, err);
+    case REPLICA__RANGES_ASK_DOCUMENTS:
         replica__session_begin_call(s, &s->pull, CALL_PULL, w->feed);
         return 0;
+    case REPLICA__RANGES_ASK_DIGESTS:
+        r = note(s, err);
+        return r < 0 ? r : ask(s, what, err);
+    default:
+        return ask(s, what, err);
     }
-    if (!coll)
-        return finish(s, err);
-    if (w->listed)
-        return replica__reconcile_compare(s, coll, err);
-    if (w->chunk < w->digests.n)
-        return compare_chunk(s, coll, err);
-    if (note(s, err) < 0)
-        return err->code;
-    ask_digests(s);
-    return 0;
+}
+
+static int step(struct replica__session *s, replica_error *err)
+{
+    replica_collection *coll = collection_of(s);
+
+    if (s->walk->has_page)
+        return apply_page(s, err);
+    return coll ? compare(s, coll, err) : finish(s, err);
 }
 
 bool replica__reconcile_side_has_work(const struct replica__session *s)

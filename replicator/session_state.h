@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "replicator/asking.h"
 #include "replicator/lowering.h"
+#include "replicator/ranges.h"
 #include "replicator/session.h"
 
 #include <string.h>
@@ -263,9 +264,6 @@ bool replica__pull_side_confirm(struct replica__session *s, size_t feed);
 int replica__arrived_copy(struct replica__session *s, size_t feed, const replica_remote_page *from,
               struct arrived *ret, replica_error *err);
 void replica__arrived_free(struct arrived *page);
-/* Is it an answer to who asked for these documents: some of them, from the first one on? */
-int replica__arrived_answers(const struct arrived *page, char *const *asked, size_t n,
-                             replica_error *err);
 /* Apply it; checkpoint NULL: it does not move. */
 int replica__arrived_apply(struct replica__session *s, size_t feed, struct arrived *page,
                const char *checkpoint, replica_error *err);
@@ -283,6 +281,26 @@ void replica__identity_lost(struct replica__session *s, const char *incarnation,
 void replica__identity_known(struct replica__session *s);
 void replica__identity_stop(struct replica__session *s);
 bool replica__identity_is_new(const struct replica__session *s, const char *incarnation);
+
+/* ---- range_side.c ---------------------------------------------------------------- */
+
+struct replica__range_question {
+    size_t feed, collection;
+    bool texts;        /* of texts, not of numbers */
+    bool heads;        /* the head is a checkpoint of all collections of the feed */
+    const char *after; /* behind this key; NULL: from the first */
+};
+/* Ask for the digests of a collection; or, with the ranges that are listed next, for the keys. */
+int replica__range_ask(struct replica__session *s, const struct asker *asker,
+                       const struct replica__range_question *question,
+                       const struct replica__ranges *list, replica_error *err);
+/* The pull that is to be asked for is of the single documents that the ranges ask for. */
+void replica__range_request(struct replica__session *s, size_t feed, size_t collection,
+                            const struct replica__ranges *ranges, replica_pull_request *request);
+/* Its page, copied; checked to be an answer to that. */
+int replica__range_page(struct replica__session *s, size_t feed,
+                        const struct replica__ranges *ranges, const replica_remote_page *page,
+                        struct arrived *ret, replica_error *err);
 
 /* ---- verify_side.c --------------------------------------------------------------- */
 

@@ -115,56 +115,6 @@ static replica_collection *collection_of(struct replica__session *s)
     return w->coll < n ? colls[w->coll] : NULL;
 }
 
-static const replica_remote_collection *named(struct replica__session *s)
-{
-    const replica_remote_collection *list;
-
-    replica__session_feed_request(s, s->verify->walk.feed, &list);
-    return &list[s->verify->walk.coll];
-}
-
-static void add_text(const char *text, struct replica__buf *out)
-{
-    if (text)
-        replica__buf_json_string(out, text, strlen(text));
-    else
-        replica__buf_str(out, "null");
-}
-
-static void ask(struct replica__session *s, const struct asker *asker, bool upto)
-{
-    const struct replica__verify_walk *w = &s->verify->walk;
-    const replica_remote_collection *coll = named(s);
-    REPLICA_BUF text = REPLICA_BUF_INIT;
-    replica_error error = { .offset = -1 };
-    int r;
-
-    replica__buf_printf(&text, "{\"collection\":\"%s/%d\",\"of\":\"%s\",\"after\":", coll->name,
-                        coll->version, w->pass == REPLICA__PASS_TEXTS ? "texts" : "numbers");
-    add_text(w->after, &text);
-    if (upto) {
-        replica__buf_str(&text, ",\"to\":");
-        add_text(w->digests.chunks[w->chunk].to, &text);
-    }
-    if (s->keys && s->features & REPLICA_REMOTE_KEYS) {
-        replica__buf_str(&text, ",\"keys\":");
-        add_text(s->keys, &text);
-    }
-    if (s->filter && s->features & REPLICA_REMOTE_FILTER) {
-        replica__buf_str(&text, ",\"filter\":");
-        replica__buf_str(&text, s->filter);
-    }
-    replica__buf_char(&text, '}');
-    r = text.r < 0 ? replica__enomem(&error) : 0;
-    if (r >= 0) {
-        r = replica__session_ask(s, &s->range, asker, text.data, text.len);
-        if (r < 0)
-            replica__error_set(&error, r, 0, "the remote could not start a request");
-    }
-    if (r < 0)
-        fail(s, &error, 0);
-}
-
 /* A server that has started anew is another one: that is found out first. */
 static bool is_another(struct replica__session *s, const char *head)
 {
@@ -184,15 +134,13 @@ static void digests_came(struct replica__session *s, const char *json, size_t le
     struct replica__verify_walk *w = &s->verify->walk;
     replica_error error = { .offset = -1 };
     struct replica__range_answer answer;
-    int r = replica__range_read_digests(json, len, w->after, &answer, &error);
 
-    if (r < 0) {
+    if (replica__range_read_digests(json, len, w->after, &answer, &error) < 0) {
         fail(s, &error, 0);
         return;
     }
-    replica__verify_walk_stop(w);
-    w->digests = answer;
-    if (!is_another(s, answer.head))
+    replica__ranges_take_digests(&w->ranges, &answer);
+    if (!is_another(s, w->ranges.digests.head))
         replica__session_succeeded(s);
 }
 
@@ -201,33 +149,36 @@ static void ids_came(struct replica__session *s, const char *json, size_t len)
     struct replica__verify_walk *w = &s->verify->walk;
     replica_error error = { .offset = -1 };
     struct replica__range_answer answer;
-    int r = replica__range_read_ids(json, len, w->after, w->digests.chunks[w->chunk].to, &answer,
-                                    &error);
 
-    if (r < 0) {
+    if (replica__range_read_ids(json, len, w->after, w->ranges.digests.chunks[w->ranges.chunk].to,
+                                &answer, &error) < 0) {
         fail(s, &error, 0);
         return;
     }
-    replica__range_answer_free(&w->ids);
-    w->ids = answer;
-    w->item = 0;
-    w->listed = true;
-    is_another(s, answer.head);
+    replica__ranges_take_ids(&w->ranges, &answer);
+    is_another(s, w->ranges.ids.head);
 }
 
-static const struct asker digests = { "digests", digests_came, fail };
-static const struct asker ids = { "ids", ids_came, fail };
+static int ask(struct replica__session *s, int what, replica_error *err)
+{
+    static const struct asker digests = { "digests", digests_came, fail };
+    static const struct asker ids = { "ids", ids_came, fail };
+    const struct replica__verify_walk *w = &s->verify->walk;
+    const struct replica__range_question question = { .feed = w->feed,
+                                                      .collection = w->coll,
+                                                      .texts = w->pass == REPLICA__PASS_TEXTS,
+                                                      .after = w->after };
+
+    if (what == REPLICA__RANGES_ASK_IDS)
+        return replica__range_ask(s, &ids, &question, &w->ranges, err);
+    return replica__range_ask(s, &digests, &question, NULL, err);
+}
 
 void replica__verify_side_request(struct replica__session *s, replica_pull_request *request)
 {
     const struct replica__verify_walk *w = &s->verify->walk;
 
-    request->collections = named(s);
-    request->count = 1;
-    request->checkpoint = NULL;
-    request->ids = (const char *const *)&w->asked[w->asked_from];
-    request->id_count = w->asked_count - w->asked_from;
-    request->fresh = 0;
+    replica__range_request(s, w->feed, w->coll, &w->ranges, request);
 }
 
 /* ---- the documents ----------------------------------------------------------------- */
@@ -245,15 +196,10 @@ void replica__verify_side_page(struct replica__session *s, const replica_remote_
         replica__session_move(s, IDLE);
         return;
     }
-    r = replica__arrived_copy(s, w->feed, page, &v->page, &error);
-    if (r >= 0)
-        r = replica__arrived_answers(&v->page, w->asked + w->asked_from,
-                                     w->asked_count - w->asked_from, &error);
-    if (r < 0) {
+    r = replica__range_page(s, w->feed, &w->ranges, page, &v->page, &error);
+    v->has_page = r >= 0;
+    if (r < 0)
         fail(s, &error, 0);
-        return;
-    }
-    v->has_page = true;
 }
 
 static int judge_page(struct replica__session *s, replica_error *err)
@@ -272,12 +218,12 @@ static int judge_page(struct replica__session *s, replica_error *err)
 
         r = replica__verify(s->repl, w->feed, &v->page.docs[i], &how, &kind, err);
         if (r >= 0)
-            r = tell(v, &v->page.docs[i], w->asked[w->asked_from + i], kind, err);
+            r = tell(v, &v->page.docs[i], w->ranges.asked[w->ranges.asked_from + i], kind, err);
     }
-    w->asked_from += v->page.n;
+    w->ranges.asked_from += v->page.n;
     v->has_page = false;
     replica__arrived_free(&v->page);
-    if (r < 0 || w->asked_from < w->asked_count)
+    if (r < 0 || w->ranges.asked_from < w->ranges.asked_count)
         return r;
     return replica__verify_walk_judged(w, err);
 }
@@ -335,11 +281,9 @@ static int step(struct replica__session *s, replica_error *err)
         return 0;
     }
     r = replica__verify_walk_next(w, s->repl, coll, err);
-    if (r == REPLICA__VERIFY_ASK_DIGESTS)
-        ask(s, &digests, false);
-    else if (r == REPLICA__VERIFY_ASK_IDS)
-        ask(s, &ids, true);
-    else if (r == REPLICA__VERIFY_ASK_DOCUMENTS)
+    if (r == REPLICA__RANGES_ASK_DIGESTS || r == REPLICA__RANGES_ASK_IDS)
+        return ask(s, r, err);
+    if (r == REPLICA__RANGES_ASK_DOCUMENTS)
         replica__session_begin_call(s, &s->pull, CALL_PULL, w->feed);
     return r;
 }

@@ -1,15 +1,13 @@
-/* The way of a verification through the keys of a collection: which question is next, and which
- * documents the answers tell apart from what is known here. */
+/* The way of a verification through the collections of a feed: each is looked through for what no
+ * digest shows, and compared by texts and by numbers. */
 #ifndef REPLICATOR_VERIFY_WALK_H
 #define REPLICATOR_VERIFY_WALK_H
 
-#include "replicator/reconcile_answer.h"
+#include "replicator/ranges.h"
 
-enum { REPLICA__VERIFY_BATCH = 500 };
-
-/* Of each collection: what no digest shows, the texts, the numbers. */
+/* Of each collection. */
 enum replica__verify_pass {
-    REPLICA__PASS_ODD,
+    REPLICA__PASS_ODD, /* what no digest shows */
     REPLICA__PASS_TEXTS,
     REPLICA__PASS_NUMBERS,
     REPLICA__PASSES
@@ -19,23 +17,12 @@ struct replica__verify_walk {
     size_t feed, coll; /* of the feed: those before it are compared */
     enum replica__verify_pass pass;
     char *after;       /* compared so far in this pass; NULL: nothing */
-    struct replica__range_answer digests, ids;
-    size_t chunk, item;
-    bool listed;       /* ids is of the chunk */
-    char *to;          /* with what is asked, all up to this key is compared; NULL: to the end */
-    char *asked[REPLICA__VERIFY_BATCH];
-    size_t asked_count, asked_from;
+    struct replica__ranges ranges;
     int64_t compared;  /* documents of the server's */
 };
 
-/* What is to be done: compare again at once, or ask. */
-enum {
-    REPLICA__VERIFY_GO_ON = 0,
-    REPLICA__VERIFY_ASK_DIGESTS,
-    REPLICA__VERIFY_ASK_IDS,
-    REPLICA__VERIFY_ASK_DOCUMENTS /* asked, from asked_from on */
-};
-/* < 0: it failed, and is as it was. */
+/* What is to be done: REPLICA__RANGES_; REPLICA__RANGES_COMPARED: call it again.  < 0: it failed,
+ * and is where it was. */
 int replica__verify_walk_next(struct replica__verify_walk *w, struct replica__replication *repl,
                               replica_collection *coll, replica_error *err);
 /* All that was asked has been judged. */

@@ -117,7 +117,7 @@ TEST(a_failed_allocation_fails_a_page_or_leaves_its_bundles_whole)
 
     for (int i = 0; i < 8; i++) {
         snprintf(body, sizeof(body),
-                 "[{\"newDocumentState\":{\"id\":\"p%d\"}}]", i);
+                 "[{\"newDocumentState\":{\"id\":\"page:%d\"}}]", i);
         post(o, "/notes/0/push", body);
     }
     snprintf(body, sizeof(body), BUNDLE, "c");
@@ -131,7 +131,7 @@ TEST(a_failed_allocation_fails_a_page_or_leaves_its_bundles_whole)
         for (int nth = 0; failed; nth++) {
             if (ask(o, "GET", paths[i], "", nth, &failed) != 200)
                 continue;
-            CHECK_INT(count(shown.data, "\"id\":\"p"), 8);
+            CHECK_INT(count(shown.data, "\"id\":\"page:"), 8);
             CHECK(strstr(shown.data, "\"id\":\"a\"") && strstr(shown.data, "\"id\":\"c\"") &&
                   strstr(shown.data, "\"n\":2"));
         }

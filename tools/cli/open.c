@@ -37,12 +37,13 @@ int cli_exit_code(int code)
 int cli_failed(const replica_error *err)
 {
     const char *message = err->message[0] ? err->message : replica_error_name(err->code);
+    bool refused = err->code == REPLICA_EHTTP && (err->detail == 401 || err->detail == 403);
 
     if (err->where[0] && !strstr(message, err->where))
         cli_complain("%s: %s", err->where, message);
     else
         cli_complain("%s", message);
-    return cli_exit_code(err->code);
+    return refused ? CLI_CREDENTIALS : cli_exit_code(err->code);
 }
 
 int cli_bad_text(const char *source, int64_t line, const replica_error *err)

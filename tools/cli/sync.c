@@ -153,7 +153,6 @@ static void on_status(void *ctx, const replica_sync_status *status)
 static void on_error(void *ctx, const replica_error *error)
 {
     struct syncing *s = ctx;
-
     bool again = strcmp(error->message, s->failure.message) == 0;
 
     s->failure = *error;
@@ -191,22 +190,14 @@ static int start(struct syncing *s, const char *url)
 /* ---- the end --------------------------------------------------------------------- */
 
 /* What a server says, and what becomes of the way to it, in the few words that scripts rely on. */
-static int exit_of(const replica_error *e)
+static int failed(const replica_error *e)
 {
-    int code = cli_exit_code(e->code);
+    int code = cli_failed(e);
 
-    if (e->code == REPLICA_EHTTP && (e->detail == 401 || e->detail == 403))
-        return CLI_CREDENTIALS;
     return code == CLI_UNREACHED || code == CLI_CREDENTIALS || code == CLI_VERSION ||
                    code == CLI_STORAGE
                ? code
                : CLI_NO;
-}
-
-static int failed(const replica_error *e)
-{
-    cli_failed(e);
-    return exit_of(e);
 }
 
 static int not_in_sync(struct syncing *s, const char *why)

@@ -172,8 +172,6 @@ static int failed(const replica_error *e)
 {
     int code = cli_failed(e);
 
-    if (e->code == REPLICA_EHTTP && (e->detail == 401 || e->detail == 403))
-        return CLI_CREDENTIALS;
     return e->code == REPLICA_ENOTSUP ? CLI_REFUSED : code;
 }
 

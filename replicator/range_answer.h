@@ -1,6 +1,6 @@
 /* What a server answers about ranges of keys. */
-#ifndef REPLICATOR_RECONCILE_ANSWER_H
-#define REPLICATOR_RECONCILE_ANSWER_H
+#ifndef REPLICATOR_RANGE_ANSWER_H
+#define REPLICATOR_RANGE_ANSWER_H
 
 #include "libreplica/store.h"
 

@@ -1,6 +1,6 @@
 /* The answers to "digests" and "ids".  Nothing of them is believed: keys that do not grow would
  * lead the walk back, and round and round. */
-#include "replicator/reconcile_answer.h"
+#include "replicator/range_answer.h"
 
 #include "base/alloc.h"
 #include "base/error.h"
@@ -86,6 +86,17 @@ static int count_elements(struct replica__json_value list, size_t most, size_t *
     return 0;
 }
 
+/* What both answers have: a head, and a list of some length. */
+static int read_list(struct replica__json_value whole, const char *name, size_t most,
+                     struct replica__range_answer *a, struct replica__json_value *ret,
+                     size_t *ret_n, replica_error *err)
+{
+    int r = read_head(whole, a, err);
+
+    *ret = replica__json_member(whole, name, strlen(name));
+    return r < 0 ? r : count_elements(*ret, most, ret_n, err);
+}
+
 static int read_chunk(struct replica__json_value v, const char *after, struct replica__chunk *ret,
                       replica_error *err)
 {
@@ -113,12 +124,8 @@ int replica__range_read_digests(const char *json, size_t len, const char *after,
     struct replica__json_iter it;
     ANSWER a = { 0 };
     size_t n = 0;
-    int r = read_head(whole, &a, err);
+    int r = read_list(whole, "chunks", MOST_CHUNKS, &a, &list, &n, err);
 
-    if (r < 0)
-        return r;
-    list = replica__json_member(whole, "chunks", 6);
-    r = count_elements(list, MOST_CHUNKS, &n, err);
     if (r >= 0 && n == 0)
         r = wrong(err, "that gets nowhere");
     if (r < 0)
@@ -139,6 +146,24 @@ int replica__range_read_digests(const char *json, size_t len, const char *after,
         return r;
     *ret = a;
     a = (struct replica__range_answer){ 0 };
+    return 0;
+}
+
+/* How far the list goes: no further than was asked. */
+static int read_to(struct replica__json_value to, const char *after, const char *upto, char **ret,
+                   replica_error *err)
+{
+    int r;
+
+    if (to.type != REPLICA_JSON_STRING) { /* all that was asked for */
+        *ret = replica__strdup(upto);
+        return upto && !*ret ? replica__enomem(err) : 0;
+    }
+    r = read_key(to, ret, err);
+    if (r < 0)
+        return r;
+    if ((after && strcmp(*ret, after) <= 0) || (upto && strcmp(*ret, upto) > 0))
+        return wrong(err, "whose keys do not grow");
     return 0;
 }
 
@@ -165,24 +190,14 @@ static int read_item(struct replica__json_value v, const char *after, const char
 int replica__range_read_ids(const char *json, size_t len, const char *after, const char *upto,
                             struct replica__range_answer *ret, replica_error *err)
 {
-    struct replica__json_value whole = replica__json_value(json, len), list, to;
+    struct replica__json_value whole = replica__json_value(json, len), list;
     struct replica__json_iter it;
     ANSWER a = { 0 };
     size_t n = 0;
-    int r = read_head(whole, &a, err);
+    int r = read_list(whole, "ids", MOST_ITEMS, &a, &list, &n, err);
 
-    if (r < 0)
-        return r;
-    to = replica__json_member(whole, "to", 2);
-    if (to.type == REPLICA_JSON_STRING)
-        r = read_key(to, &a.to, err);
-    if (r >= 0 && a.to && ((after && strcmp(a.to, after) <= 0) || (upto && strcmp(a.to, upto) > 0)))
-        r = wrong(err, "whose keys do not grow");
-    if (r >= 0 && !a.to && upto && !(a.to = replica__strdup(upto))) /* all that was asked for */
-        r = replica__enomem(err);
-    list = replica__json_member(whole, "ids", 3);
     if (r >= 0)
-        r = count_elements(list, MOST_ITEMS, &n, err);
+        r = read_to(replica__json_member(whole, "to", 2), after, upto, &a.to, err);
     if (r < 0)
         return r;
     a.items = replica__alloc_zero(n, sizeof *a.items);
