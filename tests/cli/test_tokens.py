@@ -7,6 +7,8 @@ import os
 import subprocess
 import threading
 import time
+import urllib.error
+import urllib.request
 
 from cli import Failure, main, test
 
@@ -79,6 +81,41 @@ def a_client_is_told_what_is_wrong_with_its_token(t):
         done = once(t, base, 'a.db', token, 4)
         t.same(why in done.err, True, done.err)
         t.same(token in done.err, False, done.err)
+
+
+@test
+def a_signed_token_for_somebody_else_is_refused_and_neither_side_is_shown(t):
+    key = Key('EdDSA', 'k')
+    _, base = t.serve('server.db', '--jwt-key', secret_file(t, 'key', key.file),
+                      '--jwt-issuer', 'https://login.example/', '--jwt-audience', 'notes-server')
+    good = {'iss': 'https://login.example/', 'aud': ['mail', 'notes-server']}
+    once(t, base, 'a.db', key.token(**good))
+    once(t, base, 'a.db', key.token(**{**good, 'aud': 'notes-server'}))
+    for claims, why in (({**good, 'iss': 'https://evil.example/'}, 'is of another issuer'),
+                        ({**good, 'aud': 'mail'}, 'is for another audience'),
+                        ({'aud': 'notes-server'}, 'does not say who issued it'),
+                        ({'iss': 'https://login.example/'}, 'does not say whom it is for')):
+        token = key.token(**claims)
+        done = once(t, base, 'a.db', token, 4)
+        t.same(why in done.err, True, done.err)
+        request = urllib.request.Request(base + '/_replica/1/hello',
+                                         headers={'Authorization': 'Bearer ' + token})
+        try:
+            urllib.request.urlopen(request, timeout=20)
+            raise Failure('it was let in')
+        except urllib.error.HTTPError as error:
+            answer = error.read().decode() + str(error.headers)
+            t.same((error.code, why in answer), (401, True), answer)
+        for shown in (token, token.split('.')[2], 'example', 'notes-server', 'mail'):
+            t.same(shown in done.err.replace(base, '') + answer, False, shown)
+
+
+@test
+def what_signed_tokens_must_say_is_asked_of_some(t):
+    args = ('serve', '--db', t.path('a.db'), '--listen', '127.0.0.1:0')
+    for option in ('--jwt-issuer', '--jwt-audience'):
+        t.fails(2, 'need --jwt-key or --jwks', *args, option, 'a')
+        t.fails(2, 'a text that is not empty', *args, '--jwt-key', t.path('k', 'x' * 32), option, '')
 
 
 @test

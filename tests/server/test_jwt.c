@@ -20,6 +20,7 @@ static void on_warning(void *ctx, const char *message)
 }
 
 static struct clock clock_;
+static const char *issuer, *audience; /* of the next one that is opened */
 
 static int open_auth(const char *key, const char *set, const char *tokens,
                      struct replica__auth **ret_auth)
@@ -28,6 +29,8 @@ static int open_auth(const char *key, const char *set, const char *tokens,
         .token_file = tokens ? tmp_write("tokens", tokens, REPLICA_NUL) : NULL,
         .jwt_key = key ? tmp_write("key", key, REPLICA_NUL) : NULL,
         .jwks = set ? tmp_write("set", set, REPLICA_NUL) : NULL,
+        .jwt_issuer = issuer,
+        .jwt_audience = audience,
         .world = &clock_.world,
         .warn = on_warning
     };
@@ -258,6 +261,95 @@ TEST(times_may_be_missing_or_far_away_but_are_numbers)
 }
 
 /* A hundred times each: one byte is another one, is missing, or is too much. */
+#define NO_ISSUER "the token does not say who issued it (iss)"
+#define OTHER_ISSUER "the token is of another issuer (iss)"
+#define NO_AUDIENCE "the token does not say whom it is for (aud)"
+#define OTHER_AUDIENCE "the token is for another audience (aud)"
+
+static struct replica__auth *expecting(const char *iss, const char *aud)
+{
+    struct replica__auth *auth;
+
+    issuer = iss;
+    audience = aud;
+    auth = with_key(SIGNER_SECRET);
+    issuer = audience = NULL;
+    return auth;
+}
+
+TEST(a_token_of_another_issuer_is_refused)
+{
+    SIGNER s = signer_open("HS256", NULL);
+    AUTH auth = expecting("https://a.example/", NULL);
+    static const char *const let_in[] = {
+        "{\"iss\":\"https://a.example/\"}",
+        "{\"iss\":\"https:\\/\\/a\\u002eexample/\",\"aud\":7}", /* the same text */
+    };
+    static const char *const others[] = {
+        "{\"iss\":\"https://a.example\"}",    "{\"iss\":\"https://a.example//\"}",
+        "{\"iss\":\"HTTPS://a.example/\"}",   "{\"iss\":\"\"}",
+        "{\"iss\":\"https://a.example/\\u0000\"}",
+        "{\"iss\":[\"https://a.example/\"]}", "{\"iss\":null}",
+        "{\"iss\":{\"iss\":\"https://a.example/\"}}",
+    };
+
+    for (size_t i = 0; i < sizeof(let_in) / sizeof(let_in[0]); i++)
+        CHECK_STR(ask(auth, signer_token(s, let_in[i])), let_in[i]);
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        CHECK_STR(ask(auth, signer_token(s, others[i])), OTHER_ISSUER);
+    CHECK_STR(ask(auth, signer_token(s, "{\"sub\":\"a\"}")), NO_ISSUER);
+    CHECK_STR(ask(auth, signer_token(s, "{\"ISS\":\"https://a.example/\"}")), NO_ISSUER);
+}
+
+TEST(a_token_for_another_audience_is_refused)
+{
+    SIGNER s = signer_open("HS256", NULL);
+    AUTH auth = expecting(NULL, "notes");
+    static const char *const let_in[] = {
+        "{\"aud\":\"notes\"}", "{\"aud\":[\"mail\",\"n\\u006ftes\"],\"iss\":1}",
+        "{\"aud\":[1,null,[],\"notes\"]}",
+    };
+    static const char *const others[] = {
+        "{\"aud\":\"note\"}",       "{\"aud\":\"notes2\"}", "{\"aud\":[\"mail\",\"Notes\"]}",
+        "{\"aud\":[]}",             "{\"aud\":[[\"notes\"]]}", "{\"aud\":{\"a\":\"notes\"}}",
+        "{\"aud\":\"mail notes\"}", "{\"aud\":true}",
+    };
+
+    for (size_t i = 0; i < sizeof(let_in) / sizeof(let_in[0]); i++)
+        CHECK_STR(ask(auth, signer_token(s, let_in[i])), let_in[i]);
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        CHECK_STR(ask(auth, signer_token(s, others[i])), OTHER_AUDIENCE);
+    CHECK_STR(ask(auth, signer_token(s, "{\"sub\":\"notes\"}")), NO_AUDIENCE);
+}
+
+/* Whoever cannot sign must not find out what is expected. */
+TEST(whom_a_token_is_for_is_looked_at_behind_its_signature_and_each_time)
+{
+    SIGNER s = signer_open("HS256", NULL);
+    SIGNER other = signer_of_secret("another secret of at least 32 bytes", NULL);
+    AUTH auth = expecting("a", "b");
+    const char *good = signer_token(s, "{\"iss\":\"a\",\"aud\":\"b\"}");
+    const char *bad = signer_token(s, "{\"iss\":\"a\",\"aud\":\"c\"}");
+
+    CHECK_STR(ask(auth, signer_token(other, "{\"iss\":\"x\"}")), SIGNATURE);
+    for (int i = 0; i < 3; i++) {
+        CHECK_STR(ask(auth, good), "{\"iss\":\"a\",\"aud\":\"b\"}");
+        CHECK_STR(ask(auth, bad), OTHER_AUDIENCE);
+        CHECK_STR(ask(auth, signer_token(s, "{\"aud\":\"b\",\"iss\":\"c\"}")), OTHER_ISSUER);
+    }
+}
+
+TEST(a_listed_token_is_not_asked_for_whom_it_is)
+{
+    struct replica__auth *opened = NULL;
+
+    issuer = audience = "a";
+    CHECK_RC(open_auth(SIGNER_SECRET, NULL, "listed {\"aud\":\"x\"}\n", &opened), 0);
+    issuer = audience = NULL;
+    AUTH auth = opened;
+    CHECK_STR(ask(auth, "listed"), "{\"aud\":\"x\"}");
+}
+
 TEST(no_damaged_token_is_let_in)
 {
     static const char digits[] =

@@ -20,6 +20,8 @@ struct options {
     const char *token_file;
     const char *jwt_key;
     const char *jwks;
+    const char *jwt_issuer;
+    const char *jwt_audience;
     const char *rules_file;
     const char *purge_before;
     int64_t purge_ms;
@@ -243,6 +245,17 @@ static void warn(void *ctx, const char *message)
     cli_complain("warning: %s", message);
 }
 
+/* What would be asked of no token, or of none that there is, is a slip: an unset variable, say. */
+static int check_tokens(const struct options *o)
+{
+    if ((o->jwt_issuer && !*o->jwt_issuer) || (o->jwt_audience && !*o->jwt_audience))
+        return cli_usage("--jwt-issuer and --jwt-audience take a text that is not empty");
+    if ((o->jwt_issuer || o->jwt_audience) && !o->jwt_key && !o->jwks)
+        return cli_usage("--jwt-issuer and --jwt-audience are of signed tokens, which need "
+                         "--jwt-key or --jwks");
+    return 0;
+}
+
 /* Is not everybody let in? */
 static bool wants_tokens(const struct options *o)
 {
@@ -254,6 +267,8 @@ static int open_auth(struct server *server, const struct options *o, replica_err
     const struct replica__auth_options options = { .token_file = o->token_file,
                                                    .jwt_key = o->jwt_key,
                                                    .jwks = o->jwks,
+                                                   .jwt_issuer = o->jwt_issuer,
+                                                   .jwt_audience = o->jwt_audience,
                                                    .warn = warn };
 
     return wants_tokens(o) ? replica__auth_open(&options, &server->auth, err) : 0;
@@ -348,6 +363,10 @@ int cmd_serve(int argc, char **argv)
         { "jwt-key", CLI_TEXT, false, &o.jwt_key, "FILE",
           "the key of signed tokens: a PEM public key, or a secret" },
         { "jwks", CLI_TEXT, false, &o.jwks, "FILE", "a set of keys (JWKS) of signed tokens" },
+        { "jwt-issuer", CLI_TEXT, false, &o.jwt_issuer, "TEXT",
+          "signed tokens must be of this issuer (iss)" },
+        { "jwt-audience", CLI_TEXT, false, &o.jwt_audience, "TEXT",
+          "signed tokens must be for this audience (aud)" },
         { "key", CLI_LIST, false, &o.keys, "NAME=FIELD", "primary key of a collection" },
         { "schema", CLI_LIST, false, &o.schemas, "NAME=FILE", "schema of a collection" },
         { "rules", CLI_LIST, false, &o.rules, "[NAME=]JSON|@FILE",
@@ -387,6 +406,9 @@ int cmd_serve(int argc, char **argv)
     if (o.purge_before && !read_age(o.purge_before, &o.purge_ms))
         return cli_usage("--purge-before takes a number with d, h, m or s, not '%s'",
                          o.purge_before);
+    exit_code = check_tokens(&o);
+    if (exit_code)
+        return exit_code;
     exit_code = read_keys(&o.keys, keys, texts, sizeof(texts));
     if (exit_code)
         return exit_code;

@@ -49,7 +49,7 @@ _replica_options()
         purge) echo --db --collection --older --idle ;;
         schema) echo --schema --all --formats --collection --registry ;;
         serve)
-            echo --db --listen --token-file --jwt-key --jwks --key --schema --rules --rules-file --purge-before --log --max-body \
+            echo --db --listen --token-file --jwt-key --jwks --jwt-issuer --jwt-audience --key --schema --rules --rules-file --purge-before --log --max-body \
                 --max-streams --patience --allow-remote --full-sync
             ;;
     esac

@@ -143,6 +143,8 @@ int replica__auth_open(const struct replica__auth_options *options,
         replica__auth_close(auth);
         return r;
     }
+    if (auth->jwt)
+        replica__jwt_expect(auth->jwt, options->jwt_issuer, options->jwt_audience);
     *ret_auth = auth;
     return 0;
 }

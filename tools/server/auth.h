@@ -10,6 +10,8 @@ struct replica__auth_options {
     const char *token_file; /* tokens.h says what it has; NULL: none */
     const char *jwt_key;    /* one key for signed tokens, and a set of them: jwt_keys.h says what */
     const char *jwks;       /* they have; NULL: none */
+    const char *jwt_issuer; /* signed tokens are of this issuer, and for this audience; NULL: of */
+    const char *jwt_audience; /* any.  Both are borrowed, and outlive the answer */
     const struct replica__world *world; /* whose time it is; NULL: the real one */
     /* A file is not as it should be: that others may read it, say.  NULL: nobody listens. */
     void (*warn)(void *ctx, const char *message);

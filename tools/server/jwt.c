@@ -30,6 +30,7 @@ struct place {
 
 struct replica__jwt {
     struct replica__jwt_keys keys;
+    const char *issuer, *audience; /* NULL: any */
     uint64_t asked;
     struct place places[SETS][WAYS];
 };
@@ -60,6 +61,12 @@ void replica__jwt_close(struct replica__jwt *jwt)
 struct replica__jwt_keys *replica__jwt_keys(struct replica__jwt *jwt)
 {
     return &jwt->keys;
+}
+
+void replica__jwt_expect(struct replica__jwt *jwt, const char *issuer, const char *audience)
+{
+    jwt->issuer = issuer;
+    jwt->audience = audience;
 }
 
 /* ---- the table ------------------------------------------------------------------- */
@@ -168,6 +175,43 @@ static const char *read_header(const struct decoded *d, struct replica__jwt_part
     return NULL;
 }
 
+/* ---- for whom a token is ----------------------------------------------------------- */
+
+static bool is_text(struct replica__json_value v, const char *text)
+{
+    return v.type == REPLICA_JSON_STRING && replica__json_string_is(inside(v), text, REPLICA_NUL);
+}
+
+/* One audience, or a list of them. */
+static bool names(struct replica__json_value aud, const char *audience)
+{
+    struct replica__json_iter it = replica__json_iter(aud);
+    bool found = is_text(aud, audience);
+
+    while (!found && aud.type == REPLICA_JSON_ARRAY && replica__json_next(&it))
+        found = is_text(it.value, audience);
+    return found;
+}
+
+/* NULL: it is for us; else why not. */
+static const char *not_for_us(const struct replica__jwt *jwt, const struct replica__pass *pass)
+{
+    struct replica__json_value claims =
+        replica__json_value(pass->who.claims, pass->who.claims_len);
+    struct replica__json_value iss = replica__json_member(claims, "iss", REPLICA_NUL);
+    struct replica__json_value aud = replica__json_member(claims, "aud", REPLICA_NUL);
+
+    if (jwt->issuer && iss.type == REPLICA_JSON_NONE)
+        return "the token does not say who issued it (iss)";
+    if (jwt->issuer && !is_text(iss, jwt->issuer))
+        return "the token is of another issuer (iss)";
+    if (jwt->audience && aud.type == REPLICA_JSON_NONE)
+        return "the token does not say whom it is for (aud)";
+    if (jwt->audience && !names(aud, jwt->audience))
+        return "the token is for another audience (aud)";
+    return NULL;
+}
+
 /* ---- asking ---------------------------------------------------------------------- */
 
 static int check(struct replica__jwt *jwt, const char *token, size_t len,
@@ -176,6 +220,7 @@ static int check(struct replica__jwt *jwt, const char *token, size_t len,
     __attribute__((cleanup(free_decoded))) struct decoded d = { 0 };
     struct replica__jwt_parts parts = { .token = token, .len = len };
     REPLICA_BUF kid = REPLICA_BUF_INIT;
+    struct replica__pass *pass = NULL;
     const char *why;
     int r = cut(&parts, &d);
 
@@ -191,12 +236,21 @@ static int check(struct replica__jwt *jwt, const char *token, size_t len,
     r = replica__jwt_keys_check(&jwt->keys, &parts, ret_why);
     if (r <= 0)
         return r;
-    r = replica__pass_new(d.claims.data ? d.claims.data : "", d.claims.len, ret_pass, NULL);
+    r = replica__pass_new(d.claims.data ? d.claims.data : "", d.claims.len, &pass, NULL);
     if (r == REPLICA_EJSON) {
         *ret_why = "the claims of the token are no JSON object, or its times no numbers";
         return 0;
     }
-    return r < 0 ? r : 1;
+    if (r < 0)
+        return r;
+    why = not_for_us(jwt, pass);
+    if (why) {
+        replica__pass_unref(pass);
+        *ret_why = why;
+        return 0;
+    }
+    *ret_pass = pass;
+    return 1;
 }
 
 int replica__jwt_find(struct replica__jwt *jwt, const char *token, size_t len,

@@ -11,6 +11,9 @@ struct replica__jwt;
 int replica__jwt_open(struct replica__jwt **ret_jwt, replica_error *err);
 void replica__jwt_close(struct replica__jwt *jwt); /* NULL is fine */
 struct replica__jwt_keys *replica__jwt_keys(struct replica__jwt *jwt);
+/* Tokens must be of this issuer, and for this audience: byte for byte.  Each may be NULL: it is not
+ * looked at.  Borrowed, and said before anybody asks. */
+void replica__jwt_expect(struct replica__jwt *jwt, const char *issuer, const char *audience);
 
 /* 1 and the pass of this token (borrowed, until the next question), whose times have not been
  * looked at.  0 and why there is none, in words that can be shown; left alone: it is no signed
