@@ -15,5 +15,10 @@ REPLICA_INTERNAL void replica__selector_free(struct replica__selector *s); /* NU
  * long).  NULL matches all. */
 REPLICA_INTERNAL int replica__selector_match(const struct replica__selector *s, const char *json,
                                              size_t len);
+/* The same for selectors and documents of strangers, whose product must not hold up others:
+ * REPLICA_ELIMIT also when the values that are looked at are as many bytes as the document has, 8
+ * times, and 8 MiB more.  Steps are counted and not time: an answer is the same everywhere. */
+REPLICA_INTERNAL int replica__selector_match_within(const struct replica__selector *s,
+                                                    const char *json, size_t len);
 
 #endif

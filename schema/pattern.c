@@ -218,12 +218,11 @@ static int run_with_stack(const struct replica__pattern *p, struct matcher *m,
 }
 
 static int match(const struct replica__pattern *p, struct matcher *m, const char *subject,
-                 size_t len)
+                 size_t len, uint32_t steps)
 {
-    size_t steps = p->anchored ? MAX_STEPS : MAX_STEPS / (len + 1);
     int rc;
 
-    pcre2_set_match_limit(m->context, steps < MIN_STEPS ? MIN_STEPS : (uint32_t)steps);
+    pcre2_set_match_limit(m->context, steps);
     rc = run(p, m, subject, len);
     if (rc == PCRE2_ERROR_JIT_STACKLIMIT)
         rc = run_with_stack(p, m, subject, len);
@@ -256,7 +255,9 @@ static char *without_surrogates(const char *subject, size_t len, const char *fir
     return copy;
 }
 
-int replica__pattern_match(const struct replica__pattern *pattern, const char *subject, size_t len)
+/* steps: at one place of the text. */
+static int match_text(const struct replica__pattern *pattern, const char *subject, size_t len,
+                      uint32_t steps)
 {
     /* What is idle is not part of what a pattern is. */
     _Atomic(struct matcher *) *idle = (_Atomic(struct matcher *) *)(uintptr_t)&pattern->idle;
@@ -265,8 +266,6 @@ int replica__pattern_match(const struct replica__pattern *pattern, const char *s
     struct matcher *m;
     int r;
 
-    if (len == REPLICA_NUL)
-        len = strlen(subject);
     surrogate = len > 0 ? find_surrogate(subject, subject + len) : NULL;
     if (surrogate) {
         copy = without_surrogates(subject, len, surrogate);
@@ -277,9 +276,31 @@ int replica__pattern_match(const struct replica__pattern *pattern, const char *s
     m = atomic_exchange(idle, NULL);
     if (!m && !(m = matcher_new(pattern)))
         return REPLICA_ENOMEM;
-    r = match(pattern, m, len > 0 ? subject : "", len);
+    r = match(pattern, m, len > 0 ? subject : "", len, steps);
     if (len <= MAX_KEPT)
         m = atomic_exchange(idle, m);
     matcher_free(m);
     return r;
+}
+
+/* What each place has of so many. */
+static uint32_t share(const struct replica__pattern *p, size_t steps, size_t len, size_t least)
+{
+    size_t each = p->anchored ? steps : steps / (len + 1);
+
+    each = each < MAX_STEPS ? each : MAX_STEPS;
+    return (uint32_t)(each > least ? each : least);
+}
+
+int replica__pattern_match(const struct replica__pattern *pattern, const char *subject, size_t len)
+{
+    if (len == REPLICA_NUL)
+        len = strlen(subject);
+    return match_text(pattern, subject, len, share(pattern, MAX_STEPS, len, MIN_STEPS));
+}
+
+int replica__pattern_match_within(const struct replica__pattern *pattern, const char *subject,
+                                  size_t len, size_t steps)
+{
+    return match_text(pattern, subject, len, share(pattern, steps, len, 1));
 }

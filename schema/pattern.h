@@ -25,6 +25,9 @@ int replica__pattern_compile(const char *text, size_t len, unsigned flags,
                              struct replica__pattern **ret_pattern, replica_error *err);
 /* Is there a match anywhere?  1, 0, REPLICA_ELIMIT, REPLICA_ENOMEM.  subject may contain NULs. */
 int replica__pattern_match(const struct replica__pattern *pattern, const char *subject, size_t len);
+/* The same in about so many steps, however long the text is. */
+int replica__pattern_match_within(const struct replica__pattern *pattern, const char *subject,
+                                  size_t len, size_t steps);
 void replica__pattern_free(struct replica__pattern *pattern); /* NULL is fine */
 
 #endif

@@ -94,7 +94,7 @@ static inline bool replica__replication_has_key(const struct replica__replicatio
 static inline int replica__replication_wants(const struct replica__replication *repl,
                                              const char *json, size_t len)
 {
-    int r = replica__selector_match(repl->wanted, json, len);
+    int r = replica__selector_match_within(repl->wanted, json, len);
 
     return r == REPLICA_ELIMIT ? 0 : r; /* a regular expression that takes too long */
 }

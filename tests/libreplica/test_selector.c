@@ -17,6 +17,7 @@ static int match(const char *selector, const char *json)
     struct replica__selector *s = parse(selector);
     int r = replica__selector_match(s, json, strlen(json));
 
+    CHECK_INT(replica__selector_match_within(s, json, strlen(json)), r);
     replica__selector_free(s);
     return r;
 }
@@ -379,6 +380,76 @@ TEST(a_pattern_that_takes_too_long_ends_the_match)
     replica__selector_free(s);
     s = parse("{\"a\":{\"$not\":{\"$regex\":\"^(a|a)*(a|a)*(a|a)*$\"}}}");
     CHECK_RC(replica__selector_match(s, doc.data, doc.len), REPLICA_ELIMIT);
+    replica__selector_free(s);
+}
+
+/* A document of so many elements. */
+static void add_elements(struct replica__buf *doc, size_t n, const char *element)
+{
+    replica__buf_str(doc, "{\"a\":[");
+    for (size_t i = 0; i < n; i++) {
+        replica__buf_str(doc, i ? "," : "");
+        replica__buf_str(doc, element);
+    }
+    replica__buf_str(doc, "]}");
+}
+
+/* So many alternatives, each of which looks at all of it. */
+static struct replica__selector *alternatives(size_t n, const char *condition)
+{
+    REPLICA_BUF text = REPLICA_BUF_INIT;
+
+    replica__buf_str(&text, "{\"$or\":[");
+    for (size_t i = 0; i < n; i++)
+        replica__buf_printf(&text, "%s{%s}", i ? "," : "", condition);
+    replica__buf_str(&text, "]}");
+    return parse(text.data);
+}
+
+TEST(what_conditions_and_elements_multiply_to_is_bounded_for_strangers)
+{
+    static const char *const conditions[] = {
+        "\"a\":2", "\"a\":{\"$in\":[2,{\"x\":1}]}", "\"a\":{\"$gt\":7}", "\"a\":{\"$mod\":[2,0]}",
+        "\"a\":{\"$all\":[2]}", "\"a\":{\"$elemMatch\":{\"$eq\":2}}", "\"a\":{\"$size\":1}",
+        "\"a.99999.b\":2", "\"a.b.c\":{\"$exists\":true}", "\"a\":{\"$regex\":\"x\"}",
+        "\"a\":{\"$elemMatch\":{\"b\":2}}",
+    };
+    REPLICA_BUF doc = REPLICA_BUF_INIT;
+
+    add_elements(&doc, 100000, "1");
+    for (size_t i = 0; i < sizeof(conditions) / sizeof(conditions[0]); i++) {
+        struct replica__selector *few = alternatives(3, conditions[i]);
+        struct replica__selector *many = alternatives(60, conditions[i]);
+
+        if (replica__selector_match_within(few, doc.data, doc.len) != 0)
+            test_fail(__FILE__, __LINE__, "%s cannot be asked", conditions[i]);
+        if (replica__selector_match_within(many, doc.data, doc.len) != REPLICA_ELIMIT)
+            test_fail(__FILE__, __LINE__, "%s has no bound", conditions[i]);
+        replica__selector_free(few);
+        replica__selector_free(many);
+    }
+    CHECK_RC(match("{\"a\":2}", doc.data), 0);
+}
+
+TEST(nor_do_regular_expressions_and_arrays_in_arrays)
+{
+    struct replica__selector *s = parse("{\"a\":{\"$regex\":\"(?:x|1){0,400}[cd]\"}}");
+    REPLICA_BUF texts = REPLICA_BUF_INIT;
+    REPLICA_BUF arrays = REPLICA_BUF_INIT;
+    REPLICA_BUF text = REPLICA_BUF_INIT;
+
+    add_elements(&texts, 50000, "\"1111111111111111\"");
+    CHECK_RC(replica__selector_match_within(s, texts.data, texts.len), REPLICA_ELIMIT);
+    replica__buf_str(&text, "{\"a\":\"");
+    for (int i = 0; i < 4000000; i++)
+        replica__buf_char(&text, '1');
+    replica__buf_str(&text, "\"}");
+    CHECK_RC(replica__selector_match_within(s, text.data, text.len), REPLICA_ELIMIT);
+    replica__selector_free(s);
+
+    add_elements(&arrays, 100000, "[[]]");
+    s = alternatives(60, "\"a.b.c\":2");
+    CHECK_RC(replica__selector_match_within(s, arrays.data, arrays.len), REPLICA_ELIMIT);
     replica__selector_free(s);
 }
 

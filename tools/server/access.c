@@ -263,7 +263,7 @@ int replica__grants_match(const struct replica__grants *grants, enum replica__de
 
     if (grant->kind != REPLICA__RULE_ASKED)
         return grant->kind == REPLICA__RULE_ALWAYS;
-    r = replica__selector_match(grant->selector, json, len);
+    r = replica__selector_match_within(grant->selector, json, len);
     return r == REPLICA_ELIMIT ? 0 : r;
 }
 

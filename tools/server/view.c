@@ -179,7 +179,7 @@ uint64_t replica__view_key(const struct replica__view *view)
 /* What takes a regular expression too long is not known to match. */
 static int look_for_wanted(const struct replica__view *view, const char *json, size_t len)
 {
-    int r = replica__selector_match(view->wanted, json, len);
+    int r = replica__selector_match_within(view->wanted, json, len);
 
     if (r == REPLICA_ELIMIT)
         r = 0;
