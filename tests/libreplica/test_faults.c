@@ -27,16 +27,6 @@ struct path {
     bool cold; /* also while the statements are prepared, which is most of what allocates */
 };
 
-static void warm_up(replica_db *db)
-{
-    for (int i = 0; i < REPLICA__SQL_COUNT; i++) {
-        sqlite3_stmt *stmt = NULL;
-
-        CHECK_RC(replica__sql_get(db, (enum replica__sql)i, &stmt, &test_err), 0);
-        replica__sql_reset(&stmt);
-    }
-}
-
 static bool is_memory(int r)
 {
     return r == REPLICA_ENOMEM;
@@ -76,7 +66,7 @@ static void run(const struct path *p, bool (*expected)(int r), void (*arm)(int n
 
         p->prepare(&s);
         if (!p->cold)
-            warm_up(s.db);
+            store_prepare(s.db);
         arm(nth);
         r = p->act(&s);
         failed = fault_stop();

@@ -604,17 +604,6 @@ TEST(a_purged_document_is_no_member_any_more)
     CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM member"), 1);
 }
 
-/* Preparing them is most of what allocates, and not what is asked here. */
-static void warm_up(replica_db *db)
-{
-    for (int i = 0; i < REPLICA__SQL_COUNT; i++) {
-        sqlite3_stmt *stmt = NULL;
-
-        CHECK_RC(replica__sql_get(db, (enum replica__sql)i, &stmt, &test_err), 0);
-        replica__sql_reset(&stmt);
-    }
-}
-
 TEST(a_push_of_bundles_survives_every_failed_allocation)
 {
     for (int nth = 0, failed = 1; failed; nth++) {
@@ -624,7 +613,7 @@ TEST(a_push_of_bundles_survives_every_failed_allocation)
 
         BUNDLE(&s, A(1), B(1));
         BUNDLE(&s, B(2), C(1));
-        warm_up(s.db);
+        store_prepare(s.db);
         fault_alloc(nth);
         r = replica__push_next(s.repl, 0, 100, 1 << 20, &page, &test_err);
         failed = fault_stop();
@@ -646,7 +635,7 @@ TEST(a_discard_of_a_bundle_survives_every_failed_allocation)
         int64_t number = entry(&s);
         int r;
 
-        warm_up(s.db);
+        store_prepare(s.db);
         fault_alloc(nth);
         r = replica_rejected_discard(s.db, number, &test_err);
         failed = fault_stop();

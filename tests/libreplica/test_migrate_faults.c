@@ -52,17 +52,6 @@ static void check_risen(struct store *s)
     CHECK_STR(page.rows[0].json, "{\"id\":\"sent\",\"n\":1,\"v1\":0}");
 }
 
-/* Most of what allocates is preparing statements, which other tests do without memory. */
-static void warm_up(replica_db *db)
-{
-    for (int i = 0; i < REPLICA__SQL_COUNT; i++) {
-        sqlite3_stmt *stmt = NULL;
-
-        CHECK_RC(replica__sql_get(db, (enum replica__sql)i, &stmt, &test_err), 0);
-        replica__sql_reset(&stmt);
-    }
-}
-
 static bool is_memory(int r)
 {
     return r == REPLICA_ENOMEM;
@@ -89,7 +78,7 @@ static void run(int (*act)(struct store *s), bool (*expected)(int r), void (*arm
         STORE s = prepared();
         int r;
 
-        warm_up(s.db);
+        store_prepare(s.db);
         arm(nth);
         r = act(&s);
         failed = fault_stop();
@@ -199,7 +188,7 @@ TEST(a_confirmation_survives_every_failed_allocation)
         int r;
 
         CHECK_RC(replica_migration_finish(s.coll, &test_err), 0);
-        warm_up(s.db);
+        store_prepare(s.db);
         fault_alloc(nth);
         r = confirm(&s);
         failed = fault_stop();
@@ -228,7 +217,7 @@ TEST(a_listing_that_fails_while_it_migrates_goes_on_and_misses_none)
         store_put(&s, text);
     }
     rise_to(&s, 1);
-    warm_up(s.db);
+    store_prepare(s.db);
     CHECK_RC(replica_all(s.coll, NULL, &cursor, &test_err), 0);
     do {
         fault_alloc(n % 64 == 0 && failures < 1500 ? failures : 1000000);

@@ -1,6 +1,7 @@
 #include "tests/support/store.h"
 
 #include "base/alloc.h"
+#include "libreplica/sql.h"
 #include "tests/support/test.h"
 #include "tests/support/tmp.h"
 
@@ -102,6 +103,15 @@ const char *store_rev(struct store *s, const char *id)
 static void finding(void *ctx, const char *where, const char *what)
 {
     snprintf(ctx, 300, "%s: %s", where, what);
+}
+
+void store_prepare(replica_db *db)
+{
+    for (int i = 0; i < REPLICA__SQL_COUNT; i++) {
+        REPLICA_STMT stmt = NULL;
+
+        OK(replica__sql_get(db, (enum replica__sql)i, &stmt, &test_err));
+    }
 }
 
 void store_sound(struct store *s)

@@ -37,6 +37,8 @@ void store_delete(struct store *s, const char *id);
 /* NULL if it is absent or deleted.  The text lives until the next call. */
 const char *store_json(struct store *s, const char *id);
 const char *store_rev(struct store *s, const char *id);
+/* Have every statement prepared, which is most of what allocates. */
+void store_prepare(replica_db *db);
 /* replica_check() finds nothing. */
 void store_sound(struct store *s);
 
