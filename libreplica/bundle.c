@@ -155,15 +155,8 @@ static int write_members(replica_bundle *bundle, replica_doc **ret_stored, repli
 static int check_pair(replica_db *db, const replica_collection *a, const replica_collection *b,
                       replica_error *err)
 {
-    REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_REPL_PARTED, &stmt, err);
+    int r = replica__sql_run(db, REPLICA__SQL_REPL_PARTED, err, a->number, b->number);
 
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, a->number, &rc);
-    replica__bind_int(stmt, 2, b->number, &rc);
-    r = replica__sql_step(db, stmt, rc, err);
     if (r > 0)
         return replica__error_set(err, REPLICA_ENOTSUP, 0,
                                   "'%s' and '%s' replicate to different servers, and a bundle of"

@@ -361,13 +361,8 @@ replica_collection *replica__collection_by_number(replica_db *db, int64_t number
 int replica__collection_name(replica_db *db, int64_t number, char *ret_name, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_COLL_NAME, &stmt, err);
+    int r = replica__sql_row(db, REPLICA__SQL_COLL_NAME, &stmt, err, number);
 
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, number, &rc);
-    r = replica__sql_step(db, stmt, rc, err);
     if (r < 0)
         return r;
     if (r == 0)

@@ -11,13 +11,8 @@
 static int read_stored(replica_collection *coll, int64_t *ret, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(coll->db, REPLICA__SQL_HISTORY_GET, &stmt, err);
+    int r = replica__sql_row(coll->db, REPLICA__SQL_HISTORY_GET, &stmt, err, coll->number);
 
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, coll->number, &rc);
-    r = replica__sql_step(coll->db, stmt, rc, err);
     if (r < 0)
         return r;
     *ret = r > 0 ? sqlite3_column_int64(stmt, 0) : 0;
@@ -30,7 +25,7 @@ static int store(replica_collection *coll, int64_t n, replica_error *err)
     int r = replica__txn_begin(coll->db, &txn, err);
 
     if (r >= 0)
-        r = replica__sql_run(coll->db, REPLICA__SQL_HISTORY_SET, err, 2, coll->number, n);
+        r = replica__sql_run(coll->db, REPLICA__SQL_HISTORY_SET, err, coll->number, n);
     return r < 0 ? r : replica__txn_commit(&txn, err);
 }
 
@@ -55,20 +50,14 @@ int replica__history_trim(replica_db *db, int64_t doc, int64_t n, replica_error 
     for (;;) {
         REPLICA_STMT stmt = NULL;
         int64_t seq, kept;
-        int rc = SQLITE_OK;
-        int r = replica__sql_get(db, REPLICA__SQL_HISTORY_BEYOND, &stmt, err);
+        int r = replica__sql_row(db, REPLICA__SQL_HISTORY_BEYOND, &stmt, err, doc, n);
 
-        if (r < 0)
-            return r;
-        replica__bind_int(stmt, 1, doc, &rc);
-        replica__bind_int(stmt, 2, n, &rc);
-        r = replica__sql_step(db, stmt, rc, err);
         if (r <= 0)
             return r;
         seq = sqlite3_column_int64(stmt, 0);
         kept = sqlite3_column_int64(stmt, 1);
         replica__sql_reset(&stmt);
-        r = replica__sql_run(db, REPLICA__SQL_HISTORY_DROP, err, 2, doc, seq);
+        r = replica__sql_run(db, REPLICA__SQL_HISTORY_DROP, err, doc, seq);
         if (r >= 0)
             r = replica__kept_unref(db, kept, err);
         if (r < 0)
@@ -85,8 +74,8 @@ int replica__history_keep(replica_db *db, const replica_collection *coll,
         return 0;
     r = kept ? replica__kept_ref(db, kept, err) : replica__kept_add_row(db, old, 1, &kept, err);
     if (r >= 0)
-        r = replica__sql_run(db, REPLICA__SQL_HISTORY_ADD, err, 4, old->number, old->seq,
-                             old->height, kept);
+        r = replica__sql_run(db, REPLICA__SQL_HISTORY_ADD, err, old->number, old->seq, old->height,
+                             kept);
     return r < 0 ? r : replica__history_trim(db, old->number, coll->history, err);
 }
 
@@ -101,14 +90,8 @@ static int find(replica_db *db, int64_t doc, int64_t before, struct earlier *ret
                 replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_HISTORY_LIST, &stmt, err);
+    int r = replica__sql_row(db, REPLICA__SQL_HISTORY_LIST, &stmt, err, doc, before);
 
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, doc, &rc);
-    replica__bind_int(stmt, 2, before, &rc);
-    r = replica__sql_step(db, stmt, rc, err);
     if (r <= 0)
         return r;
     *ret = (struct earlier){ .seq = sqlite3_column_int64(stmt, 0),

@@ -131,16 +131,7 @@ static int find(struct purging *p, int64_t *numbers, size_t *ret_n)
 int replica__doc_passed(replica_db *db, const struct replica__row *row, int64_t since,
                         replica_error *err)
 {
-    REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_DOC_PASSED, &stmt, err);
-
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, row->number, &rc);
-    replica__bind_int(stmt, 2, row->seq, &rc);
-    replica__bind_int(stmt, 3, since, &rc);
-    return replica__sql_step(db, stmt, rc, err);
+    return replica__sql_run(db, REPLICA__SQL_DOC_PASSED, err, row->number, row->seq, since);
 }
 
 /* The number that a checkpoint names; -1: it names none. */
@@ -221,11 +212,11 @@ static int drop(struct purging *p, int64_t number)
         REPLICA__SQL_PURGE_MEMBER,
         REPLICA__SQL_PURGE_DOC,
     };
-    int r = replica__sql_run(p->db, REPLICA__SQL_PURGE_FLOOR, p->err, 3, number, p->coll->number,
+    int r = replica__sql_run(p->db, REPLICA__SQL_PURGE_FLOOR, p->err, number, p->coll->number,
                              p->since);
 
     if (r >= 0)
-        r = replica__sql_run(p->db, REPLICA__SQL_PURGE_OPERATIONS, p->err, 1, number);
+        r = replica__sql_run(p->db, REPLICA__SQL_PURGE_OPERATIONS, p->err, number);
     if (r >= 0)
         r = drop_kept(p, number);
     if (r >= 0)
@@ -233,7 +224,7 @@ static int drop(struct purging *p, int64_t number)
     if (r >= 0)
         r = replica__history_trim(p->db, number, 0, p->err);
     for (size_t i = 0; r >= 0 && i < sizeof rows / sizeof rows[0]; i++)
-        r = replica__sql_run(p->db, rows[i], p->err, 1, number);
+        r = replica__sql_run(p->db, rows[i], p->err, number);
     return r;
 }
 
@@ -278,7 +269,7 @@ static int purge_some(struct purging *p, const int64_t *numbers, size_t n)
         count += r > 0;
     }
     if (r >= 0 && count > 0)
-        r = replica__sql_run(p->db, REPLICA__SQL_COLL_PURGED, p->err, 2, p->coll->number, p->last);
+        r = replica__sql_run(p->db, REPLICA__SQL_COLL_PURGED, p->err, p->coll->number, p->last);
     if (r >= 0)
         r = replica__txn_commit(&txn, p->err);
     if (r >= 0)
@@ -310,7 +301,7 @@ static int raise_horizon(struct purging *p, int64_t *ret_horizon)
     old = r > 0 ? sqlite3_column_int64(stmt, 1) : 0;
     replica__sql_reset(&stmt);
     if (old > 0)
-        r = replica__sql_run(p->db, REPLICA__SQL_COLL_PURGED, p->err, 2, p->coll->number, old);
+        r = replica__sql_run(p->db, REPLICA__SQL_COLL_PURGED, p->err, p->coll->number, old);
     return r < 0 ? r : replica__master_horizon(p->db, p->coll, ret_horizon, p->err);
 }
 
@@ -359,13 +350,8 @@ static int collection_at(replica_db *db, int64_t number, int64_t *ret_number, ch
                          replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_PURGE_COLL, &stmt, err);
+    int r = replica__sql_row(db, REPLICA__SQL_PURGE_COLL, &stmt, err, number - 1);
 
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, number - 1, &rc);
-    r = replica__sql_step(db, stmt, rc, err);
     if (r <= 0)
         return r;
     *ret_number = sqlite3_column_int64(stmt, 0);

@@ -1,4 +1,4 @@
-/* What purging and expiry ask of a document: does anybody still need it? */
+/* What purging, expiry and commands ask of a document: does anybody still need it? */
 #ifndef LIBREPLICA_PURGE_H
 #define LIBREPLICA_PURGE_H
 

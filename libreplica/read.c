@@ -93,16 +93,11 @@ int replica_get_many(replica_collection *coll, const char *const *ids, size_t n,
 int replica_collection_count(replica_collection *coll, int64_t *ret_count, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
     int r;
 
     if (!coll || !ret_count)
         return replica__error_set(err, REPLICA_EINVAL, 0, "no collection, or no place");
-    r = replica__sql_get(coll->db, REPLICA__SQL_COLL_COUNT, &stmt, err);
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, coll->number, &rc);
-    r = replica__sql_step(coll->db, stmt, rc, err);
+    r = replica__sql_row(coll->db, REPLICA__SQL_COLL_COUNT, &stmt, err, coll->number);
     if (r < 0)
         return r;
     *ret_count = sqlite3_column_int64(stmt, 0);

@@ -136,15 +136,11 @@ static int check_all(const replica_collection *coll, const replica_schema *schem
 {
     REPLICA_STMT stmt = NULL;
     struct replica__row row;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(coll->db, REPLICA__SQL_DOC_FEED, &stmt, err);
+    int r = replica__sql_with(coll->db, REPLICA__SQL_DOC_FEED, &stmt, err, coll->number, 0, -1);
 
     if (r < 0)
         return r;
-    replica__bind_int(stmt, 1, coll->number, &rc);
-    replica__bind_int(stmt, 2, 0, &rc);
-    replica__bind_int(stmt, 3, -1, &rc); /* all */
-    while ((r = replica__sql_step(coll->db, stmt, rc, err)) > 0) {
+    while ((r = replica__sql_step(coll->db, stmt, SQLITE_OK, err)) > 0) {
         r = replica__row_read(coll->db, stmt, &row, err);
         if (r >= 0 && row.version == coll->version && !(row.flags & REPLICA__FLAG_DELETED))
             r = replica__shape_check_with(schema, coll->name, row.id, row.body, row.len, err);

@@ -4,7 +4,6 @@
 #include "libreplica/statements/tables.h"
 
 #include <assert.h>
-#include <stdarg.h>
 
 static const char *const *const tables[] = {
     replica__statements_documents, replica__statements_beside, replica__statements_states,
@@ -95,29 +94,40 @@ int replica__sql_step(replica_db *db, sqlite3_stmt *stmt, int rc, replica_error 
     return replica__sql_step_of(db->sqlite, stmt, rc, err);
 }
 
-int replica__sql_run(replica_db *db, enum replica__sql which, replica_error *err, int n, ...)
+int replica__sql_with_ints(replica_db *db, enum replica__sql which, sqlite3_stmt **ret_stmt,
+                           replica_error *err, const int64_t *values, size_t n)
 {
-    REPLICA_STMT stmt = NULL;
     int rc = SQLITE_OK;
-    va_list values;
-    int r = replica__sql_get(db, which, &stmt, err);
+    int r = replica__sql_get(db, which, ret_stmt, err);
 
     if (r < 0)
         return r;
-    va_start(values, n);
-    for (int i = 1; i <= n; i++)
-        replica__bind_int(stmt, i, va_arg(values, int64_t), &rc);
-    va_end(values);
-    return replica__sql_step(db, stmt, rc, err);
+    for (size_t i = 0; i < n; i++)
+        replica__bind_int(*ret_stmt, (int)i + 1, values[i], &rc);
+    return rc == SQLITE_OK ? 0 : replica__sql_error(db, rc, err);
+}
+
+int replica__sql_row_ints(replica_db *db, enum replica__sql which, sqlite3_stmt **ret_stmt,
+                          replica_error *err, const int64_t *values, size_t n)
+{
+    int r = replica__sql_with_ints(db, which, ret_stmt, err, values, n);
+
+    return r < 0 ? r : replica__sql_step(db, *ret_stmt, SQLITE_OK, err);
+}
+
+int replica__sql_run_ints(replica_db *db, enum replica__sql which, replica_error *err,
+                          const int64_t *values, size_t n)
+{
+    REPLICA_STMT stmt = NULL;
+
+    return replica__sql_row_ints(db, which, &stmt, err, values, n);
 }
 
 int replica__sql_int(replica_db *db, enum replica__sql which, int64_t *ret, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
-    int r = replica__sql_get(db, which, &stmt, err);
+    int r = replica__sql_row(db, which, &stmt, err);
 
-    if (r >= 0)
-        r = replica__sql_step(db, stmt, SQLITE_OK, err);
     if (r < 0)
         return r;
     *ret = r > 0 ? sqlite3_column_int64(stmt, 0) : 0;

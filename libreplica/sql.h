@@ -21,8 +21,23 @@ int replica__sql_own(replica_db *db, enum replica__sql which, sqlite3_stmt **ret
                      replica_error *err);
 /* 1: a row; 0: done.  rc: what binding gave. */
 int replica__sql_step(replica_db *db, sqlite3_stmt *stmt, int rc, replica_error *err);
-/* Get, bind the integers, run to the end.  For statements without a result. */
-int replica__sql_run(replica_db *db, enum replica__sql which, replica_error *err, int n, ...);
+/* Take it with integers for its parameters from the first on, as many as are given: to be stepped,
+ * or at its first row (1; 0: there is none), or run to its end and put back, for who asks at most
+ * whether there is a row. */
+#define replica__sql_with(db, which, ret_stmt, err, ...) \
+    replica__sql_with_ints(db, which, ret_stmt, err, REPLICA__INTS(__VA_ARGS__))
+#define replica__sql_row(db, which, ret_stmt, err, ...) \
+    replica__sql_row_ints(db, which, ret_stmt, err, REPLICA__INTS(__VA_ARGS__))
+#define replica__sql_run(db, which, err, ...) \
+    replica__sql_run_ints(db, which, err, REPLICA__INTS(__VA_ARGS__))
+#define REPLICA__INTS(...) \
+    (const int64_t[]){ __VA_ARGS__ }, sizeof((const int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)
+int replica__sql_with_ints(replica_db *db, enum replica__sql which, sqlite3_stmt **ret_stmt,
+                           replica_error *err, const int64_t *values, size_t n);
+int replica__sql_row_ints(replica_db *db, enum replica__sql which, sqlite3_stmt **ret_stmt,
+                          replica_error *err, const int64_t *values, size_t n);
+int replica__sql_run_ints(replica_db *db, enum replica__sql which, replica_error *err,
+                          const int64_t *values, size_t n);
 /* Get, and run for one integer; 0 where there is none. */
 int replica__sql_int(replica_db *db, enum replica__sql which, int64_t *ret, replica_error *err);
 /* Run a fixed script, without parameters. */

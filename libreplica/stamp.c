@@ -100,18 +100,12 @@ int replica__stamp_read(replica_db *db, replica_error *err)
 
 int replica__stamp_store(replica_db *db, replica_error *err)
 {
-    REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
     int r;
 
     if (db->last_stamp - db->stored_stamp < GRAIN &&
         db->stored_stamp - db->last_stamp <= REPLICA__STAMP_DRIFT)
         return 0;
-    r = replica__sql_get(db, REPLICA__SQL_STAMP_STORE, &stmt, err);
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, db->last_stamp, &rc);
-    r = replica__sql_step(db, stmt, rc, err);
+    r = replica__sql_run(db, REPLICA__SQL_STAMP_STORE, err, db->last_stamp);
     if (r >= 0)
         db->stored_stamp = db->last_stamp; /* a rollback forgets it, see replica__txn_know() */
     return r < 0 ? r : 0;

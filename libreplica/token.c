@@ -77,18 +77,13 @@ int replica__token_text(replica_db *db, int64_t number, const char **ret_text, r
     size_t slot = (size_t)number % REPLICA__TOKEN_SLOTS;
     REPLICA_STMT find = NULL;
     const char *text;
-    int rc = SQLITE_OK;
     int r;
 
     if (db->tokens.slots[slot].number == number) {
         *ret_text = db->tokens.slots[slot].text;
         return 0;
     }
-    r = replica__sql_get(db, REPLICA__SQL_TOKEN_TEXT, &find, err);
-    if (r < 0)
-        return r;
-    replica__bind_int(find, 1, number, &rc);
-    r = replica__sql_step(db, find, rc, err);
+    r = replica__sql_row(db, REPLICA__SQL_TOKEN_TEXT, &find, err, number);
     if (r < 0)
         return r;
     text = r > 0 ? (const char *)sqlite3_column_text(find, 0) : NULL;

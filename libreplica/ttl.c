@@ -260,16 +260,13 @@ static int read_some(struct expiry *e, replica_error *err)
 {
     replica_db *db = e->coll->db;
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
     int rows = 0;
-    int r = replica__sql_get(db, REPLICA__SQL_DOC_FEED, &stmt, err);
+    int r = replica__sql_with(db, REPLICA__SQL_DOC_FEED, &stmt, err, e->coll->number, e->read_to,
+                              READ_ROWS);
 
     if (r < 0)
         return r;
-    replica__bind_int(stmt, 1, e->coll->number, &rc);
-    replica__bind_int(stmt, 2, e->read_to, &rc);
-    replica__bind_int(stmt, 3, READ_ROWS, &rc);
-    while ((r = replica__sql_step(db, stmt, rc, err)) > 0) {
+    while ((r = replica__sql_step(db, stmt, SQLITE_OK, err)) > 0) {
         rows++;
         r = read_row(e, stmt, err);
         if (r < 0)

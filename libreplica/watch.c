@@ -136,15 +136,13 @@ int replica__watch_read(replica_collection *coll, int64_t since, struct replica_
 {
     replica_db *db = coll->db;
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_DOC_FEED, &stmt, err);
+    int r = replica__sql_with(db, REPLICA__SQL_DOC_FEED, &stmt, err, coll->number, since,
+                              REPLICA__WATCH_BATCH);
 
     if (r < 0)
         return r;
-    replica__bind_int(stmt, 1, coll->number, &rc);
-    replica__bind_int(stmt, 2, since, &rc);
-    replica__bind_int(stmt, 3, REPLICA__WATCH_BATCH, &rc);
-    while (batch->n < REPLICA__WATCH_BATCH && (r = replica__sql_step(db, stmt, rc, err)) > 0) {
+    while (batch->n < REPLICA__WATCH_BATCH &&
+           (r = replica__sql_step(db, stmt, SQLITE_OK, err)) > 0) {
         replica_change *change = &batch->changes[batch->n];
         struct replica__row row;
 

@@ -224,8 +224,7 @@ int replica__write(replica_db *db, const struct replica__write *w, const struct 
         r = replica__was_keep(db, w->coll, old, w->json, w->len, db->head + 1, err);
     /* A server remembers what it took of each opening, also when another writer comes. */
     if (r >= 0 && old->writer && !(old->flags & REPLICA__FLAG_PULLED) && old->writer != w->writer)
-        r = replica__sql_run(db, REPLICA__SQL_TAKEN_PUT, err, 3, old->number, old->writer,
-                             old->wseq);
+        r = replica__sql_run(db, REPLICA__SQL_TAKEN_PUT, err, old->number, old->writer, old->wseq);
     return r < 0 ? r : replace(db, w, old, ret, err);
 }
 

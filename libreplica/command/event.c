@@ -53,8 +53,8 @@ int replica__payload_check(const replica_db *db, const char **payload, size_t *l
 
 static int trim(replica_db *db, int64_t now, replica_error *err)
 {
-    return replica__sql_run(db, REPLICA__SQL_EVENT_TRIM, err, 4, (int64_t)KEPT_EVENTS,
-                            (int64_t)KEPT_BYTES, now - KEPT_MS, now + KEPT_MS);
+    return replica__sql_run(db, REPLICA__SQL_EVENT_TRIM, err, KEPT_EVENTS, KEPT_BYTES,
+                            now - KEPT_MS, now + KEPT_MS);
 }
 
 static int add(replica_db *db, const struct replica__emitted *event, int64_t now,

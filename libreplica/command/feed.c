@@ -161,15 +161,12 @@ int replica__handler_read(replica_handler *h, int64_t until_ms, replica_error *e
 {
     replica_db *db = h->coll->db;
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK, n = 0;
-    int r = replica__sql_get(db, REPLICA__SQL_DOC_FEED, &stmt, err);
+    int n = 0;
+    int r = replica__sql_with(db, REPLICA__SQL_DOC_FEED, &stmt, err, h->coll->number, h->read, -1);
 
     if (r < 0)
         return r;
-    replica__bind_int(stmt, 1, h->coll->number, &rc);
-    replica__bind_int(stmt, 2, h->read, &rc);
-    replica__bind_int(stmt, 3, -1, &rc);
-    while (h->n < REPLICA__CANDIDATES && (r = replica__sql_step(db, stmt, rc, err)) > 0) {
+    while (h->n < REPLICA__CANDIDATES && (r = replica__sql_step(db, stmt, SQLITE_OK, err)) > 0) {
         REPLICA_DOC doc = NULL;
         struct replica__row row;
 

@@ -145,7 +145,7 @@ static int note_all(struct replica__events *e, replica_error *err)
     int r = replica__txn_begin(e->db, &txn, err);
 
     if (r >= 0)
-        r = replica__sql_run(e->db, REPLICA__SQL_LISTEN_SWEEP, err, 2, now, now + NOTE_MS);
+        r = replica__sql_run(e->db, REPLICA__SQL_LISTEN_SWEEP, err, now, now + NOTE_MS);
     for (replica_listener *l = e->first; r >= 0 && l; l = l->next) {
         if (!l->cancelled)
             r = note(e->db, l->text, now + NOTE_MS, err);
@@ -185,14 +185,11 @@ int replica__events_wanted(replica_db *db, char **ret_patterns, replica_error *e
     int64_t now = db->world->now_ms(db->world->ctx);
     REPLICA_BUF text = REPLICA_BUF_INIT;
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_LISTEN_LIST, &stmt, err);
+    int r = replica__sql_with(db, REPLICA__SQL_LISTEN_LIST, &stmt, err, now, now + NOTE_MS);
 
     if (r < 0)
         return r;
-    replica__bind_int(stmt, 1, now, &rc);
-    replica__bind_int(stmt, 2, now + NOTE_MS, &rc);
-    while ((r = replica__sql_step(db, stmt, rc, err)) > 0) {
+    while ((r = replica__sql_step(db, stmt, SQLITE_OK, err)) > 0) {
         replica__buf_str(&text, (const char *)sqlite3_column_text(stmt, 0));
         replica__buf_char(&text, '\0');
     }

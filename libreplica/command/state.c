@@ -1,6 +1,7 @@
 #include "libreplica/command/state.h"
 
 #include "libreplica/document.h"
+#include "libreplica/purge.h"
 #include "libreplica/row.h"
 #include "libreplica/txn.h"
 #include "libreplica/write.h"
@@ -180,21 +181,6 @@ void replica__command_text(const struct replica__command_state *s, struct replic
     replica__buf_char(out, '}');
 }
 
-/* In the caller's transaction, or read.  1: the row is in step everywhere. */
-static int row_in_step(replica_db *db, const struct replica__row *row, replica_error *err)
-{
-    REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_DOC_PASSED, &stmt, err);
-
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, row->number, &rc);
-    replica__bind_int(stmt, 2, row->seq, &rc);
-    replica__bind_int(stmt, 3, 0, &rc); /* replications that were not seen for long count, too */
-    return replica__sql_step(db, stmt, rc, err);
-}
-
 int replica__command_is_in_step(replica_collection *coll, const struct replica__command_state *s,
                                 replica_error *err)
 {
@@ -208,7 +194,7 @@ int replica__command_is_in_step(replica_collection *coll, const struct replica__
         r = replica__row_find(coll, id, strlen(id), &stmt, &row, err);
     if (r <= 0 || row.seq != replica_doc_sequence(s->doc))
         return r < 0 ? r : 0;
-    return row_in_step(coll->db, &row, err);
+    return replica__doc_passed(coll->db, &row, 0, err);
 }
 
 static int write_row(replica_collection *coll, const struct replica__row *row,
@@ -249,7 +235,7 @@ int replica__command_put(replica_collection *coll, struct replica__command_state
     if (r <= 0 || row.seq != replica_doc_sequence(was->doc))
         return r < 0 ? r : 0;
     if (over != REPLICA__OVER_ANY && was->step == REPLICA__COMMAND_CLAIMED) {
-        r = row_in_step(coll->db, &row, err);
+        r = replica__doc_passed(coll->db, &row, 0, err);
         if (r > 0 && over == REPLICA__OVER_UNCONFIRMED)
             return 0;
         if (r == 0)

@@ -70,14 +70,12 @@ static int find_work(struct replica__builder *b, replica_collection *coll, int64
 static int cut(replica_db *db, int64_t index, const void *key, size_t len, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_ENTRY_CUT, &stmt, err);
+    int rc;
+    int r = replica__sql_with(db, REPLICA__SQL_ENTRY_CUT, &stmt, err, index);
 
     if (r < 0)
         return r;
-    replica__bind_int(stmt, 1, index, &rc);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_bind_blob64(stmt, 2, key, len, SQLITE_TRANSIENT);
+    rc = sqlite3_bind_blob64(stmt, 2, key, len, SQLITE_TRANSIENT);
     return replica__sql_step(db, stmt, rc, err);
 }
 
@@ -86,23 +84,17 @@ static int take_away(replica_db *db, int64_t index, replica_error *err)
     static const unsigned char behind_all[] = { 0xff };
     REPLICA_STMT stmt = NULL;
     REPLICA_TXN txn = NULL;
-    int rc = SQLITE_OK;
     int r = replica__txn_begin(db, &txn, err);
 
     if (r >= 0)
-        r = replica__sql_get(db, REPLICA__SQL_ENTRY_NTH, &stmt, err);
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, index, &rc);
-    replica__bind_int(stmt, 2, CUT, &rc);
-    r = replica__sql_step(db, stmt, rc, err);
+        r = replica__sql_row(db, REPLICA__SQL_ENTRY_NTH, &stmt, err, index, CUT);
     if (r > 0)
         r = cut(db, index, sqlite3_column_blob(stmt, 0), (size_t)sqlite3_column_bytes(stmt, 0),
                 err);
     else if (r == 0) {
         r = cut(db, index, behind_all, sizeof behind_all, err);
         if (r >= 0)
-            r = replica__sql_run(db, REPLICA__SQL_INDEX_GONE, err, 1, index);
+            r = replica__sql_run(db, REPLICA__SQL_INDEX_GONE, err, index);
         replica__indexes_forget(db);
     }
     replica__sql_reset(&stmt);

@@ -117,15 +117,11 @@ static int read_window(struct replica__chunk *c, int64_t until_ms, replica_error
 {
     REPLICA_STMT stmt = NULL;
     int64_t to = (c->upto > 0 ? c->upto : 0) + WINDOW;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(c->db, REPLICA__SQL_INDEX_DOCS, &stmt, err);
+    int r = replica__sql_with(c->db, REPLICA__SQL_INDEX_DOCS, &stmt, err, c->upto, to, c->coll);
 
     if (r < 0)
         return r;
-    replica__bind_int(stmt, 1, c->upto, &rc);
-    replica__bind_int(stmt, 2, to, &rc);
-    replica__bind_int(stmt, 3, c->coll, &rc);
-    for (int i = 1; (r = replica__sql_step(c->db, stmt, rc, err)) > 0; i++) {
+    for (int i = 1; (r = replica__sql_step(c->db, stmt, SQLITE_OK, err)) > 0; i++) {
         r = take_row(c, stmt, err);
         if (r < 0)
             return r;
@@ -307,13 +303,8 @@ static int put_keys(struct replica__chunk *c, int64_t until_ms, replica_error *e
 static int is_current(struct replica__chunk *c, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(c->db, REPLICA__SQL_INDEX_GET, &stmt, err);
+    int r = replica__sql_row(c->db, REPLICA__SQL_INDEX_GET, &stmt, err, c->index->number);
 
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, c->index->number, &rc);
-    r = replica__sql_step(c->db, stmt, rc, err);
     if (r <= 0)
         return r;
     return sqlite3_column_type(stmt, 5) != SQLITE_NULL &&
@@ -328,7 +319,7 @@ static int mark(struct replica__chunk *c, replica_error *err)
     if (c->next > 0 || marks == 0)
         return 0;
     replica__indexes_forget(c->db);
-    return replica__sql_run(c->db, REPLICA__SQL_INDEX_MARK, err, 2, c->index->number, marks);
+    return replica__sql_run(c->db, REPLICA__SQL_INDEX_MARK, err, c->index->number, marks);
 }
 
 static int finish_chunk(struct replica__chunk *c, replica_error *err)

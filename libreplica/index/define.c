@@ -126,7 +126,7 @@ static int drop(replica_db *db, const struct replica__index *index, replica_erro
         if (r < 0)
             return r;
     }
-    return replica__sql_run(db, REPLICA__SQL_INDEX_DROP, err, 1, index->number);
+    return replica__sql_run(db, REPLICA__SQL_INDEX_DROP, err, index->number);
 }
 
 static int commit(replica_db **txn, replica_error *err)

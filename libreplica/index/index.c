@@ -113,13 +113,8 @@ int replica__index_read(replica_db *db, int64_t number, struct replica__index **
                         int64_t *ret_coll, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_INDEX_GET, &stmt, err);
+    int r = replica__sql_row(db, REPLICA__SQL_INDEX_GET, &stmt, err, number);
 
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, number, &rc);
-    r = replica__sql_step(db, stmt, rc, err);
     if (r <= 0)
         return r;
     *ret_coll = sqlite3_column_int64(stmt, 6);
@@ -152,13 +147,11 @@ static int read_all(replica_collection *coll, struct replica__index **known,
                     struct replica__index **last, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(coll->db, REPLICA__SQL_INDEX_LIST, &stmt, err);
+    int r = replica__sql_with(coll->db, REPLICA__SQL_INDEX_LIST, &stmt, err, coll->number);
 
     if (r < 0)
         return r;
-    replica__bind_int(stmt, 1, coll->number, &rc);
-    while ((r = replica__sql_step(coll->db, stmt, rc, err)) > 0) {
+    while ((r = replica__sql_step(coll->db, stmt, SQLITE_OK, err)) > 0) {
         *last = take_known(known, stmt);
         r = *last ? 0 : read_row(coll->db, stmt, last, err);
         if (r < 0)

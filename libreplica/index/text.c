@@ -265,17 +265,14 @@ static int put_rows(replica_db *db, int64_t coll, struct replica__index *index, 
 {
     REPLICA_STMT docs = NULL;
     int64_t last = 0, to = index->built + WINDOW;
-    int rc = SQLITE_OK, n = 0;
+    int n = 0;
     int r = replica__sql_int(db, REPLICA__SQL_DOC_HIGHEST, &last, err);
 
     if (r >= 0)
-        r = replica__sql_get(db, REPLICA__SQL_INDEX_DOCS, &docs, err);
+        r = replica__sql_with(db, REPLICA__SQL_INDEX_DOCS, &docs, err, index->built, to, coll);
     if (r < 0)
         return r;
-    replica__bind_int(docs, 1, index->built, &rc);
-    replica__bind_int(docs, 2, to, &rc);
-    replica__bind_int(docs, 3, coll, &rc);
-    while ((r = replica__sql_step(db, docs, rc, err)) > 0) {
+    while ((r = replica__sql_step(db, docs, SQLITE_OK, err)) > 0) {
         r = put_row(db, index, docs, err);
         if (r < 0)
             return r;

@@ -33,7 +33,7 @@ static int mark(replica_db *db, struct replica__index *index,
 
     if ((index->flags & marks) == marks)
         return 0;
-    r = replica__sql_run(db, REPLICA__SQL_INDEX_MARK, err, 2, index->number, (int64_t)marks);
+    r = replica__sql_run(db, REPLICA__SQL_INDEX_MARK, err, index->number, marks);
     if (r >= 0)
         index->flags |= marks; /* a rollback reads it again */
     return r;
@@ -121,7 +121,7 @@ int replica__index_purge(replica_db *db, replica_collection *coll, const struct 
     /* A builder that has read the document looks what became of it by its sequence number, and now
      * there is none.  It begins anew when `built` is another than it knows. */
     db->known = false;
-    return replica__sql_run(db, REPLICA__SQL_INDEX_UNBUILD, err, 1, coll->number);
+    return replica__sql_run(db, REPLICA__SQL_INDEX_UNBUILD, err, coll->number);
 }
 
 /* ---- unique ---------------------------------------------------------------------- */

@@ -205,13 +205,8 @@ static int look_for_purged(replica_collection *coll, int64_t read, replica_error
     struct replica__lives *all = coll->lives;
     REPLICA_STMT stmt = NULL;
     int64_t purged;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(coll->db, REPLICA__SQL_COLL_PURGED_TO, &stmt, err);
+    int r = replica__sql_row(coll->db, REPLICA__SQL_COLL_PURGED_TO, &stmt, err, coll->number);
 
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, coll->number, &rc);
-    r = replica__sql_step(coll->db, stmt, rc, err);
     purged = r > 0 ? sqlite3_column_int64(stmt, 0) : 0;
     if (r < 0 || purged <= read)
         return r < 0 ? r : 0;
@@ -232,15 +227,13 @@ static int read_feed(replica_collection *coll, int64_t until_ms, replica_error *
     struct replica__lives *all = coll->lives;
     struct bundle bundle = { "" };
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK, n = 0;
-    int r = replica__sql_get(coll->db, REPLICA__SQL_DOC_FEED, &stmt, err);
+    int n = 0;
+    int r = replica__sql_with(coll->db, REPLICA__SQL_DOC_FEED, &stmt, err, coll->number, all->read,
+                              -1);
 
     if (r < 0)
         return r;
-    replica__bind_int(stmt, 1, coll->number, &rc);
-    replica__bind_int(stmt, 2, all->read, &rc);
-    replica__bind_int(stmt, 3, -1, &rc);
-    while ((r = replica__sql_step(coll->db, stmt, rc, err)) > 0) {
+    while ((r = replica__sql_step(coll->db, stmt, SQLITE_OK, err)) > 0) {
         struct replica__row row;
 
         r = replica__row_read(coll->db, stmt, &row, err);

@@ -282,14 +282,12 @@ static int check(replica_db *db, const replica_collection *coll, const char *key
 static int find_replication(struct attempt *a, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
     bool ours = false;
-    int r = replica__sql_get(a->db, REPLICA__SQL_LOCK_REPLS, &stmt, err);
+    int r = replica__sql_with(a->db, REPLICA__SQL_LOCK_REPLS, &stmt, err, a->coll);
 
     if (r < 0)
         return r;
-    replica__bind_int(stmt, 1, a->coll, &rc);
-    while (!ours && (r = replica__sql_step(a->db, stmt, rc, err)) > 0) {
+    while (!ours && (r = replica__sql_step(a->db, stmt, SQLITE_OK, err)) > 0) {
         const char *name = (const char *)sqlite3_column_text(stmt, 1);
 
         ours = name && replica__db_has_guest(a->db, name);

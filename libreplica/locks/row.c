@@ -153,9 +153,9 @@ int replica__lock_trim(replica_db *db, int64_t now, replica_error *err)
 
     if (db->locks_trimmed && at - db->locks_trimmed < TRIM_MS)
         return 0;
-    r = replica__sql_run(db, REPLICA__SQL_LOCK_RAISE, err, 1, now - KEPT_MS);
+    r = replica__sql_run(db, REPLICA__SQL_LOCK_RAISE, err, now - KEPT_MS);
     if (r >= 0)
-        r = replica__sql_run(db, REPLICA__SQL_LOCK_TRIM, err, 1, now - KEPT_MS);
+        r = replica__sql_run(db, REPLICA__SQL_LOCK_TRIM, err, now - KEPT_MS);
     if (r >= 0)
         db->locks_trimmed = at ? at : 1;
     return r;

@@ -319,13 +319,8 @@ int replica__lock_fences(struct replica__replication *repl, struct replica__push
 {
     int64_t any = 0;
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(repl->db, REPLICA__SQL_LOCK_ANY_FENCE, &stmt, err);
+    int r = replica__sql_row(repl->db, REPLICA__SQL_LOCK_ANY_FENCE, &stmt, err, repl->number);
 
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, repl->number, &rc);
-    r = replica__sql_step(repl->db, stmt, rc, err);
     if (r > 0)
         any = sqlite3_column_int64(stmt, 0);
     for (size_t i = 0; r >= 0 && any && i < page->n; i++) {

@@ -22,13 +22,11 @@ static int read_stored(struct replica__replication *repl, struct stored **ret, s
     REPLICA_STMT stmt = NULL;
     struct stored *all = NULL;
     size_t n = 0;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(repl->db, REPLICA__SQL_REPL_COLL_LIST, &stmt, err);
+    int r = replica__sql_with(repl->db, REPLICA__SQL_REPL_COLL_LIST, &stmt, err, repl->number);
 
     if (r < 0)
         return r;
-    replica__bind_int(stmt, 1, repl->number, &rc);
-    while ((r = replica__sql_step(repl->db, stmt, rc, err)) > 0) {
+    while ((r = replica__sql_step(repl->db, stmt, SQLITE_OK, err)) > 0) {
         struct stored *grown = replica__realloc(all, n + 1, sizeof *grown);
 
         if (!grown) {
@@ -52,7 +50,7 @@ static int read_stored(struct replica__replication *repl, struct stored **ret, s
 static int put_stored(struct replica__replication *repl, const struct stored *s,
                       replica_error *err)
 {
-    return replica__sql_run(repl->db, REPLICA__SQL_REPL_COLL_PUT, err, 4, repl->number, s->coll,
+    return replica__sql_run(repl->db, REPLICA__SQL_REPL_COLL_PUT, err, repl->number, s->coll,
                             s->version, s->confirmed);
 }
 
@@ -61,17 +59,17 @@ static int put_stored(struct replica__replication *repl, const struct stored *s,
 static int change_version(struct replica__replication *repl, struct stored *s, int64_t version,
                           replica_error *err)
 {
-    int r = replica__sql_run(repl->db, REPLICA__SQL_MIGRATE_RANGE, err, 2, repl->number, s->coll);
+    int r = replica__sql_run(repl->db, REPLICA__SQL_MIGRATE_RANGE, err, repl->number, s->coll);
 
     if (r >= 0)
-        r = replica__sql_run(repl->db, REPLICA__SQL_FEED_RESTART, err, 2, repl->number, s->coll);
+        r = replica__sql_run(repl->db, REPLICA__SQL_FEED_RESTART, err, repl->number, s->coll);
     /* What had no place at the one may have it at the other. */
     if (r >= 0)
-        r = replica__sql_run(repl->db, REPLICA__SQL_ENDPOINT_LET_IN, err, 3, repl->number, s->coll,
-                             (int64_t)REPLICA_ASIDE_MIGRATION);
+        r = replica__sql_run(repl->db, REPLICA__SQL_ENDPOINT_LET_IN, err, repl->number, s->coll,
+                             REPLICA_ASIDE_MIGRATION);
     if (r >= 0)
-        r = replica__sql_run(repl->db, REPLICA__SQL_ENDPOINT_FORGET, err, 3, repl->number, s->coll,
-                             (int64_t)REPLICA_ASIDE_MIGRATION);
+        r = replica__sql_run(repl->db, REPLICA__SQL_ENDPOINT_FORGET, err, repl->number, s->coll,
+                             REPLICA_ASIDE_MIGRATION);
     s->version = version;
     return r < 0 ? r : put_stored(repl, s, err);
 }
@@ -119,7 +117,7 @@ int replica__endpoint_collections(struct replica__replication *repl, bool *ret_j
         r = replica__migrate_may_write(repl->colls[i], err);
     for (size_t i = 0; r >= 0 && i < n; i++) {
         if (!replica__replication_collection(repl, all[i].coll))
-            r = replica__sql_run(repl->db, REPLICA__SQL_REPL_COLL_DROP, err, 2, repl->number,
+            r = replica__sql_run(repl->db, REPLICA__SQL_REPL_COLL_DROP, err, repl->number,
                                  all[i].coll);
     }
     for (size_t i = 0; r >= 0 && i < repl->n; i++)

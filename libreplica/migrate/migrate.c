@@ -69,16 +69,7 @@ int replica__migrate_know(replica_db *db, replica_error *err)
 
 static int has_documents(replica_db *db, int64_t coll, replica_error *err)
 {
-    REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_DOC_FEED_KEYS, &stmt, err);
-
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, coll, &rc);
-    replica__bind_int(stmt, 2, 0, &rc);
-    replica__bind_int(stmt, 3, 1, &rc);
-    return replica__sql_step(db, stmt, rc, err);
+    return replica__sql_run(db, REPLICA__SQL_DOC_FEED_KEYS, err, coll, 0, 1);
 }
 
 static int read_stored(replica_db *db, int64_t coll, struct replica__stored_version *ret,
@@ -107,8 +98,7 @@ static int raise_stored(replica_db *db, int version, const char *schema_json,
     if (r >= 0)
         r = read_stored(db, stored->number, stored, err);
     if (r >= 0 && stored->version < version) {
-        r = replica__sql_run(db, REPLICA__SQL_COLL_RAISE, err, 2, stored->number,
-                             (int64_t)version);
+        r = replica__sql_run(db, REPLICA__SQL_COLL_RAISE, err, stored->number, version);
         if (r >= 0 && schema_json) /* no document is of that version yet: none is looked at */
             r = replica__shape_store(db, stored->number, schema_json, err);
     }
@@ -125,8 +115,8 @@ static int retry_failed(replica_db *db, struct replica__stored_version *stored,
     int r = replica__txn_begin(db, &txn, err);
 
     if (r >= 0)
-        r = replica__sql_run(db, REPLICA__SQL_MIGRATE_RETRY, err, 2, stored->number,
-                             (int64_t)REPLICA_ASIDE_MIGRATION);
+        r = replica__sql_run(db, REPLICA__SQL_MIGRATE_RETRY, err, stored->number,
+                             REPLICA_ASIDE_MIGRATION);
     if (r >= 0)
         r = read_stored(db, stored->number, stored, err);
     return r < 0 ? r : replica__txn_commit(&txn, err);
@@ -175,14 +165,12 @@ void replica__job_free(struct replica__job *job)
 static int read_sent(replica_collection *coll, struct replica__job *job, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(coll->db, REPLICA__SQL_MIGRATE_SENT, &stmt, err);
+    int r = replica__sql_with(coll->db, REPLICA__SQL_MIGRATE_SENT, &stmt, err, job->number,
+                              coll->version);
 
     if (r < 0)
         return r;
-    replica__bind_int(stmt, 1, job->number, &rc);
-    replica__bind_int(stmt, 2, coll->version, &rc);
-    while ((r = replica__sql_step(coll->db, stmt, rc, err)) > 0) {
+    while ((r = replica__sql_step(coll->db, stmt, SQLITE_OK, err)) > 0) {
         struct replica__sent_text *grown =
             replica__realloc(job->sent, job->sent_count + 1, sizeof *grown);
         struct replica__sent_text *sent;
@@ -307,8 +295,8 @@ static int mark_job(replica_collection *coll, const struct replica__row *row, re
     if (coll->db->set_aside)
         r = replica__aside_drop(coll->db, 0, row->coll, row->id, REPLICA_ASIDE_MIGRATION, err);
     return r < 0 ? r
-                 : replica__sql_run(coll->db, REPLICA__SQL_MIGRATE_MARK, err, 2, row->number,
-                                    (int64_t)coll->version);
+                 : replica__sql_run(coll->db, REPLICA__SQL_MIGRATE_MARK, err, row->number,
+                                    coll->version);
 }
 
 static int store_made(replica_collection *coll, const struct replica__row *row,

@@ -53,15 +53,9 @@ static int next_replication(replica_db *db, const struct replica__row *row, int6
                             replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_MIGRATE_REPLS, &stmt, err);
+    int r = replica__sql_row(db, REPLICA__SQL_MIGRATE_REPLS, &stmt, err, row->coll, row->number,
+                             *number);
 
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, row->coll, &rc);
-    replica__bind_int(stmt, 2, row->number, &rc);
-    replica__bind_int(stmt, 3, *number, &rc);
-    r = replica__sql_step(db, stmt, rc, err);
     if (r > 0)
         *number = sqlite3_column_int64(stmt, 0);
     return r;
@@ -138,16 +132,7 @@ void replica__state_bring(struct replica__state *s, int64_t endpoint, int64_t se
 
 int replica__state_needed(replica_db *db, const struct replica__row *row, replica_error *err)
 {
-    REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_MIGRATE_NEEDED, &stmt, err);
-
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, row->coll, &rc);
-    replica__bind_int(stmt, 2, row->number, &rc);
-    replica__bind_int(stmt, 3, row->seq, &rc);
-    return replica__sql_step(db, stmt, rc, err);
+    return replica__sql_run(db, REPLICA__SQL_MIGRATE_NEEDED, err, row->coll, row->number, row->seq);
 }
 
 /* ---- dropping -------------------------------------------------------------------- */

@@ -83,10 +83,10 @@ static int store_batch(replica_collection *coll, struct batch *b, replica_error 
     if (r >= 0)
         r = replica__jobs_store(coll, b->jobs, b->n, false, err);
     if (r >= 0)
-        r = replica__sql_run(coll->db, REPLICA__SQL_MIGRATE_TO, err, 3, coll->number, b->from,
+        r = replica__sql_run(coll->db, REPLICA__SQL_MIGRATE_TO, err, coll->number, b->from,
                              b->last);
     if (r >= 0 && b->end)
-        r = replica__sql_run(coll->db, REPLICA__SQL_MIGRATE_DONE, err, 2, coll->number, b->last);
+        r = replica__sql_run(coll->db, REPLICA__SQL_MIGRATE_DONE, err, coll->number, b->last);
     if (r >= 0)
         r = replica__migrate_know(coll->db, err);
     if (r >= 0)
@@ -271,7 +271,7 @@ int replica__migrate_before_query(replica_collection *coll, replica_error *err)
 
 int replica__migrate_again(replica_db *db, int64_t coll, int64_t doc, replica_error *err)
 {
-    int r = replica__sql_run(db, REPLICA__SQL_MIGRATE_AGAIN, err, 2, coll, doc);
+    int r = replica__sql_run(db, REPLICA__SQL_MIGRATE_AGAIN, err, coll, doc);
 
     return r < 0 ? r : replica__migrate_know(db, err);
 }

@@ -64,13 +64,8 @@ int replica__aside_find(replica_db *db, int64_t number, struct replica__aside_ta
                         replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_ASIDE_GET, &stmt, err);
+    int r = replica__sql_row(db, REPLICA__SQL_ASIDE_GET, &stmt, err, number);
 
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, number, &rc);
-    r = replica__sql_step(db, stmt, rc, err);
     if (r <= 0)
         return r;
     t->replication = sqlite3_column_int64(stmt, 0);

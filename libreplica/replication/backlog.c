@@ -15,17 +15,9 @@ static int count_feed(replica_db *db, int64_t replication, const struct counted_
     bool out = feed->sent_from < feed->sent_to;
     int64_t from = out && feed->sent_from < feed->mark ? feed->sent_from : feed->mark;
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_FEED_DIRTY_COUNT, &stmt, err);
+    int r = replica__sql_row(db, REPLICA__SQL_FEED_DIRTY_COUNT, &stmt, err, replication, feed->coll,
+                             from, out ? feed->sent_from : 0, out ? feed->sent_to : 0);
 
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, replication, &rc);
-    replica__bind_int(stmt, 2, feed->coll, &rc);
-    replica__bind_int(stmt, 3, from, &rc);
-    replica__bind_int(stmt, 4, out ? feed->sent_from : 0, &rc);
-    replica__bind_int(stmt, 5, out ? feed->sent_to : 0, &rc);
-    r = replica__sql_step(db, stmt, rc, err);
     if (r < 0)
         return r;
     b->dirty += sqlite3_column_int64(stmt, 0);
@@ -37,13 +29,8 @@ static int count_rows(replica_db *db, int64_t replication, struct replica__backl
                       replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_BACKLOG, &stmt, err);
+    int r = replica__sql_row(db, REPLICA__SQL_BACKLOG, &stmt, err, replication);
 
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, replication, &rc);
-    r = replica__sql_step(db, stmt, rc, err);
     if (r < 0)
         return r;
     b->dirty += sqlite3_column_int64(stmt, 0);
@@ -57,13 +44,8 @@ static int count_low(replica_db *db, int64_t replication, struct replica__backlo
                      replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_MIGRATE_DIRTY, &stmt, err);
+    int r = replica__sql_row(db, REPLICA__SQL_MIGRATE_DIRTY, &stmt, err, replication);
 
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, replication, &rc);
-    r = replica__sql_step(db, stmt, rc, err);
     if (r > 0)
         b->dirty += sqlite3_column_int64(stmt, 0);
     return r;
@@ -74,13 +56,11 @@ static int count(replica_db *db, int64_t replication, struct replica__backlog *r
 {
     struct replica__backlog b = { 0 };
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_FEED_COLLS, &stmt, err);
+    int r = replica__sql_with(db, REPLICA__SQL_FEED_COLLS, &stmt, err, replication);
 
     if (r < 0)
         return r;
-    replica__bind_int(stmt, 1, replication, &rc);
-    while ((r = replica__sql_step(db, stmt, rc, err)) > 0) {
+    while ((r = replica__sql_step(db, stmt, SQLITE_OK, err)) > 0) {
         const struct counted_feed feed = { .coll = sqlite3_column_int64(stmt, 0),
                                            .mark = sqlite3_column_int64(stmt, 1),
                                            .sent_from = sqlite3_column_int64(stmt, 2),
@@ -109,16 +89,7 @@ int replica__replication_backlog(struct replica__replication *repl, struct repli
 /* Does a statement of (replication, after, limit) find anything? */
 static int finds(struct replica__replication *repl, enum replica__sql which, replica_error *err)
 {
-    REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(repl->db, which, &stmt, err);
-
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, repl->number, &rc);
-    replica__bind_int(stmt, 2, -1, &rc);
-    replica__bind_int(stmt, 3, 1, &rc);
-    return replica__sql_step(repl->db, stmt, rc, err);
+    return replica__sql_run(repl->db, which, err, repl->number, -1, 1);
 }
 
 static int feed_pending(struct replica__replication *repl, const struct replica__feed *feed,
@@ -128,17 +99,9 @@ static int feed_pending(struct replica__replication *repl, const struct replica_
     int64_t from = out ? feed->sent_from : feed->mark;
 
     for (size_t i = 0; i < feed->n; i++) {
-        REPLICA_STMT stmt = NULL;
-        int rc = SQLITE_OK;
-        int r = replica__sql_get(repl->db, REPLICA__SQL_FEED_DIRTY, &stmt, err);
+        int r = replica__sql_run(repl->db, REPLICA__SQL_FEED_DIRTY, err, repl->number,
+                                 feed->colls[i]->number, from, 1);
 
-        if (r < 0)
-            return r;
-        replica__bind_int(stmt, 1, repl->number, &rc);
-        replica__bind_int(stmt, 2, feed->colls[i]->number, &rc);
-        replica__bind_int(stmt, 3, from, &rc);
-        replica__bind_int(stmt, 4, 1, &rc);
-        r = replica__sql_step(repl->db, stmt, rc, err);
         if (r != 0)
             return r;
     }
@@ -165,17 +128,9 @@ static int finds_dirty(replica_db *db, int64_t replication, const struct counted
                        replica_error *err)
 {
     bool out = feed->sent_from < feed->sent_to && feed->sent_from < feed->mark;
-    REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_FEED_DIRTY, &stmt, err);
 
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, replication, &rc);
-    replica__bind_int(stmt, 2, feed->coll, &rc);
-    replica__bind_int(stmt, 3, out ? feed->sent_from : feed->mark, &rc);
-    replica__bind_int(stmt, 4, 1, &rc);
-    return replica__sql_step(db, stmt, rc, err);
+    return replica__sql_run(db, REPLICA__SQL_FEED_DIRTY, err, replication, feed->coll,
+                            out ? feed->sent_from : feed->mark, 1);
 }
 
 int replica__pending_in_file(struct replica__replication *repl, replica_error *err)
@@ -226,14 +181,9 @@ static int takes_part(replica_collection *coll, int64_t replication, bool *ret_c
                       int64_t *ret_version, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(coll->db, REPLICA__SQL_REPL_COLL_FIND, &stmt, err);
+    int r = replica__sql_row(coll->db, REPLICA__SQL_REPL_COLL_FIND, &stmt, err, replication,
+                             coll->number);
 
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, replication, &rc);
-    replica__bind_int(stmt, 2, coll->number, &rc);
-    r = replica__sql_step(coll->db, stmt, rc, err);
     if (r > 0) {
         *ret_confirmed = sqlite3_column_int(stmt, 0) != 0;
         *ret_version = sqlite3_column_int64(stmt, 1);
@@ -245,14 +195,8 @@ static int takes_part(replica_collection *coll, int64_t replication, bool *ret_c
 static int is_about(replica_db *db, int64_t replication, int64_t number, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_REPL_HAS, &stmt, err);
+    int r = replica__sql_row(db, REPLICA__SQL_REPL_HAS, &stmt, err, number, replication);
 
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, number, &rc);
-    replica__bind_int(stmt, 2, replication, &rc);
-    r = replica__sql_step(db, stmt, rc, err);
     return r > 0 ? sqlite3_column_int(stmt, 0) : r;
 }
 

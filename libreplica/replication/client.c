@@ -8,14 +8,9 @@
 static int read_client(struct replica__replication *repl, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
     const char *text;
-    int r = replica__sql_get(repl->db, REPLICA__SQL_REPL_CLIENT, &stmt, err);
+    int r = replica__sql_row(repl->db, REPLICA__SQL_REPL_CLIENT, &stmt, err, repl->number);
 
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, repl->number, &rc);
-    r = replica__sql_step(repl->db, stmt, rc, err);
     if (r <= 0)
         return r;
     text = (const char *)sqlite3_column_text(stmt, 0);

@@ -20,13 +20,8 @@ void replica__log_entry_free(struct replica__log_entry *e)
 int replica__replication_name(replica_db *db, int64_t number, char **ret_name, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_REPL_NAME, &stmt, err);
+    int r = replica__sql_row(db, REPLICA__SQL_REPL_NAME, &stmt, err, number);
 
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, number, &rc);
-    r = replica__sql_step(db, stmt, rc, err);
     if (r < 0)
         return r;
     *ret_name = replica__strdup(r > 0 ? (const char *)sqlite3_column_text(stmt, 0) : "");

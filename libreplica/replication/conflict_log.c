@@ -39,13 +39,8 @@ static int weigh(replica_db *db, const int64_t kept[4], int64_t *ret_bytes, repl
 static int grow(replica_db *db, int64_t bytes, int64_t *ret_size, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_LOG_GROW, &stmt, err);
+    int r = replica__sql_row(db, REPLICA__SQL_LOG_GROW, &stmt, err, bytes);
 
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, bytes, &rc);
-    r = replica__sql_step(db, stmt, rc, err);
     if (r < 0)
         return r;
     if (r == 0)
@@ -107,7 +102,7 @@ static int drop(replica_db *db, const struct first *e, int64_t *size, replica_er
     int r = weigh(db, e->kept, &bytes, err);
 
     if (r >= 0)
-        r = replica__sql_run(db, REPLICA__SQL_LOG_DROP, err, 1, e->id);
+        r = replica__sql_run(db, REPLICA__SQL_LOG_DROP, err, e->id);
     for (int i = 0; r >= 0 && i < 4; i++)
         r = replica__kept_unref(db, e->kept[i], err);
     return r < 0 ? r : grow(db, -bytes, size, err);
@@ -310,16 +305,11 @@ int replica_conflict_restore(replica_db *db, int64_t number, replica_doc **ret_d
     char name[65];
     REPLICA_BORROWED coll = NULL;
     int64_t coll_number, local;
-    int rc = SQLITE_OK;
     int r;
 
     if (!db)
         return replica__error_set(err, REPLICA_EINVAL, 0, "no database");
-    r = replica__sql_get(db, REPLICA__SQL_LOG_GET, &stmt, err);
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, number, &rc);
-    r = replica__sql_step(db, stmt, rc, err);
+    r = replica__sql_row(db, REPLICA__SQL_LOG_GET, &stmt, err, number);
     if (r <= 0)
         return r;
     coll_number = sqlite3_column_int64(stmt, 0);

@@ -16,14 +16,9 @@ int replica__endpoint_of(replica_db *db, int64_t replication, const replica_coll
                          int64_t *ret, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_REPL_COLL_FIND, &stmt, err);
+    int r = replica__sql_row(db, REPLICA__SQL_REPL_COLL_FIND, &stmt, err, replication,
+                             coll->number);
 
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, replication, &rc);
-    replica__bind_int(stmt, 2, coll->number, &rc);
-    r = replica__sql_step(db, stmt, rc, err);
     if (r >= 0)
         *ret = r > 0 ? sqlite3_column_int64(stmt, 1) : coll->version;
     return r;
@@ -294,7 +289,7 @@ int replica_rejected_discard(replica_db *db, int64_t number, replica_error *err)
     if (r >= 0 && t.kind != REPLICA_ASIDE_REVOKED)
         r = discard(db, &t, &b, err);
     if (r >= 0)
-        r = replica__sql_run(db, REPLICA__SQL_ASIDE_DELETE, err, 1, number);
+        r = replica__sql_run(db, REPLICA__SQL_ASIDE_DELETE, err, number);
     replica__free(t.id);
     if (r >= 0)
         r = replica__txn_commit(&txn, err);

@@ -29,9 +29,9 @@ int replica__elsewhere_wanted(replica_db *db, int64_t doc, int64_t replication,
 
 int replica__elsewhere_ask(replica_db *db, int64_t doc, int64_t replication, replica_error *err)
 {
-    int r = replica__sql_run(db, REPLICA__SQL_ELSEWHERE_UNSYNCED, err, 2, doc, replication);
+    int r = replica__sql_run(db, REPLICA__SQL_ELSEWHERE_UNSYNCED, err, doc, replication);
 
-    return r < 0 ? r : replica__sql_run(db, REPLICA__SQL_ELSEWHERE_ASK, err, 2, doc, replication);
+    return r < 0 ? r : replica__sql_run(db, REPLICA__SQL_ELSEWHERE_ASK, err, doc, replication);
 }
 
 int replica__elsewhere_reject(replica_db *db, const struct replica__row *row,

@@ -52,7 +52,7 @@ int replica__kept_add_row(replica_db *db, const struct replica__row *row, int64_
 
 int replica__kept_ref(replica_db *db, int64_t id, replica_error *err)
 {
-    return replica__sql_run(db, REPLICA__SQL_KEPT_REF, err, 1, id);
+    return replica__sql_run(db, REPLICA__SQL_KEPT_REF, err, id);
 }
 
 int replica__kept_unref(replica_db *db, int64_t id, replica_error *err)
@@ -61,8 +61,8 @@ int replica__kept_unref(replica_db *db, int64_t id, replica_error *err)
 
     if (!id)
         return 0;
-    r = replica__sql_run(db, REPLICA__SQL_KEPT_UNREF, err, 1, id);
-    return r < 0 ? r : replica__sql_run(db, REPLICA__SQL_KEPT_DROP, err, 1, id);
+    r = replica__sql_run(db, REPLICA__SQL_KEPT_UNREF, err, id);
+    return r < 0 ? r : replica__sql_run(db, REPLICA__SQL_KEPT_DROP, err, id);
 }
 
 int replica__kept_get(replica_db *db, int64_t id, sqlite3_stmt **stmt, struct replica__kept *ret,

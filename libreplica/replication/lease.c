@@ -239,7 +239,7 @@ static int write_term(struct replica__replication *repl, int64_t was, int64_t te
     int r = 0;
 
     if (term != was)
-        r = replica__sql_run(repl->db, REPLICA__SQL_LEASE_TAKE, err, 2, repl->number, term);
+        r = replica__sql_run(repl->db, REPLICA__SQL_LEASE_TAKE, err, repl->number, term);
     if (r >= 0 && repl->lease.opened_term != was)
         r = replica__replication_taken(repl, err);
     if (r >= 0 && term != was)
@@ -350,7 +350,7 @@ int replica__lease_ask(struct replica__replication *repl, int64_t *ret_ticket, r
     int r = replica__txn_begin(repl->db, &txn, err);
 
     if (r >= 0)
-        r = replica__sql_run(repl->db, REPLICA__SQL_LEASE_ASK, err, 1, repl->number);
+        r = replica__sql_run(repl->db, REPLICA__SQL_LEASE_ASK, err, repl->number);
     if (r >= 0)
         r = read_row(repl, &term, &asked, err);
     if (r >= 0)
@@ -387,7 +387,6 @@ int replica__lease_answer(struct replica__replication *repl, int64_t asked, int6
     int r = replica__lease_begin(repl, &txn, err);
 
     if (r >= 0)
-        r = replica__sql_run(repl->db, REPLICA__SQL_LEASE_ANSWER, err, 3, repl->number, asked,
-                             head);
+        r = replica__sql_run(repl->db, REPLICA__SQL_LEASE_ANSWER, err, repl->number, asked, head);
     return r < 0 ? r : replica__txn_commit(&txn, err);
 }

@@ -44,13 +44,8 @@ static int read_seq(replica_db *db, int64_t number, int64_t *ret, int64_t *ret_c
                     replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_DOC_SEQ, &stmt, err);
+    int r = replica__sql_row(db, REPLICA__SQL_DOC_SEQ, &stmt, err, number);
 
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, number, &rc);
-    r = replica__sql_step(db, stmt, rc, err);
     if (r > 0) {
         *ret = sqlite3_column_int64(stmt, 0);
         *ret_coll = sqlite3_column_int64(stmt, 1);

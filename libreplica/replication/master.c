@@ -72,7 +72,7 @@ static int record_beginning(replica_db *db, replica_error *err)
         return r < 0 ? r : replica__txn_commit(&txn, err);
     r = replica__txn_opening(db, &opening, err);
     if (r >= 0)
-        r = replica__sql_run(db, REPLICA__SQL_TOKEN_BEGIN, err, 2, opening, db->head);
+        r = replica__sql_run(db, REPLICA__SQL_TOKEN_BEGIN, err, opening, db->head);
     if (r >= 0)
         memcpy(db->serving_as, db->token, sizeof db->serving_as);
     return r < 0 ? r : replica__txn_commit(&txn, err);

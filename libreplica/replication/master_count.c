@@ -38,16 +38,8 @@ static int count_all(replica_db *db, const replica_collection *coll,
 static int are_too_many(const struct replica__sight *sight, size_t collection,
                         const struct looks *left, replica_error *err)
 {
-    REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(sight->db, REPLICA__SQL_DOC_FEED_BEYOND, &stmt, err);
-
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, sight->colls[collection]->number, &rc);
-    replica__bind_int(stmt, 2, sight->o->since, &rc);
-    replica__bind_int(stmt, 3, left->rows, &rc);
-    return replica__sql_step(sight->db, stmt, rc, err);
+    return replica__sql_run(sight->db, REPLICA__SQL_DOC_FEED_BEYOND, err,
+                            sight->colls[collection]->number, sight->o->since, left->rows);
 }
 
 /* 1; 0: there are more than may be looked at. */

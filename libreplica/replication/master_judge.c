@@ -48,7 +48,6 @@ static int already_taken(replica_db *db, const struct operation *op, const struc
                          struct replica__master_row *row, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
     int r;
 
     if (!op->token)
@@ -60,12 +59,7 @@ static int already_taken(replica_db *db, const struct operation *op, const struc
     }
     if (old->writer == op->token)
         return 0;
-    r = replica__sql_get(db, REPLICA__SQL_TAKEN_FIND, &stmt, err);
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, old->number, &rc);
-    replica__bind_int(stmt, 2, op->token, &rc);
-    r = replica__sql_step(db, stmt, rc, err);
+    r = replica__sql_row(db, REPLICA__SQL_TAKEN_FIND, &stmt, err, old->number, op->token);
     if (r <= 0 || op->number > sqlite3_column_int64(stmt, 0))
         return r < 0 ? r : 0;
     row->sequence = 0;
@@ -296,18 +290,9 @@ static int is_purged_operation(replica_db *db, const struct replica__master_row 
                                const struct operation *op, const struct replica__pusher *by,
                                replica_error *err)
 {
-    REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r;
-
     if (!by->undated || row->assumed != REPLICA__ASSUMED_NONE || !op->token)
         return 0;
-    r = replica__sql_get(db, REPLICA__SQL_PURGED_OPERATION, &stmt, err);
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, op->token, &rc);
-    replica__bind_int(stmt, 2, op->number, &rc);
-    return replica__sql_step(db, stmt, rc, err);
+    return replica__sql_run(db, REPLICA__SQL_PURGED_OPERATION, err, op->token, op->number);
 }
 
 /* What is not here, and was made from a live state: since a purge it counts as deleted, unless that

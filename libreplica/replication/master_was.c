@@ -31,13 +31,8 @@ int replica__was_know(replica_collection *coll, const char *reads, replica_error
 int replica__was_open(replica_collection *coll, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(coll->db, REPLICA__SQL_COLL_READS, &stmt, err);
+    int r = replica__sql_row(coll->db, REPLICA__SQL_COLL_READS, &stmt, err, coll->number);
 
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, coll->number, &rc);
-    r = replica__sql_step(coll->db, stmt, rc, err);
     if (r <= 0)
         return r;
     return replica__was_know(coll, (const char *)sqlite3_column_text(stmt, 0), err);
@@ -222,14 +217,11 @@ int replica__was_each(replica_db *db, int64_t doc, int64_t since,
                       replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_WAS_LIST, &stmt, err);
+    int r = replica__sql_with(db, REPLICA__SQL_WAS_LIST, &stmt, err, doc, since);
 
     if (r < 0)
         return r;
-    replica__bind_int(stmt, 1, doc, &rc);
-    replica__bind_int(stmt, 2, since, &rc);
-    while ((r = replica__sql_step(db, stmt, rc, err)) > 0) {
+    while ((r = replica__sql_step(db, stmt, SQLITE_OK, err)) > 0) {
         const char *fields = (const char *)sqlite3_column_text(stmt, 0);
 
         if (!fields)
@@ -248,18 +240,12 @@ int replica__was_trim(replica_db *db, int64_t coll, int64_t until, int64_t *afte
 {
     REPLICA_STMT stmt = NULL;
     int64_t last;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_WAS_NEXT, &stmt, err);
+    int r = replica__sql_row(db, REPLICA__SQL_WAS_NEXT, &stmt, err, *after, TRIMMED);
 
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, *after, &rc);
-    replica__bind_int(stmt, 2, TRIMMED, &rc);
-    r = replica__sql_step(db, stmt, rc, err);
     last = r > 0 ? sqlite3_column_int64(stmt, 0) : 0;
     if (r < 0 || last == 0)
         return r < 0 ? r : 0;
-    r = replica__sql_run(db, REPLICA__SQL_WAS_TRIM, err, 4, coll, until, *after, last);
+    r = replica__sql_run(db, REPLICA__SQL_WAS_TRIM, err, coll, until, *after, last);
     if (r < 0)
         return r;
     *after = last;
@@ -268,5 +254,5 @@ int replica__was_trim(replica_db *db, int64_t coll, int64_t until, int64_t *afte
 
 int replica__was_drop(replica_db *db, int64_t doc, replica_error *err)
 {
-    return replica__sql_run(db, REPLICA__SQL_WAS_DROP, err, 1, doc);
+    return replica__sql_run(db, REPLICA__SQL_WAS_DROP, err, doc);
 }

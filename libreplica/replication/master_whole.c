@@ -141,14 +141,11 @@ int replica__master_bundles_of(replica_db *db, int64_t number, int64_t most,
                                struct replica__buf *names, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_MEMBER_BUNDLES, &stmt, err);
+    int r = replica__sql_with(db, REPLICA__SQL_MEMBER_BUNDLES, &stmt, err, number, most);
 
     if (r < 0)
         return r;
-    replica__bind_int(stmt, 1, number, &rc);
-    replica__bind_int(stmt, 2, most, &rc);
-    while ((r = replica__sql_step(db, stmt, rc, err)) > 0) {
+    while ((r = replica__sql_step(db, stmt, SQLITE_OK, err)) > 0) {
         replica__buf_add(names, sqlite3_column_text(stmt, 0),
                          (size_t)sqlite3_column_bytes(stmt, 0) + 1);
         if (names->r < 0)

@@ -88,13 +88,8 @@ int replica__note_get(struct replica__replication *repl, struct replica__note *r
     struct replica__note note = { .error = { .offset = -1 } };
     REPLICA_STMT stmt = NULL;
     const char *json;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(repl->db, REPLICA__SQL_NOTE_GET, &stmt, err);
+    int r = replica__sql_row(repl->db, REPLICA__SQL_NOTE_GET, &stmt, err, repl->number);
 
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, repl->number, &rc);
-    r = replica__sql_step(repl->db, stmt, rc, err);
     if (r < 0)
         return r;
     note.synced_ms = sqlite3_column_int64(stmt, 0);
@@ -135,16 +130,8 @@ int replica__note_put(struct replica__replication *repl, const struct replica__n
 /* Is it written down already?  1, 0. */
 static int is_left(struct replica__replication *repl, const int64_t left[2], replica_error *err)
 {
-    REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(repl->db, REPLICA__SQL_NOTE_IS_LEFT, &stmt, err);
-
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, left[0], &rc);
-    replica__bind_int(stmt, 2, repl->number, &rc);
-    replica__bind_int(stmt, 3, left[1], &rc);
-    return replica__sql_step(repl->db, stmt, rc, err);
+    return replica__sql_run(repl->db, REPLICA__SQL_NOTE_IS_LEFT, err, left[0], repl->number,
+                            left[1]);
 }
 
 int replica__unsettled_leave(struct replica__replication *repl, const int64_t (*left)[2], size_t n,
@@ -159,7 +146,7 @@ int replica__unsettled_leave(struct replica__replication *repl, const int64_t (*
         return r < 0 ? r : 0;
     r = replica__lease_begin(repl, &txn, err);
     for (size_t i = 0; r >= 0 && i < n; i++)
-        r = replica__sql_run(repl->db, REPLICA__SQL_NOTE_LEAVE, err, 3, left[i][0], repl->number,
+        r = replica__sql_run(repl->db, REPLICA__SQL_NOTE_LEAVE, err, left[i][0], repl->number,
                              left[i][1]);
     return r < 0 ? r : replica__txn_commit(&txn, err);
 }

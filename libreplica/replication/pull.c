@@ -33,14 +33,9 @@ int replica__pulling_begin(struct replica__pulling *p, struct replica__replicati
 static int read_floor(struct replica__pulling *p, int64_t feed, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(p->repl->db, REPLICA__SQL_FEED_FLOOR, &stmt, err);
+    int r = replica__sql_row(p->repl->db, REPLICA__SQL_FEED_FLOOR, &stmt, err, p->repl->number,
+                             feed);
 
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, p->repl->number, &rc);
-    replica__bind_int(stmt, 2, feed, &rc);
-    r = replica__sql_step(p->repl->db, stmt, rc, err);
     if (r < 0)
         return r;
     p->floor = sqlite3_column_int64(stmt, 0);
@@ -280,7 +275,7 @@ static int forget_words(const struct replica__pulling *p, const struct replica__
         r = replica__index_forget_words(feed->colls[i], err);
         left |= r > 0;
     }
-    return r >= 0 && left ? replica__sql_run(p->repl->db, REPLICA__SQL_WORDS_LEFT, err, 0) : r;
+    return r >= 0 && left ? replica__sql_run(p->repl->db, REPLICA__SQL_WORDS_LEFT, err) : r;
 }
 
 /* The feed as it is behind the page: its texts are copies, for the file and for us. */
@@ -317,8 +312,8 @@ static int forget_unapplied(struct replica__replication *repl, const struct repl
     int r = repl->db->set_aside ? replica__txn_secure(repl->db, err) : 0;
 
     for (size_t i = 0; r >= 0 && i < feed->n && repl->db->set_aside; i++)
-        r = replica__sql_run(repl->db, REPLICA__SQL_ASIDE_UNKNOW, err, 3, repl->number,
-                             feed->colls[i]->number, (int64_t)REPLICA_ASIDE_UNAPPLIED);
+        r = replica__sql_run(repl->db, REPLICA__SQL_ASIDE_UNKNOW, err, repl->number,
+                             feed->colls[i]->number, REPLICA_ASIDE_UNAPPLIED);
     return r;
 }
 

@@ -40,13 +40,8 @@ static int look(struct replica__page *p, int64_t number, struct candidate *ret, 
     replica_db *db = p->repl->db;
     REPLICA_STMT stmt = NULL;
     struct candidate c = { .number = number };
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_DOC_SEQ, &stmt, err);
+    int r = replica__sql_row(db, REPLICA__SQL_DOC_SEQ, &stmt, err, number);
 
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, number, &rc);
-    r = replica__sql_step(db, stmt, rc, err);
     if (r <= 0)
         return r;
     c.seq = sqlite3_column_int64(stmt, 0);
@@ -91,14 +86,9 @@ static int kind_of(struct replica__page *p, const struct candidate *c, int64_t r
                    replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(p->repl->db, REPLICA__SQL_ASIDE_KIND, &stmt, err);
+    int r = replica__sql_row(p->repl->db, REPLICA__SQL_ASIDE_KIND, &stmt, err, c->number,
+                             replication);
 
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, c->number, &rc);
-    replica__bind_int(stmt, 2, replication, &rc);
-    r = replica__sql_step(p->repl->db, stmt, rc, err);
     return r > 0 ? sqlite3_column_int(stmt, 0) : r;
 }
 
@@ -312,15 +302,7 @@ static int pick_member(struct replica__page *p, struct candidate *c, replica_err
 /* Has a bundle written it, as far as that is still known?  1, 0. */
 static int is_member(replica_db *db, int64_t number, replica_error *err)
 {
-    REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_MEMBER_BUNDLES, &stmt, err);
-
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, number, &rc);
-    replica__bind_int(stmt, 2, 1, &rc);
-    return replica__sql_step(db, stmt, rc, err);
+    return replica__sql_run(db, REPLICA__SQL_MEMBER_BUNDLES, err, number, 1);
 }
 
 int replica__page_pick(struct replica__page *p, int64_t number, bool due, bool again,

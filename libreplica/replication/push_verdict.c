@@ -301,13 +301,8 @@ static int apply(struct replica__pulling *p, const struct replica__push_row *row
     struct judged j = { .row = row, .verdict = verdict, .number = verdict->sequence };
     REPLICA_STMT stmt = NULL;
     bool risen;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_DOC_SEQ, &stmt, err);
+    int r = replica__sql_row(db, REPLICA__SQL_DOC_SEQ, &stmt, err, row->doc);
 
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, row->doc, &rc);
-    r = replica__sql_step(db, stmt, rc, err);
     if (r <= 0)
         return r;
     j.seq = sqlite3_column_int64(stmt, 0);

@@ -83,7 +83,7 @@ int replica__feed_whole(struct replica__replication *repl, size_t feed, replica_
     int r = replica__lease_begin(repl, &txn, err);
 
     if (r >= 0)
-        r = replica__sql_run(repl->db, REPLICA__SQL_KEPT_WHOLE, err, 2, repl->number,
+        r = replica__sql_run(repl->db, REPLICA__SQL_KEPT_WHOLE, err, repl->number,
                              repl->feeds[feed].coll);
     return r < 0 ? r : replica__txn_commit(&txn, err);
 }

@@ -219,16 +219,9 @@ int replica__known_any(struct replica__replication *repl, size_t feed, replica_e
     const struct replica__feed *f = &repl->feeds[feed];
 
     for (size_t i = 0; i < f->n; i++) {
-        REPLICA_STMT stmt = NULL;
-        int rc = SQLITE_OK;
-        int r = replica__sql_get(repl->db, REPLICA__SQL_KNOWN_ANY, &stmt, err);
+        int r = replica__sql_run(repl->db, REPLICA__SQL_KNOWN_ANY, err, repl->number,
+                                 f->colls[i]->number, replica__endpoint_version(repl, f->colls[i]));
 
-        if (r < 0)
-            return r;
-        replica__bind_int(stmt, 1, repl->number, &rc);
-        replica__bind_int(stmt, 2, f->colls[i]->number, &rc);
-        replica__bind_int(stmt, 3, replica__endpoint_version(repl, f->colls[i]), &rc);
-        r = replica__sql_step(repl->db, stmt, rc, err);
         if (r != 0)
             return r;
     }
@@ -361,14 +354,8 @@ int replica__feed_is_empty(struct replica__replication *repl, size_t feed, repli
     const struct replica__feed *f = &repl->feeds[feed];
 
     for (size_t i = 0; i < f->n; i++) {
-        REPLICA_STMT stmt = NULL;
-        int rc = SQLITE_OK;
-        int r = replica__sql_get(repl->db, REPLICA__SQL_COLL_TOUCHED, &stmt, err);
+        int r = replica__sql_run(repl->db, REPLICA__SQL_COLL_TOUCHED, err, f->colls[i]->number);
 
-        if (r < 0)
-            return r;
-        replica__bind_int(stmt, 1, f->colls[i]->number, &rc);
-        r = replica__sql_step(repl->db, stmt, rc, err);
         if (r != 0)
             return r < 0 ? r : 0;
     }

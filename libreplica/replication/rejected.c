@@ -78,13 +78,8 @@ static int put_again(replica_db *db, int64_t number, const struct replica__aside
     REPLICA_STMT stmt = NULL;
     char name[65];
     size_t len = 0;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_ASIDE_TEXT, &stmt, err);
+    int r = replica__sql_row(db, REPLICA__SQL_ASIDE_TEXT, &stmt, err, number);
 
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, number, &rc);
-    r = replica__sql_step(db, stmt, rc, err);
     if (r > 0 && sqlite3_column_type(stmt, 0) == SQLITE_NULL)
         return 0; /* a deletion: there is nothing to be written */
     if (r > 0) {
@@ -110,11 +105,11 @@ static int let_go(replica_db *db, int64_t number, const struct replica__aside_ta
 
     /* What could not be applied is fetched again, from the beginning: the feed has passed it. */
     if (r >= 0 && t->kind == REPLICA_ASIDE_UNAPPLIED)
-        r = replica__sql_run(db, REPLICA__SQL_FEED_RESET, err, 1, t->replication);
+        r = replica__sql_run(db, REPLICA__SQL_FEED_RESET, err, t->replication);
     if (r >= 0 && t->kind == REPLICA_ASIDE_UNAPPLIED)
-        r = replica__sql_run(db, REPLICA__SQL_NOTE_UNSYNCED, err, 1, t->replication);
+        r = replica__sql_run(db, REPLICA__SQL_NOTE_UNSYNCED, err, t->replication);
     if (r >= 0)
-        r = replica__sql_run(db, REPLICA__SQL_ASIDE_DELETE, err, 1, number);
+        r = replica__sql_run(db, REPLICA__SQL_ASIDE_DELETE, err, number);
     return r;
 }
 

@@ -93,7 +93,7 @@ static int put_collections(replica_db *db, struct replica__replication *repl, re
     int r = replica__endpoint_collections(repl, &joined, err);
 
     if (r >= 0 && joined)
-        r = replica__sql_run(db, REPLICA__SQL_FEED_BEGIN, err, 1, repl->number);
+        r = replica__sql_run(db, REPLICA__SQL_FEED_BEGIN, err, repl->number);
     if (r >= 0)
         replica__txn_forget(db);
     return r;
@@ -106,7 +106,7 @@ int replica__replication_seen(struct replica__replication *repl, replica_error *
     if (repl->seen && now - repl->seen < SEEN_MS && now >= repl->seen)
         return 0;
     repl->seen = now;
-    return replica__sql_run(repl->db, REPLICA__SQL_REPL_SEEN, err, 2, repl->number, now);
+    return replica__sql_run(repl->db, REPLICA__SQL_REPL_SEEN, err, repl->number, now);
 }
 
 static bool is_same(const char *a, const char *b)
@@ -122,12 +122,8 @@ static int put_about(struct replica__replication *repl, replica_error *err)
     REPLICA_STMT stmt = NULL;
     bool same;
     int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_REPL_ABOUT, &stmt, err);
+    int r = replica__sql_row(db, REPLICA__SQL_REPL_ABOUT, &stmt, err, repl->number);
 
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, repl->number, &rc);
-    r = replica__sql_step(db, stmt, rc, err);
     if (r < 0)
         return r;
     same = is_same((const char *)sqlite3_column_text(stmt, 0), repl->keys) &&
@@ -143,11 +139,11 @@ static int put_about(struct replica__replication *repl, replica_error *err)
     replica__bind_text(stmt, 3, repl->filter, REPLICA_NUL, &rc);
     r = replica__sql_step(db, stmt, rc, err);
     if (r >= 0)
-        r = replica__sql_run(db, REPLICA__SQL_FEED_BEGIN_ALL, err, 1, repl->number);
+        r = replica__sql_run(db, REPLICA__SQL_FEED_BEGIN_ALL, err, repl->number);
     if (r >= 0) /* a server that knows ranges is compared with, for what leaves */
         r = replica__reconcile_want(repl, "filter", err);
     if (r >= 0)
-        r = replica__sql_run(db, REPLICA__SQL_NOTE_UNSYNCED, err, 1, repl->number);
+        r = replica__sql_run(db, REPLICA__SQL_NOTE_UNSYNCED, err, repl->number);
     if (r >= 0)
         replica__txn_forget(db);
     return r;
@@ -285,15 +281,9 @@ static int read_feed(struct replica__replication *repl, struct replica__feed *fe
 {
     replica_db *db = repl->db;
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
     const char *checkpoint, *reconcile;
-    int r = replica__sql_get(db, REPLICA__SQL_FEED_GET, &stmt, err);
+    int r = replica__sql_row(db, REPLICA__SQL_FEED_GET, &stmt, err, repl->number, feed->coll);
 
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, repl->number, &rc);
-    replica__bind_int(stmt, 2, feed->coll, &rc);
-    r = replica__sql_step(db, stmt, rc, err);
     if (r <= 0)
         return r;
     checkpoint = (const char *)sqlite3_column_text(stmt, 0);
@@ -389,13 +379,8 @@ static int inherit_range(struct replica__replication *repl, replica_error *err)
     replica_db *db = repl->db;
     REPLICA_STMT stmt = NULL;
     int64_t from, to;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_FEED_RANGE, &stmt, err);
+    int r = replica__sql_row(db, REPLICA__SQL_FEED_RANGE, &stmt, err, repl->number);
 
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, repl->number, &rc);
-    r = replica__sql_step(db, stmt, rc, err);
     if (r < 0)
         return r;
     from = sqlite3_column_int64(stmt, 0);
@@ -405,7 +390,7 @@ static int inherit_range(struct replica__replication *repl, replica_error *err)
         repl->feeds[i].sent_from = from;
         repl->feeds[i].sent_to = to;
     }
-    return replica__sql_run(db, REPLICA__SQL_REPL_DROP_FEEDS, err, 1, repl->number);
+    return replica__sql_run(db, REPLICA__SQL_REPL_DROP_FEEDS, err, repl->number);
 }
 
 int replica__replication_feeds(struct replica__replication *repl, bool one_feed,
@@ -421,8 +406,7 @@ int replica__replication_feeds(struct replica__replication *repl, bool one_feed,
     if (r >= 0 && repl->one_feed >= 0 && repl->one_feed != one_feed)
         r = inherit_range(repl, err);
     if (r >= 0)
-        r = replica__sql_run(repl->db, REPLICA__SQL_REPL_MODE, err, 2, repl->number,
-                             (int64_t)one_feed);
+        r = replica__sql_run(repl->db, REPLICA__SQL_REPL_MODE, err, repl->number, one_feed);
     if (r >= 0)
         r = load_feeds(repl, err);
     if (r >= 0)
@@ -478,7 +462,7 @@ int replica__feed_reset(struct replica__replication *repl, size_t feed, replica_
     if (r >= 0)
         r = replica__feed_put(repl, f, err);
     if (r >= 0)
-        r = replica__sql_run(repl->db, REPLICA__SQL_NOTE_UNSYNCED, err, 1, repl->number);
+        r = replica__sql_run(repl->db, REPLICA__SQL_NOTE_UNSYNCED, err, repl->number);
     if (r >= 0)
         r = replica__txn_commit(&txn, err);
     if (r < 0) {
@@ -506,13 +490,11 @@ static int drop_kept(replica_db *db, int64_t number, replica_error *err)
     REPLICA_FREE int64_t *ids = NULL;
     size_t n = 0, room = 0;
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_STATE_REFS, &stmt, err);
+    int r = replica__sql_with(db, REPLICA__SQL_STATE_REFS, &stmt, err, number);
 
     if (r < 0)
         return r;
-    replica__bind_int(stmt, 1, number, &rc);
-    while ((r = replica__sql_step(db, stmt, rc, err)) > 0) {
+    while ((r = replica__sql_step(db, stmt, SQLITE_OK, err)) > 0) {
         if (n + 3 > room) {
             int64_t *grown = replica__realloc(ids, room * 2 + 48, sizeof *grown);
 
@@ -564,7 +546,7 @@ int replica__replication_remove(replica_db *db, const char *name, replica_error 
     if (r >= 0)
         r = drop_kept(db, number, err);
     for (size_t i = 0; r >= 0 && i < sizeof drops / sizeof drops[0]; i++)
-        r = replica__sql_run(db, drops[i], err, 1, number);
+        r = replica__sql_run(db, drops[i], err, number);
     if (r < 0)
         return r;
     replica__txn_forget(db);

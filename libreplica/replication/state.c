@@ -15,14 +15,8 @@ int replica__state_get(replica_db *db, int64_t doc, int64_t replication,
                        struct replica__state *ret, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_STATE_GET, &stmt, err);
+    int r = replica__sql_row(db, REPLICA__SQL_STATE_GET, &stmt, err, doc, replication);
 
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, doc, &rc);
-    replica__bind_int(stmt, 2, replication, &rc);
-    r = replica__sql_step(db, stmt, rc, err);
     if (r < 0)
         return r;
     *ret = (struct replica__state){ .doc = doc, .replication = replication };
@@ -129,14 +123,8 @@ static int keep_row(replica_db *db, const struct replica__row *row, int64_t *kep
 static int went_along(replica_db *db, const struct replica__state *s, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_REPL_HAS, &stmt, err);
+    int r = replica__sql_row(db, REPLICA__SQL_REPL_HAS, &stmt, err, s->doc, s->replication);
 
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, s->doc, &rc);
-    replica__bind_int(stmt, 2, s->replication, &rc);
-    r = replica__sql_step(db, stmt, rc, err);
     return r > 0 ? sqlite3_column_int(stmt, 0) : r;
 }
 
@@ -202,15 +190,12 @@ int replica__state_capture(replica_db *db, const struct replica__row *row, int64
         return 0;
     do { /* read some, then write them: a statement that reads a table must not see its changes */
         REPLICA_STMT stmt = NULL;
-        int rc = SQLITE_OK;
 
         n = 0;
-        r = replica__sql_get(db, REPLICA__SQL_STATE_OF_DOC, &stmt, err);
+        r = replica__sql_with(db, REPLICA__SQL_STATE_OF_DOC, &stmt, err, row->number, after);
         if (r < 0)
             return r;
-        replica__bind_int(stmt, 1, row->number, &rc);
-        replica__bind_int(stmt, 2, after, &rc);
-        while (n < 16 && (r = replica__sql_step(db, stmt, rc, err)) > 0)
+        while (n < 16 && (r = replica__sql_step(db, stmt, SQLITE_OK, err)) > 0)
             replica__state_read(stmt, &states[n++]);
         if (r < 0)
             return r;

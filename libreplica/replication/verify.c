@@ -276,7 +276,7 @@ static int verify(struct replica__replication *repl, struct replica__feed *feed,
     if (feed->mark >= before) /* what was written here just now is clean */
         feed->mark = repl->db->head;
     if (r >= 0 && v->p.erased && repl->db->indexed)
-        r = replica__sql_run(repl->db, REPLICA__SQL_WORDS_LEFT, err, 0);
+        r = replica__sql_run(repl->db, REPLICA__SQL_WORDS_LEFT, err);
     if (r >= 0)
         r = replica__feed_put(repl, feed, err);
     replica__sql_reset(&stmt);
@@ -318,7 +318,7 @@ static int drop_state(replica_db *db, int64_t doc, int64_t replication, replica_
         r = replica__state_drop_sent(db, &s, err);
     if (r >= 0)
         r = replica__state_drop_unsettled(db, &s, err);
-    return r < 0 ? r : replica__sql_run(db, REPLICA__SQL_STATE_DROP, err, 2, doc, replication);
+    return r < 0 ? r : replica__sql_run(db, REPLICA__SQL_STATE_DROP, err, doc, replication);
 }
 
 int replica__verify_tidy(struct replica__replication *repl, replica_error *err)

@@ -43,7 +43,7 @@ int replica__words_step(struct replica__replication *repl, int64_t *begun, repli
     if (more == 0 && *begun && *begun != left)
         again = true; /* others were erased meanwhile */
     else if (more == 0)
-        r = replica__sql_run(db, REPLICA__SQL_WORDS_DONE, err, 0);
+        r = replica__sql_run(db, REPLICA__SQL_WORDS_DONE, err);
     else if (*begun == 0)
         *begun = left;
     if (r >= 0)
