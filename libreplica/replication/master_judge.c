@@ -22,11 +22,12 @@
 #define LOCKED_MS 5000
 
 struct operation {
-    int64_t token; /* 0: none */
+    int64_t token; /* 0: none, or nothing of it was taken here yet */
     int64_t number;
 };
 
-/* The tokens of openings are stored with the first row that comes from them. */
+/* The token of an opening is stored with the first row of it that is written, and not for one that
+ * is refused: strangers could fill the disk with them. */
 static int read_operation(replica_db *db, struct replica__master_row *row, struct operation *ret,
                           replica_error *err)
 {
@@ -38,8 +39,21 @@ static int read_operation(replica_db *db, struct replica__master_row *row, struc
         return 1;
     if (!replica__operation_read(row->operation, strlen(row->operation), &len, &ret->number))
         return replica__master_refuse(row, 422, "not an operation id");
-    r = replica__token_number(db, row->operation, len, true, &ret->token, err);
+    r = replica__token_number(db, row->operation, len, false, &ret->token, err);
     return r < 0 ? r : 1;
+}
+
+/* Before the row is written. */
+static int sign(replica_db *db, const struct replica__master_row *row, struct replica__write *w,
+                replica_error *err)
+{
+    const char *dot = row->operation ? strchr(row->operation, '.') : NULL;
+    int r = 0;
+
+    if (dot && !w->writer)
+        r = replica__token_number(db, row->operation, (size_t)(dot - row->operation), true,
+                                  &w->writer, err);
+    return r < 0 ? r : 0;
 }
 
 /* The highest number taken of this opening for this document: in its own row if the opening wrote
@@ -148,7 +162,7 @@ static int refuse_taken(replica_db *db, struct replica__master_row *row,
     return r;
 }
 
-static int take(replica_db *db, struct replica__master_row *row, const struct replica__write *w,
+static int take(replica_db *db, struct replica__master_row *row, struct replica__write *w,
                 const struct replica__row *old, const struct replica__pusher *by,
                 replica_error *err)
 {
@@ -157,6 +171,9 @@ static int take(replica_db *db, struct replica__master_row *row, const struct re
     int r = fits(row, w, err);
 
     if (r <= 0)
+        return r;
+    r = sign(db, row, w, err);
+    if (r < 0)
         return r;
     r = replica__write(db, w, old, &written, &why);
     if (r < 0)
@@ -184,10 +201,18 @@ static int is_free(replica_db *db, struct replica__master_row *row, const struct
     return 0;
 }
 
+static int write_new(replica_db *db, const struct replica__master_row *row,
+                     struct replica__write *w, struct replica__written *ret, replica_error *err)
+{
+    int r = sign(db, row, w, err);
+
+    return r < 0 ? r : replica__write_new(db, w, ret, err);
+}
+
 /* One without an assumed state mostly is new, so try before looking: 1.  One that breaks the
  * schema, or is locked, may have been taken before that was so. */
 static int take_new(replica_db *db, struct replica__master_row *row,
-                    const struct replica__write *w, const struct replica__pusher *by,
+                    struct replica__write *w, const struct replica__pusher *by,
                     replica_error *err)
 {
     struct replica__written written;
@@ -196,7 +221,7 @@ static int take_new(replica_db *db, struct replica__master_row *row,
     if (r > 0)
         r = fits(row, w, err);
     if (r > 0)
-        r = replica__write_new(db, w, &written, err);
+        r = write_new(db, row, w, &written, err);
     if (r == REPLICA_ECONFLICT && db->taken)
         r = 0; /* it is asked again behind the other questions */
     row->verdict = r > 0 ? REPLICA_VERDICT_TAKEN : REPLICA_VERDICT_NONE;
@@ -208,7 +233,7 @@ static int take_new(replica_db *db, struct replica__master_row *row,
 /* A stock client does not say from which state of an older version its own was made, and could not
  * read that one.  Its state is taken; the older one can be found in the conflict log. */
 static int take_over(replica_db *db, struct replica__master_row *row,
-                     const struct replica__write *w, const struct replica__row *old,
+                     struct replica__write *w, const struct replica__row *old,
                      const struct replica__pusher *by, replica_error *err)
 {
     const struct replica__kept result = { .flags = w->deleted ? REPLICA__FLAG_DELETED : 0,

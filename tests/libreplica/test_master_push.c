@@ -71,6 +71,42 @@ TEST(a_new_document_is_taken_with_its_writer_stamp_and_bundle)
     CHECK_INT(store_sql_int(&s, "SELECT bundle = '" X ".6' FROM doc"), 1);
 }
 
+static int forbid(void *ctx, const struct replica__guarded *write, struct replica__buf *out,
+                  int *ret_code, const char **ret_reason)
+{
+    (void)ctx;
+    (void)write;
+    (void)out;
+    *ret_code = 403;
+    *ret_reason = "not allowed";
+    return 0;
+}
+
+static int hide(void *ctx, size_t row, const char *json, size_t len, struct replica__buf *out)
+{
+    (void)ctx;
+    (void)row;
+    (void)json;
+    (void)len;
+    (void)out;
+    return 0;
+}
+
+TEST(what_is_refused_leaves_nothing_in_the_file)
+{
+    STORE s = store_with(A1);
+    const struct replica__guard guard = { forbid, hide, NULL };
+    const struct replica__pusher stranger = { .guard = &guard };
+    int64_t tokens = store_sql_int(&s, "SELECT count(*) FROM token");
+    struct replica__master_row rows[] = { row(&s, A2, X ".7"), row(&s, "{\"id\":\"b\"}", Y ".1") };
+    int64_t before, after;
+
+    CHECK_RC(replica__master_push(s.db, rows, 2, &stranger, &before, &after, &test_err), 0);
+    CHECK_INT(rows[0].verdict, REPLICA_VERDICT_REFUSED);
+    CHECK_INT(rows[1].verdict, REPLICA_VERDICT_REFUSED);
+    CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM token"), tokens);
+}
+
 TEST(a_row_without_an_assumed_state_for_what_is_there_is_a_conflict)
 {
     STORE s = store_with(A1);
