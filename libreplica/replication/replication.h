@@ -84,6 +84,7 @@ int replica__note_read_error(const char *json, replica_error *ret, int64_t *ret_
                              replica_error *err);
 /* No page is out any more. */
 void replica__feed_forget_out(struct replica__feed *feed);
+void replica__feeds_free(struct replica__replication *repl);
 /* Is it about this key? */
 static inline bool replica__replication_has_key(const struct replica__replication *repl,
                                                 const char *key, size_t len)
