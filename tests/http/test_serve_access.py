@@ -31,19 +31,19 @@ class World:
     def rule(self, collections):
         self.t.path('rules.json', json.dumps({'collections': collections}))
 
-    def start(self):
+    def start(self, *more):
         args = ['serve', '--db', self.t.path('server.db'), '--token-file', self.t.path('tokens'),
                 '--rules-file', self.t.path('rules.json'), '--listen',
-                self.url.split('//')[1] if self.url else '127.0.0.1:0']
+                self.url.split('//')[1] if self.url else '127.0.0.1:0', *more]
         os.chmod(self.t.path('tokens'), 0o600)
         self.server = self.t.start(*args)
         line = self.server.stdout.readline().decode()
         self.t.same(line.startswith('listening '), True, line)
         self.url = line.split()[1]
 
-    def restart(self):
+    def restart(self, *more):
         self.t.same(self.t.stop(self.server).code, 0)
-        self.start()
+        self.start(*more)
 
     def notes(self, name):
         return ('--db', self.t.path(name + '.db'), '--collection', 'notes')
@@ -209,6 +209,29 @@ def so_it_does_when_the_filter_changes_with_the_claims(t):
          t.path('carl.token'), '--filter', '{"owner":"anna"}')
     t.same((w.has('bob'), w.rejected('bob')), (['both'], []))
     t.same(w.is_in_file('bob', SECRET), False)
+
+
+@test
+def a_collection_that_has_access_rules_rises_and_gets_other_rules(t):
+    w = World(t)
+    w.put('anna', id='s', owner='anna', readers=['bob'], n=1)
+    w.put('anna', id='a', owner='anna', t=SECRET)
+    w.sync('anna', 'bob')
+    schema = t.path('schema.json', json.dumps({
+        'version': 1, 'primaryKey': 'id', 'type': 'object', 'required': ['id'],
+        'properties': {'id': {'type': 'string', 'maxLength': 50}, 'owner': {'type': 'string'}}}))
+    w.restart('--rules', 'notes={"/n":"max"}')
+    asked = Client(w.url)
+    bob = {'Authorization': 'Bearer token-of-bob'}
+    t.same(asked.get('/_replica/1/hello', **bob).json()['rules'], {'notes': {'/n': 'max'}})
+    w.restart('--schema', 'notes=' + schema)
+    asked = Client(w.url)
+    t.same(asked.get('/notes/0/pull?limit=5', **bob).status, 426)
+    t.same(asked.get('/notes/1/pull?limit=5', **bob).json()['documents'], [])
+    t.same(asked.push('/notes/1/push', [{'newDocumentState': {'id': 'b', 'owner': 'bob'}}],
+                      **bob).json(), [])
+    t.same([d['id'] for d in asked.get('/notes/1/pull?limit=5', **bob).json()['documents']], ['b'])
+    t.same(SECRET.encode() in asked.get('/notes/1/pull?limit=5', **bob).body, False)
 
 
 @test

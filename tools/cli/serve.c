@@ -277,10 +277,6 @@ static int open_auth(struct server *server, const struct options *o, replica_err
 static int open_storage(struct server *server, const struct options *o,
                         const struct replica__storage_key *keys, replica_error *err)
 {
-    const struct replica__service_options service_options = { .streams = (size_t)o->max_streams,
-                                                              .access = server->access,
-                                                              .purges = o->purge_before,
-                                                              .purge_ms = o->purge_ms };
     replica_db_options db_options = REPLICA_DB_OPTIONS_INIT;
     int r;
 
@@ -290,9 +286,19 @@ static int open_storage(struct server *server, const struct options *o,
     if (r == 0)
         r = replica__storage_store_open(server->db, o->db, keys, o->keys.count, &server->storage,
                                         err);
-    if (r == 0)
-        r = replica__service_open(server->storage, &service_options, &server->service, err);
     return r;
+}
+
+/* Behind the schemas and rules: where there are access rules it opens all collections, as they are
+ * then. */
+static int open_service(struct server *server, const struct options *o, replica_error *err)
+{
+    const struct replica__service_options service_options = { .streams = (size_t)o->max_streams,
+                                                              .access = server->access,
+                                                              .purges = o->purge_before,
+                                                              .purge_ms = o->purge_ms };
+
+    return replica__service_open(server->storage, &service_options, &server->service, err);
 }
 
 static int open_http(struct server *server, const struct options *o, replica_error *err)
@@ -341,6 +347,8 @@ static int serve(struct server *server, const struct options *o,
         r = prepare_all(server, o, &o->rules, "--rules takes JSON, @FILE or NAME= one of them");
     if (r == 0)
         r = prepare_others(server, o);
+    if (r == 0)
+        r = open_service(server, o, err);
     if (r == 0)
         r = open_http(server, o, err);
     if (r != 0)
