@@ -807,7 +807,7 @@ static int whole_session(struct scripted *s, int nth)
     return r;
 }
 
-TEST(a_failed_allocation_is_told_and_the_remote_goes_on)
+LONG_TEST(a_failed_allocation_is_told_and_the_remote_goes_on)
 {
     for (int nth = 0, failed = 1; failed; nth++) {
         SCRIPTED s = scripted_start();

@@ -98,7 +98,7 @@ TEST(a_key_may_have_1024_bytes_and_no_more)
     refused(&s, text.data, text.len, REPLICA_ELIMIT, 8);
 }
 
-TEST(a_document_may_have_16_mib_and_no_more)
+LONG_TEST(a_document_may_have_16_mib_and_no_more)
 {
     STORE s = store_empty();
     size_t max = 16 << 20;

@@ -822,7 +822,7 @@ TEST(what_cannot_be_sent_or_handled_is_refused)
     CHECK_RC(replica_command_wait(coll, "nobody", 0, NULL, &test_err), REPLICA_ECANCELLED);
 }
 
-TEST(without_memory_a_command_is_handled_once_or_not_at_all)
+LONG_TEST(without_memory_a_command_is_handled_once_or_not_at_all)
 {
     for (int nth = 0, failed = 1; failed; nth++) {
         STORE s = store_empty();

@@ -223,7 +223,7 @@ static void random_selector(uint64_t *dice, struct replica__buf *out)
     replica__buf_str(out, "}}]}");
 }
 
-TEST(every_match_has_its_keys_where_the_conditions_say)
+LONG_TEST(every_match_has_its_keys_where_the_conditions_say)
 {
     uint64_t dice = 3;
     int matched = 0;

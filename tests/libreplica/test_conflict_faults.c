@@ -144,7 +144,7 @@ static void check_entries(struct store *s, int r)
     CHECK_STR(store_json(s, "a"), r < 0 ? A2 : "{\"id\":\"a\",\"at\":3}");
 }
 
-TEST(an_entry_that_takes_the_place_of_another_survives_every_failure)
+LONG_TEST(an_entry_that_takes_the_place_of_another_survives_every_failure)
 {
     run(&(struct path){ have_a_full_log, act_settle, check_entries });
 }
@@ -178,7 +178,7 @@ static void check_history(struct store *s, int r)
     CHECK_INT(n, 2);
 }
 
-TEST(a_write_that_keeps_a_history_survives_every_failure)
+LONG_TEST(a_write_that_keeps_a_history_survives_every_failure)
 {
     run(&(struct path){ have_a_full_history, act_put, check_history });
 }
@@ -198,7 +198,7 @@ static void check_nothing(struct store *s, int r)
     CHECK_STR(store_json(s, "a"), A1);
 }
 
-TEST(reading_a_history_survives_every_failure)
+LONG_TEST(reading_a_history_survives_every_failure)
 {
     run(&(struct path){ have_a_full_history, act_history, check_nothing });
 }
@@ -246,7 +246,7 @@ static void check_left(struct store *s, int r)
     CHECK_INT(entries(s), 12);
 }
 
-TEST(observing_survives_every_failure)
+LONG_TEST(observing_survives_every_failure)
 {
     run(&(struct path){ have_entries, act_observe, check_left });
 }
@@ -270,7 +270,7 @@ static void check_told(struct store *s, int r)
     CHECK(told == 1 || (r < 0 && told == 0));
 }
 
-TEST(an_entry_is_told_once_whatever_failed)
+LONG_TEST(an_entry_is_told_once_whatever_failed)
 {
     run(&(struct path){ have_news, act_dispatch, check_told });
 }

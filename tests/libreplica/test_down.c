@@ -232,7 +232,7 @@ static int pull_b(struct store *s, struct replica__push_page *page)
     return r;
 }
 
-TEST(serving_an_older_server_survives_every_failed_allocation)
+LONG_TEST(serving_an_older_server_survives_every_failed_allocation)
 {
     survives(go_down, false);
     survives(take, true);

@@ -316,7 +316,7 @@ TEST(an_edit_that_is_under_way_is_taken_for_one_that_was_not_sent)
     store_sound(&s);
 }
 
-TEST(without_memory_nothing_is_taken_away_or_all_of_it)
+LONG_TEST(without_memory_nothing_is_taken_away_or_all_of_it)
 {
     for (int nth = 0, failed = 1; failed; nth++) {
         STORE s = store_memory();

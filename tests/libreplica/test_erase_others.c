@@ -178,7 +178,7 @@ static int count(void *ctx, const replica_rejected_entry *e)
     return 0;
 }
 
-TEST(a_failed_allocation_lists_the_edit_and_erases_or_does_neither)
+LONG_TEST(a_failed_allocation_lists_the_edit_and_erases_or_does_neither)
 {
     for (int nth = 0, failed = 1; failed; nth++) {
         TWO t = two(store_memory());

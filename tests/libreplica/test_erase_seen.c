@@ -194,7 +194,7 @@ static int64_t words_left(struct store *s)
     return store_sql_int(s, "SELECT count(*) FROM number WHERE name = 'words'");
 }
 
-TEST(a_large_index_forgets_words_in_slices_behind_the_page_and_after_a_new_start)
+LONG_TEST(a_large_index_forgets_words_in_slices_behind_the_page_and_after_a_new_start)
 {
     static const char *const fields[] = { "n" };
     const replica_index_options text = { .size = sizeof text, .name = "words", .fields = fields,

@@ -309,7 +309,7 @@ TEST(a_read_only_handle_listens_and_does_not_emit)
     CHECK_STR(h.text.data, "a=1/3 ");
 }
 
-TEST(without_memory_an_event_is_not_emitted_and_a_listener_hears_it_later)
+LONG_TEST(without_memory_an_event_is_not_emitted_and_a_listener_hears_it_later)
 {
     for (int nth = 0, failed = 1; failed; nth++) {
         STORE s = store_empty();

@@ -117,7 +117,7 @@ static int act_put(struct store *s)
     return r;
 }
 
-TEST(a_put_survives_every_failure)
+LONG_TEST(a_put_survives_every_failure)
 {
     run_all(&(struct path){ have_a1, act_put, A1, A2, false });
     run_all(&(struct path){ have_nothing, act_put, NULL, A2, true });
@@ -134,7 +134,7 @@ static int act_patch(struct store *s)
     return r;
 }
 
-TEST(a_patch_survives_every_failure)
+LONG_TEST(a_patch_survives_every_failure)
 {
     run_all(&(struct path){ have_a1, act_patch, A1, A2 });
 }
@@ -144,7 +144,7 @@ static int act_delete(struct store *s)
     return replica_delete(s->coll, "a", "*", NULL, &test_err);
 }
 
-TEST(a_deletion_survives_every_failure)
+LONG_TEST(a_deletion_survives_every_failure)
 {
     run_all(&(struct path){ have_a1, act_delete, A1, NULL });
 }
@@ -186,7 +186,7 @@ static int act_bulk(struct store *s)
     return 0;
 }
 
-TEST(a_bulk_survives_every_failure)
+LONG_TEST(a_bulk_survives_every_failure)
 {
     run_all(&(struct path){ have_a1, act_bulk, A1, A2 });
 }
@@ -208,7 +208,7 @@ static int act_bundle(struct store *s)
     return r;
 }
 
-TEST(a_bundle_survives_every_failure)
+LONG_TEST(a_bundle_survives_every_failure)
 {
     run_all(&(struct path){ have_a1, act_bundle, A1, A2 });
 }
@@ -231,7 +231,7 @@ static int act_pull(struct store *s)
     return r;
 }
 
-TEST(a_pulled_page_survives_every_failure)
+LONG_TEST(a_pulled_page_survives_every_failure)
 {
     run_all(&(struct path){ replicate, act_pull, NULL, A2, true });
 }
@@ -252,7 +252,7 @@ static int act_pull_dirty(struct store *s)
     return r;
 }
 
-TEST(a_page_for_a_dirty_document_survives_every_failure)
+LONG_TEST(a_page_for_a_dirty_document_survives_every_failure)
 {
     run_all(&(struct path){ dirty_over_clean, act_pull_dirty, A2, A2 });
 }
@@ -273,7 +273,7 @@ static int act_push(struct store *s)
     return r;
 }
 
-TEST(taking_rows_for_a_push_survives_every_failure)
+LONG_TEST(taking_rows_for_a_push_survives_every_failure)
 {
     run_all(&(struct path){ dirty_over_clean, act_push, A2, A2 });
 }
@@ -293,7 +293,7 @@ static int act_verdict(struct store *s)
     return store_judge(s, &out, verdict, 5, verdict == REPLICA_VERDICT_CONFLICT ? A3 : NULL);
 }
 
-TEST(each_verdict_survives_every_failure)
+LONG_TEST(each_verdict_survives_every_failure)
 {
     static const int verdicts[] = { REPLICA_VERDICT_TAKEN, REPLICA_VERDICT_CONFLICT,
                                     REPLICA_VERDICT_REFUSED, REPLICA_VERDICT_LATER,
@@ -312,7 +312,7 @@ static void moved_on(struct store *s)
     store_put(s, "{\"id\":\"a\",\"n\":9}");
 }
 
-TEST(a_verdict_on_a_document_that_moved_on_survives_every_failure)
+LONG_TEST(a_verdict_on_a_document_that_moved_on_survives_every_failure)
 {
     verdict = REPLICA_VERDICT_TAKEN;
     run_all(&(struct path){ moved_on, act_verdict, "{\"id\":\"a\",\"n\":9}",
@@ -325,7 +325,7 @@ static int act_capture(struct store *s)
     return replica_upsert(s->coll, "{\"id\":\"a\",\"n\":9}", REPLICA_NUL, NULL, &test_err);
 }
 
-TEST(a_write_over_a_document_under_way_survives_every_failure)
+LONG_TEST(a_write_over_a_document_under_way_survives_every_failure)
 {
     run_all(&(struct path){ under_way, act_capture, A2, "{\"id\":\"a\",\"n\":9}" });
     replica__push_page_free(&out);
@@ -355,7 +355,7 @@ static int act_settle(struct store *s)
     return r;
 }
 
-TEST(each_answer_to_a_conflict_survives_every_failure)
+LONG_TEST(each_answer_to_a_conflict_survives_every_failure)
 {
     static const struct { int how; const char *is; } answers[] = {
         { REPLICA__SETTLE_REAL, A3 },
@@ -467,12 +467,12 @@ static void have_a1_and_c(struct store *s)
     store_put(s, "{\"id\":\"c\"}");
 }
 
-TEST(a_push_at_the_master_survives_every_failure)
+LONG_TEST(a_push_at_the_master_survives_every_failure)
 {
     run_all(&(struct path){ have_a1_and_c, act_master, A1, A2 });
 }
 
-TEST(a_bundle_at_the_master_survives_every_failure)
+LONG_TEST(a_bundle_at_the_master_survives_every_failure)
 {
     run_all(&(struct path){ have_a1_and_c, act_master_bundle, A1, A1 });
     run_all(&(struct path){ have_a1_and_b_in_a_bundle, act_master_read, A1, A1 });
@@ -538,7 +538,7 @@ static int act_ask_and_answer(struct store *s)
     return r;
 }
 
-TEST(a_lease_survives_every_failure)
+LONG_TEST(a_lease_survives_every_failure)
 {
     run_all(&(struct path){ have_a_free_lease, act_take, A1, A1 });
     run_all(&(struct path){ have_a_lease_of_others, act_take, A1, A1 });
@@ -548,7 +548,7 @@ TEST(a_lease_survives_every_failure)
 
 /* ---- opening --------------------------------------------------------------------- */
 
-TEST(opening_survives_every_failed_allocation)
+LONG_TEST(opening_survives_every_failed_allocation)
 {
     STORE s = store_with(A1);
 
@@ -569,7 +569,7 @@ TEST(opening_survives_every_failed_allocation)
     store_sound(&s);
 }
 
-TEST(creating_a_file_survives_every_failed_write)
+LONG_TEST(creating_a_file_survives_every_failed_write)
 {
     for (int nth = 0, failed = 1; failed; nth++) {
         const char *path = tmp_path("new.db");
@@ -587,7 +587,7 @@ TEST(creating_a_file_survives_every_failed_write)
     }
 }
 
-TEST(a_collection_survives_every_failed_allocation)
+LONG_TEST(a_collection_survives_every_failed_allocation)
 {
     for (int nth = 0, failed = 1; failed; nth++) {
         STORE s = store_memory();

@@ -363,7 +363,7 @@ static void walk_failing(struct store *s, const char *query, int fails, struct r
     replica_cursor_close(cursor);
 }
 
-TEST(a_cursor_goes_on_after_a_failure_and_misses_none)
+LONG_TEST(a_cursor_goes_on_after_a_failure_and_misses_none)
 {
     static const char *const queries[] = {
         "{\"skip\":3}",

@@ -277,7 +277,7 @@ static void play(uint64_t seed, unsigned *ret_used)
     }
 }
 
-TEST(the_answer_is_the_same_whatever_the_plan_is)
+LONG_TEST(the_answer_is_the_same_whatever_the_plan_is)
 {
     unsigned used = 0;
 

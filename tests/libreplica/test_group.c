@@ -604,7 +604,7 @@ TEST(a_purged_document_is_no_member_any_more)
     CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM member"), 1);
 }
 
-TEST(a_push_of_bundles_survives_every_failed_allocation)
+LONG_TEST(a_push_of_bundles_survives_every_failed_allocation)
 {
     for (int nth = 0, failed = 1; failed; nth++) {
         STORE s = replicating_in(store_memory());
@@ -628,7 +628,7 @@ TEST(a_push_of_bundles_survives_every_failed_allocation)
     }
 }
 
-TEST(a_discard_of_a_bundle_survives_every_failed_allocation)
+LONG_TEST(a_discard_of_a_bundle_survives_every_failed_allocation)
 {
     for (int nth = 0, failed = 1; failed; nth++) {
         STORE s = refused_in(replicating_in(store_memory()));

@@ -461,7 +461,7 @@ static void with_indexes(struct store *s)
     store_put(s, "{\"id\":\"b\",\"n\":1,\"m\":2}");
 }
 
-TEST(a_failed_allocation_leaves_documents_and_entries_in_step)
+LONG_TEST(a_failed_allocation_leaves_documents_and_entries_in_step)
 {
     for (int nth = 0, failed = 1; failed; nth++) {
         STORE s = store_memory();
@@ -476,7 +476,7 @@ TEST(a_failed_allocation_leaves_documents_and_entries_in_step)
     }
 }
 
-TEST(a_failed_write_to_the_disk_leaves_documents_and_entries_in_step)
+LONG_TEST(a_failed_write_to_the_disk_leaves_documents_and_entries_in_step)
 {
     for (int nth = 0, failed = 1; failed; nth++) {
         STORE s = store_empty();
@@ -498,7 +498,7 @@ static bool has_index(struct store *s)
     return strstr(list(s), " n(1) ") != NULL;
 }
 
-TEST(a_failed_allocation_creates_or_drops_an_index_as_a_whole)
+LONG_TEST(a_failed_allocation_creates_or_drops_an_index_as_a_whole)
 {
     for (int nth = 0, failed = 1; failed; nth++) {
         STORE s = store_memory();

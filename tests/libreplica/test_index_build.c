@@ -265,7 +265,7 @@ TEST(only_documents_of_the_collection_are_indexed)
     store_sound(&s);
 }
 
-TEST(a_failed_allocation_in_the_builder_is_made_good)
+LONG_TEST(a_failed_allocation_in_the_builder_is_made_good)
 {
     for (int nth = 0, failed = 1; failed; nth += 3) {
         STORE s = store_memory();
@@ -314,7 +314,7 @@ TEST(two_processes_build_at_once)
     check_built(&s);
 }
 
-TEST(a_builder_that_is_killed_is_continued)
+LONG_TEST(a_builder_that_is_killed_is_continued)
 {
     uint64_t dice = 5;
 

@@ -291,7 +291,7 @@ TEST(values_follow_any_changes_as_if_they_were_made_anew)
     s.db = NULL;
 }
 
-TEST(a_failed_allocation_makes_no_value_wrong)
+LONG_TEST(a_failed_allocation_makes_no_value_wrong)
 {
     for (int what = REPLICA_DERIVE_COUNT; what <= REPLICA_DERIVE_LATEST; what++) {
         for (int nth = 0, failed = 1; failed; nth++) {

@@ -345,7 +345,7 @@ TEST(with_writers_at_any_point_an_observer_ends_with_what_is_stored)
     }
 }
 
-TEST(a_failed_allocation_delays_what_is_told_and_loses_nothing)
+LONG_TEST(a_failed_allocation_delays_what_is_told_and_loses_nothing)
 {
     for (int nth = 0, failed = 1; failed; nth++) {
         TOLD told = { .last = 0 };

@@ -121,7 +121,7 @@ TEST(a_cursor_goes_on_behind_its_batch_and_sees_what_was_written_meanwhile)
     replica_cursor_close(cursor);
 }
 
-TEST(the_same_is_found_as_by_looking_at_every_key)
+LONG_TEST(the_same_is_found_as_by_looking_at_every_key)
 {
     static const char *const names[] = { "a", "b", "", "a!", "ab", "c", "\xc3\xa9" };
     static const char *const parts[] = { "a", "b", "", "ab", "*", "*", "**" };
@@ -221,7 +221,7 @@ TEST(a_failed_allocation_finds_nothing_half)
     CHECK(whole > 1);
 }
 
-TEST(a_failed_allocation_deletes_what_it_says)
+LONG_TEST(a_failed_allocation_deletes_what_it_says)
 {
     for (int nth = 0, failed = 1; failed; nth++) {
         STORE s = store_empty();

@@ -467,7 +467,7 @@ static void follow(void *ctx, replica_live *live, const replica_live_change *cha
         CHECK_INT(copy->n, replica_live_count(live));
 }
 
-TEST(a_failed_allocation_delays_differences_and_loses_none)
+LONG_TEST(a_failed_allocation_delays_differences_and_loses_none)
 {
     static const char *const queries[] = {
         POSITIVE,

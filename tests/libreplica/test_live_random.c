@@ -292,13 +292,13 @@ static void run(uint64_t seed, int commits, bool processes)
     unlink(s.path); /* the next run begins with a new file */
 }
 
-TEST(differences_lead_to_what_the_query_gives_after_each_commit)
+LONG_TEST(differences_lead_to_what_the_query_gives_after_each_commit)
 {
     for (uint64_t seed = 1; seed <= 6; seed++)
         run(seed, 120, false);
 }
 
-TEST(also_with_another_process)
+LONG_TEST(also_with_another_process)
 {
     run(77, 150, true);
 }

@@ -179,7 +179,7 @@ static void check_same(const struct list *is, const struct list *want)
     }
 }
 
-TEST(differences_make_the_one_result_of_the_other)
+LONG_TEST(differences_make_the_one_result_of_the_other)
 {
     uint64_t dice = 12;
     int places[IDS] = { 0 };

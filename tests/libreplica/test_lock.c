@@ -605,7 +605,7 @@ static int all_calls(struct store *s)
     return r;
 }
 
-TEST(a_failed_allocation_fails_the_call_and_leaves_no_half_lock)
+LONG_TEST(a_failed_allocation_fails_the_call_and_leaves_no_half_lock)
 {
     for (int nth = 0, failed = 1; failed; nth++) {
         STORE s = store_memory();
@@ -621,7 +621,7 @@ TEST(a_failed_allocation_fails_the_call_and_leaves_no_half_lock)
     }
 }
 
-TEST(a_failed_write_fails_the_call_and_can_be_repeated)
+LONG_TEST(a_failed_write_fails_the_call_and_can_be_repeated)
 {
     for (int nth = 0, failed = 1; failed; nth++) {
         STORE s = store_empty();

@@ -234,7 +234,7 @@ TEST(removing_a_replication_lets_go_of_its_locks)
     CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM lock WHERE replication IS NOT NULL"), 0);
 }
 
-TEST(without_memory_nothing_is_half_answered)
+LONG_TEST(without_memory_nothing_is_half_answered)
 {
     for (int nth = 0, failed = 1; failed; nth++) {
         STORE s = replicated(store_empty());

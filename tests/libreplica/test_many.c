@@ -116,7 +116,7 @@ TEST(a_document_that_is_refused_ends_the_call)
     store_sound(&s);
 }
 
-TEST(a_failed_allocation_counts_what_was_written)
+LONG_TEST(a_failed_allocation_counts_what_was_written)
 {
     for (int nth = 0, failed = 1; failed; nth += 5) {
         STORE s = store_memory();

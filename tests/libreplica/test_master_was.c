@@ -144,7 +144,7 @@ TEST(what_lies_before_the_horizon_is_forgotten)
     CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM was"), 1);
 }
 
-TEST(a_failed_allocation_fails_the_write_and_forgets_nothing)
+LONG_TEST(a_failed_allocation_fails_the_write_and_forgets_nothing)
 {
     for (int nth = 0, failed = 1; failed; nth++) {
         STORE s = store_memory();
@@ -164,7 +164,7 @@ TEST(a_failed_allocation_fails_the_write_and_forgets_nothing)
     }
 }
 
-TEST(a_failed_allocation_fails_the_naming_of_fields_and_nothing_else)
+LONG_TEST(a_failed_allocation_fails_the_naming_of_fields_and_nothing_else)
 {
     for (int nth = 0, failed = 1; failed; nth++) {
         STORE s = store_memory();

@@ -96,12 +96,12 @@ static int finish(struct store *s)
     return replica_migration_finish(s->coll, &test_err);
 }
 
-TEST(a_migration_survives_every_failed_allocation)
+LONG_TEST(a_migration_survives_every_failed_allocation)
 {
     run(finish, is_memory, fault_alloc);
 }
 
-TEST(a_migration_survives_every_failed_write)
+LONG_TEST(a_migration_survives_every_failed_write)
 {
     run(finish, is_io, arm_write);
     run(finish, is_io, arm_full);
@@ -119,7 +119,7 @@ static int read_all(struct store *s)
     return r;
 }
 
-TEST(a_cursor_that_migrates_survives_every_failed_allocation)
+LONG_TEST(a_cursor_that_migrates_survives_every_failed_allocation)
 {
     run(read_all, is_memory, fault_alloc);
 }
@@ -134,7 +134,7 @@ static int get_one(struct store *s)
     return r;
 }
 
-TEST(a_read_that_migrates_survives_every_failure)
+LONG_TEST(a_read_that_migrates_survives_every_failure)
 {
     run(get_one, is_memory, fault_alloc);
     run(get_one, is_io, arm_write);
@@ -156,7 +156,7 @@ static int open_again(struct store *s)
     return r;
 }
 
-TEST(a_collection_is_raised_or_not_when_an_allocation_fails)
+LONG_TEST(a_collection_is_raised_or_not_when_an_allocation_fails)
 {
     for (int nth = 0, failed = 1; failed; nth++) {
         STORE s = rise_open(tmp_path("test.db"), 0, 0);
@@ -181,7 +181,7 @@ static int confirm(struct store *s)
     return replica__feed_confirm(s->repl, 0, &test_err);
 }
 
-TEST(a_confirmation_survives_every_failed_allocation)
+LONG_TEST(a_confirmation_survives_every_failed_allocation)
 {
     for (int nth = 0, failed = 1; failed; nth++) {
         STORE s = prepared();
@@ -203,7 +203,7 @@ TEST(a_confirmation_survives_every_failed_allocation)
 }
 
 /* Each batch's first call fails in all its allocations, one after the other. */
-TEST(a_listing_that_fails_while_it_migrates_goes_on_and_misses_none)
+LONG_TEST(a_listing_that_fails_while_it_migrates_goes_on_and_misses_none)
 {
     struct store s = rise_open(tmp_path("test.db"), 0, 0);
     replica_cursor *cursor = NULL;

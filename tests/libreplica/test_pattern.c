@@ -123,7 +123,7 @@ static const char *path_of(char *room, const char *const *words, size_t n)
 static const char *const names[] = { "a", "b", "", "a!", "a0", "ab", "\xc3\xa9", "-" };
 static const char *const parts[] = { "a", "b", "", "a!", "ab", "*", "*", "**", "**" };
 
-TEST(any_pattern_matches_what_the_plainest_way_says)
+LONG_TEST(any_pattern_matches_what_the_plainest_way_says)
 {
     char pattern[64], key[64];
     int yes = 0;
@@ -149,7 +149,7 @@ static int compare(const void *a, const void *b)
 
 #define KEYS 600
 
-TEST(a_jump_leaves_out_no_key_that_matches)
+LONG_TEST(a_jump_leaves_out_no_key_that_matches)
 {
     static char room[KEYS][64];
     char *keys[KEYS], pattern[64];

@@ -161,7 +161,7 @@ TEST(a_reader_of_another_opening_is_told_the_same)
     CHECK_RC(replica_pending(r.db, NULL, NULL, NULL, &test_err), REPLICA_EINVAL);
 }
 
-TEST(a_failed_allocation_is_an_error_and_not_a_short_list)
+LONG_TEST(a_failed_allocation_is_an_error_and_not_a_short_list)
 {
     STORE s = store_with(A1);
 

@@ -165,12 +165,12 @@ static void answer_with_faults(int answer)
     store_sound(&s);
 }
 
-TEST(to_keep_the_local_state_is_done_whole_or_not_at_all_whatever_allocation_fails)
+LONG_TEST(to_keep_the_local_state_is_done_whole_or_not_at_all_whatever_allocation_fails)
 {
     answer_with_faults(REPLICA_ANSWER_LOCAL);
 }
 
-TEST(to_write_the_real_state_is_done_whole_or_not_at_all_whatever_allocation_fails)
+LONG_TEST(to_write_the_real_state_is_done_whole_or_not_at_all_whatever_allocation_fails)
 {
     answer_with_faults(REPLICA_ANSWER_REAL);
 }

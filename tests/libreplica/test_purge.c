@@ -273,7 +273,7 @@ TEST(a_purge_in_slices_does_the_same)
     store_sound(&s);
 }
 
-TEST(a_slice_looks_at_a_part_of_many_documents)
+LONG_TEST(a_slice_looks_at_a_part_of_many_documents)
 {
     STORE s = deleted();
     struct replica__purge at = { 0 };
@@ -349,7 +349,7 @@ TEST(a_wrong_call_purges_nothing)
     CHECK_INT(rows(&s), 1);
 }
 
-TEST(a_purge_survives_every_failure)
+LONG_TEST(a_purge_survives_every_failure)
 {
     STORE s = deleted_there(AT);
 
@@ -369,7 +369,7 @@ TEST(a_purge_survives_every_failure)
 }
 
 /* What a client pushed and another one wrote over, with what access rules read. */
-TEST(a_purge_of_a_file_that_serves_survives_every_failure)
+LONG_TEST(a_purge_of_a_file_that_serves_survives_every_failure)
 {
     STORE s = deleted();
     struct replica__purge at = { 0 };

@@ -352,7 +352,7 @@ TEST(another_filter_takes_away_what_lies_outside_and_is_in_step)
     store_sound(&s);
 }
 
-TEST(a_failed_allocation_takes_away_nothing_or_all_of_a_slice)
+LONG_TEST(a_failed_allocation_takes_away_nothing_or_all_of_a_slice)
 {
     for (int nth = 0, failed = 1; failed; nth++) {
         STORE s = store_empty();
@@ -424,7 +424,7 @@ TEST(what_another_filter_lets_in_is_pushed_though_something_newer_is_under_way)
     CHECK_RC(replica__replication_pending(s.repl, &test_err), 0);
 }
 
-TEST(a_failed_allocation_leaves_the_filter_or_sets_it)
+LONG_TEST(a_failed_allocation_leaves_the_filter_or_sets_it)
 {
     for (int nth = 0, failed = 1; failed; nth++) {
         STORE s = store_empty();

@@ -154,7 +154,7 @@ TEST(a_deletion_that_does_not_match_waits_for_no_server)
     CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM doc WHERE id = 'a/1'"), 1);
 }
 
-TEST(a_failed_allocation_leaves_the_pattern_or_sets_it)
+LONG_TEST(a_failed_allocation_leaves_the_pattern_or_sets_it)
 {
     for (int nth = 0, failed = 1; failed; nth++) {
         STORE s = store_empty();

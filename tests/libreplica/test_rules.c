@@ -361,7 +361,7 @@ TEST(a_deletion_that_somebody_is_to_judge_has_no_answer)
     CHECK_INT(how, 0);
 }
 
-TEST(each_failing_allocation_while_a_copy_is_kept_leaves_the_conflict_as_it_was)
+LONG_TEST(each_failing_allocation_while_a_copy_is_kept_leaves_the_conflict_as_it_was)
 {
     for (int nth = 0, failed = 1; failed; nth++) {
         STORE s = store_memory();

@@ -395,7 +395,7 @@ TEST(random_writes_leave_a_sound_index)
     }
 }
 
-TEST(any_words_are_answered_or_refused)
+LONG_TEST(any_words_are_answered_or_refused)
 {
     static const char *const pieces[] = { "a", "fox", "\"", "\"\"", "(", ")", "{", "}", ":", "-",
                                           "^", "+", "*", ",", " ", "AND", "OR", "NOT", "NEAR(",
@@ -442,7 +442,7 @@ TEST(a_read_only_handle_searches_and_checks_too)
 
 /* ---- failures -------------------------------------------------------------------- */
 
-TEST(a_write_with_full_text_survives_every_failed_allocation)
+LONG_TEST(a_write_with_full_text_survives_every_failed_allocation)
 {
     for (int nth = 0, failed = 1; failed; nth++) {
         STORE s = store_empty();
@@ -463,7 +463,7 @@ TEST(a_write_with_full_text_survives_every_failed_allocation)
     }
 }
 
-TEST(creating_a_text_index_survives_every_failed_allocation)
+LONG_TEST(creating_a_text_index_survives_every_failed_allocation)
 {
     for (int nth = 0, failed = 1; failed; nth++) {
         STORE s = store_memory();
@@ -481,7 +481,7 @@ TEST(creating_a_text_index_survives_every_failed_allocation)
     }
 }
 
-TEST(searching_survives_every_failed_allocation)
+LONG_TEST(searching_survives_every_failed_allocation)
 {
     for (int nth = 0, failed = 1; failed; nth++) {
         STORE s = store_memory();

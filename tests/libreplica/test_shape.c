@@ -334,7 +334,7 @@ TEST(a_write_that_is_checked_survives_every_failure)
     store_sound(&s);
 }
 
-TEST(an_opening_with_a_schema_survives_every_failure)
+LONG_TEST(an_opening_with_a_schema_survives_every_failure)
 {
     STORE s = store_with("{\"id\":\"a\",\"rank\":1}");
 
@@ -490,7 +490,7 @@ TEST(a_newer_schema_takes_what_the_older_one_set_aside)
     store_sound(&s);
 }
 
-TEST(a_page_that_is_checked_survives_every_failure)
+LONG_TEST(a_page_that_is_checked_survives_every_failure)
 {
     STORE s = replicated();
 

@@ -345,7 +345,7 @@ TEST(the_options_of_a_second_opening_agree)
     CHECK_RC(replica_db_collection(s.db, "other", &o, &coll, &test_err), REPLICA_EINVAL);
 }
 
-TEST(an_expiry_survives_every_failure)
+LONG_TEST(an_expiry_survives_every_failure)
 {
     for (int nth = 0, failed = 1; failed; nth++) {
         STORE s = living("at");

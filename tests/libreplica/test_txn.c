@@ -96,7 +96,7 @@ static void write_large(struct store *s, int n)
     free(text);
 }
 
-TEST(the_wal_does_not_grow_without_bound)
+LONG_TEST(the_wal_does_not_grow_without_bound)
 {
     STORE s = store_empty();
 
@@ -133,7 +133,7 @@ TEST(a_checkpoint_waits_for_no_reader_and_a_later_one_catches_up)
     CHECK(wal_size(&s) < 90 * 1024 * 1024);
 }
 
-TEST(a_checkpoint_that_fails_harms_nobody)
+LONG_TEST(a_checkpoint_that_fails_harms_nobody)
 {
     STORE s = store_empty();
 

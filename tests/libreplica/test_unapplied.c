@@ -72,7 +72,7 @@ TEST(entries_of_another_replication_are_its_own)
     CHECK_INT(entries(&s), 1);
 }
 
-TEST(a_failed_allocation_leaves_the_entry_or_mends_it)
+LONG_TEST(a_failed_allocation_leaves_the_entry_or_mends_it)
 {
     static const char *const texts[] = { "{\"id\":\"a\"}" };
 

@@ -173,12 +173,12 @@ static void fail_each_allocation(int repair)
     }
 }
 
-TEST(a_failed_allocation_writes_the_servers_state_or_nothing)
+LONG_TEST(a_failed_allocation_writes_the_servers_state_or_nothing)
 {
     fail_each_allocation(REPLICA_REPAIR_HERE);
 }
 
-TEST(a_failed_allocation_sends_ours_or_nothing)
+LONG_TEST(a_failed_allocation_sends_ours_or_nothing)
 {
     fail_each_allocation(REPLICA_REPAIR_SERVER);
 }

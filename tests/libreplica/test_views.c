@@ -284,7 +284,7 @@ TEST(another_handle_and_a_read_only_one_ask_the_same)
     gives(&other, "SELECT id FROM notes", "id=t:a\n");
 }
 
-TEST(sql_survives_every_failed_allocation)
+LONG_TEST(sql_survives_every_failed_allocation)
 {
     for (int nth = 0, failed = 1; failed; nth++) {
         STORE s = store_with(A);

@@ -196,7 +196,7 @@ static void result(const char *rules, const char *base, const char *ours, const 
                       s.ours.data, s.theirs.data, (is)->data, (want));                        \
     } while (0)
 
-TEST(a_side_that_changed_nothing_loses_and_two_that_agree_have_agreed)
+LONG_TEST(a_side_that_changed_nothing_loses_and_two_that_agree_have_agreed)
 {
     static const char *const adding[] = {
         "sum", "{\"\":{\"merge\":\"sum\"},\"/items\":{\"list-by-key\":\"id\"}}"
@@ -224,7 +224,7 @@ TEST(a_side_that_changed_nothing_loses_and_two_that_agree_have_agreed)
     }
 }
 
-TEST(the_sides_do_not_matter_where_no_side_was_named)
+LONG_TEST(the_sides_do_not_matter_where_no_side_was_named)
 {
     static const char *const rules[] = {
         "last-write-wins",
@@ -304,7 +304,7 @@ static void write_any(struct replica__buf *out, int depth)
     replica__buf_char(out, kind == 1 ? ']' : '}');
 }
 
-TEST(any_rules_give_json_for_any_values_and_keep_what_only_one_side_changed)
+LONG_TEST(any_rules_give_json_for_any_values_and_keep_what_only_one_side_changed)
 {
     static const char *const rules[] = {
         ("{\"\":{\"merge\":\"text\"},\"/a\":\"sum\",\"/*/a\":\"set-union\",\"/b\":{\"list-by-key\":"

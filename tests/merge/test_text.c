@@ -114,7 +114,7 @@ TEST(a_long_text_with_many_edits_is_merged)
     CHECK_INT(changed, 400);
 }
 
-TEST(texts_with_more_differences_than_the_bound_are_one_difference)
+LONG_TEST(texts_with_more_differences_than_the_bound_are_one_difference)
 {
     REPLICA_BUF b = REPLICA_BUF_INIT;
     REPLICA_BUF o = REPLICA_BUF_INIT;

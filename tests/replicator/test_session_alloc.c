@@ -250,7 +250,7 @@ static bool whole_session(unsigned features, const char *path, void (*order)(int
     return failed;
 }
 
-TEST(a_session_of_pull_push_and_conflict_survives_each_failing_allocation)
+LONG_TEST(a_session_of_pull_push_and_conflict_survives_each_failing_allocation)
 {
     int nth = 0;
 
@@ -259,7 +259,7 @@ TEST(a_session_of_pull_push_and_conflict_survives_each_failing_allocation)
     CHECK(nth > 100);
 }
 
-TEST(a_session_with_a_server_without_operation_ids_survives_each_failing_allocation)
+LONG_TEST(a_session_with_a_server_without_operation_ids_survives_each_failing_allocation)
 {
     int nth = 0;
 
@@ -279,19 +279,19 @@ static void check_io(unsigned features, void (*order)(int nth))
     CHECK(nth > 5);
 }
 
-TEST(a_session_survives_each_failing_write)
+LONG_TEST(a_session_survives_each_failing_write)
 {
     check_io(OURS & ~(unsigned)REPLICA_REMOTE_STREAM, fail_write);
     check_io(0, fail_write);
 }
 
-TEST(a_session_survives_a_disk_that_is_full_for_a_moment)
+LONG_TEST(a_session_survives_a_disk_that_is_full_for_a_moment)
 {
     check_io(OURS & ~(unsigned)REPLICA_REMOTE_STREAM, fail_full);
     check_io(0, fail_full);
 }
 
-TEST(a_session_that_begins_again_survives_each_failing_allocation)
+LONG_TEST(a_session_that_begins_again_survives_each_failing_allocation)
 {
     for (int nth = 0, failed = 1; failed; nth++) {
         TALK t = talk_begin(&(struct talk_options){ .features = OURS, .path = ":memory:" });
@@ -311,7 +311,7 @@ TEST(a_session_that_begins_again_survives_each_failing_allocation)
     }
 }
 
-TEST(events_of_a_stream_survive_each_failing_allocation)
+LONG_TEST(events_of_a_stream_survive_each_failing_allocation)
 {
     for (int nth = 0, failed = 1; failed; nth++) {
         TALK t = talk_begin(&(struct talk_options){ .features = OURS, .path = ":memory:" });

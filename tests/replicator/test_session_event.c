@@ -245,7 +245,7 @@ TEST(the_stream_is_opened_anew_for_a_pattern_that_it_does_not_bring)
     CHECK_STR(t->listen, "** "); /* too many for a URL */
 }
 
-TEST(without_memory_events_are_told_late_or_left_out_and_nothing_else_happens)
+LONG_TEST(without_memory_events_are_told_late_or_left_out_and_nothing_else_happens)
 {
     for (int nth = 0, failed = 1; failed; nth++) {
         TALK t = streaming(EVENTS);

@@ -669,7 +669,7 @@ static void answer_anything(struct talk *t, const char *digests)
         talk_next(t);
 }
 
-TEST(a_walk_survives_each_failing_allocation)
+LONG_TEST(a_walk_survives_each_failing_allocation)
 {
     REPLICA_BUF list = REPLICA_BUF_INIT;
     REPLICA_BUF digests = REPLICA_BUF_INIT;

@@ -391,7 +391,7 @@ static void errors(const struct cell *c)
     }
 }
 
-TEST(no_answer_shows_what_its_reader_may_not_see)
+LONG_TEST(no_answer_shows_what_its_reader_may_not_see)
 {
     for (int i = 0; i < 16; i++) {
         const struct cell c = { i & 1, i & 2, i & 4, i & 8 };
@@ -923,7 +923,7 @@ static bool push_failing(struct ruled *w, const char *text, int nth)
     return failed;
 }
 
-TEST(a_failed_allocation_lets_nothing_through)
+LONG_TEST(a_failed_allocation_lets_nothing_through)
 {
     static const char text[] =
         "{\"collections\":[\"notes/0\"],\"checkpoint\":{\"id\":\"\",\"lwt\":0},"

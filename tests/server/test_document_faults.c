@@ -47,7 +47,7 @@ static bool ask_failing(struct office *o, const struct question *q, int nth)
     return failed;
 }
 
-TEST(a_failed_allocation_leaves_the_document_as_it_was_or_as_it_should_be)
+LONG_TEST(a_failed_allocation_leaves_the_document_as_it_was_or_as_it_should_be)
 {
     static const struct question questions[] = {
         { "GET", NULL, NULL, NULL, 200, A1 },

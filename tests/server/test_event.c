@@ -190,7 +190,7 @@ TEST(what_is_no_event_is_refused_and_nothing_of_it_taken)
     replica__free(large);
 }
 
-TEST(without_memory_an_event_is_taken_or_not_and_the_stream_ends_or_tells_it)
+LONG_TEST(without_memory_an_event_is_taken_or_not_and_the_stream_ends_or_tells_it)
 {
     for (int nth = 0, failed = 1; failed; nth++) {
         OFFICE o = notes_office();

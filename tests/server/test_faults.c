@@ -67,12 +67,12 @@ static void push_with_faults(const char *path, const char *body)
     }
 }
 
-TEST(a_failed_allocation_fails_a_stock_push_as_a_whole)
+LONG_TEST(a_failed_allocation_fails_a_stock_push_as_a_whole)
 {
     push_with_faults("/notes/0/push", ROWS);
 }
 
-TEST(a_failed_allocation_fails_a_push_of_ours_as_a_whole)
+LONG_TEST(a_failed_allocation_fails_a_push_of_ours_as_a_whole)
 {
     push_with_faults("/_replica/1/push", OURS);
 }
@@ -88,7 +88,7 @@ static int count(const char *text, const char *what)
     return n;
 }
 
-TEST(a_failed_allocation_leaves_no_part_of_a_bundle_behind)
+LONG_TEST(a_failed_allocation_leaves_no_part_of_a_bundle_behind)
 {
     char body[1000];
 

@@ -261,7 +261,7 @@ TEST(a_program_on_the_servers_file_keeps_to_the_same_locks)
     CHECK_STR(push(o, "bob", 1, "n2", ""), "1");
 }
 
-TEST(a_list_of_very_many_locks_is_cut_and_says_so)
+LONG_TEST(a_list_of_very_many_locks_is_cut_and_says_so)
 {
     OFFICE o = with_clock();
     const char *answer;

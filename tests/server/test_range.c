@@ -776,7 +776,7 @@ TEST(a_new_client_is_sent_no_tombstones)
     CHECK_INT(status(o), 400);
 }
 
-TEST(two_hundred_thousand_tombstones_are_one_page)
+LONG_TEST(two_hundred_thousand_tombstones_are_one_page)
 {
     OFFICE o = office_open(NULL, NULL);
     REPLICA_BUF rows = REPLICA_BUF_INIT;

@@ -20,18 +20,23 @@ extern replica_error test_err;
 struct test {
     const char *name;
     void (*fn)(void);
+    bool is_long;
     struct test *next;
 };
 void test_register(struct test *t);
 
-#define TEST(sentence)                                                      \
+#define TEST_OF(sentence, is_long)                                          \
     static void sentence(void);                                             \
     __attribute__((constructor)) static void sentence##_register(void)      \
     {                                                                       \
-        static struct test self = { #sentence, sentence, NULL };            \
+        static struct test self = { #sentence, sentence, is_long, NULL };   \
         test_register(&self);                                               \
     }                                                                       \
     static void sentence(void)
+#define TEST(sentence) TEST_OF(sentence, false)
+/* It does the same for each allocation in turn, or very often: too much for a checker that is slow.
+ * With REPLICA_SHORT=1 in the environment it is left out. */
+#define LONG_TEST(sentence) TEST_OF(sentence, true)
 
 /* Ends the test.  Also from another thread, but then all of the test's process ends with it. */
 void test_fail(const char *file, int line, const char *format, ...)
