@@ -43,8 +43,8 @@ typedef struct replica_lock_options {
 
 /* Take it.  coll NULL: key is a name of the program's own, in a space of names for the whole file
  * (and server).  1 and the lock.  REPLICA_ELOCKED: another one has it (where: its name), and
- * wait_ms is over.  REPLICA_ENET: the server was not reached.  REPLICA_ENOTSUP: it has no locks, or
- * no replication covers the collection.  ret_lock is yours until replica_lock_release(). */
+ * wait_ms is over.  REPLICA_ENET: no server was reached.  REPLICA_ENOTSUP: it has no locks, does
+ * not allow it, or no replication covers coll.  ret_lock is yours until replica_lock_release(). */
 REPLICA_API int replica_lock_acquire(replica_db *db, replica_collection *coll, const char *key,
                                      const replica_lock_options *opts, replica_lock **ret_lock,
                                      replica_error *err);

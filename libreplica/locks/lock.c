@@ -107,7 +107,9 @@ static int look_at_own(struct attempt *a, struct replica__lock_row *row, replica
     case REPLICA__LOCK_UNKNOWN:
         a->fence = 0;
         r = replica__lock_free(a->db, row, now, err);
-        return r < 0 ? r : replica__error_set(err, REPLICA_ENOTSUP, 0, "the server has no locks");
+        return r < 0 ? r
+                     : replica__error_set(err, REPLICA_ENOTSUP, 0,
+                                          "the server has no locks, or does not allow this one");
     case REPLICA__LOCK_WANTED:
         if (real_ms() < a->answer_by)
             return 0;

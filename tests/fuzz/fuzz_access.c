@@ -36,6 +36,18 @@ static bool is_object(const struct part *part)
            replica__json_value(part->data, part->len).type == REPLICA_JSON_OBJECT;
 }
 
+/* The document's text as an address. */
+static void ask_doors(const struct replica__rights *rights, const struct part *doc)
+{
+    char path[64];
+    size_t len = doc->len < sizeof(path) - 1 ? doc->len : sizeof(path) - 1;
+
+    memcpy(path, doc->data, len);
+    path[len] = '\0';
+    for (int door = 0; door < REPLICA__DOORS; door++)
+        replica__rights_may(rights, (enum replica__door)door, path);
+}
+
 static void ask(struct replica__access *access, const struct part *claims, const struct part *doc)
 {
     const struct replica__who who = { claims->data, claims->len, 0 };
@@ -47,6 +59,7 @@ static void ask(struct replica__access *access, const struct part *claims, const
     int r;
 
     MUST(replica__access_rights(access, &who, &rights, NULL) == 0);
+    ask_doors(rights, doc);
     MUST(replica__rights_in(rights, "notes", &grants, NULL) == 0);
     MUST(replica__json_check(replica__grants_name(grants), strlen(replica__grants_name(grants)),
                              NULL, NULL) == 0);

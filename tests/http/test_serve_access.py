@@ -3,8 +3,9 @@
 nothing that was not for somebody is ever in its file."""
 import json
 import os
+import select
 
-from serve import Client, main, test
+from serve import Client, Stream, main, test
 
 OWNER = {'read': {'$or': [{'owner': '$auth.sub'}, {'readers': '$auth.sub'}]},
          'write': {'$or': [{'owner': '$auth.sub'}, {'readers': '$auth.sub'}]}}
@@ -28,8 +29,8 @@ class World:
         self.t.path('tokens', ''.join(f'token-of-{name} {json.dumps(said)}\n'
                                       for name, said in claims.items()))
 
-    def rule(self, collections):
-        self.t.path('rules.json', json.dumps({'collections': collections}))
+    def rule(self, collections, **more):
+        self.t.path('rules.json', json.dumps({'collections': collections, **more}))
 
     def start(self, *more):
         args = ['serve', '--db', self.t.path('server.db'), '--token-file', self.t.path('tokens'),
@@ -232,6 +233,64 @@ def a_collection_that_has_access_rules_rises_and_gets_other_rules(t):
                       **bob).json(), [])
     t.same([d['id'] for d in asked.get('/notes/1/pull?limit=5', **bob).json()['documents']], ['b'])
     t.same(SECRET.encode() in asked.get('/notes/1/pull?limit=5', **bob).body, False)
+
+
+@test
+def events_and_locks_go_to_those_whom_the_rules_name(t):
+    w = World(t)
+    w.rule({'notes': OWNER}, locks=['/u/$auth.sub'],
+           events={'listen': ['/u/$auth.sub/**', '/news'], 'emit': ['/u/*/in', '/news']})
+    w.restart()
+    w.put('anna', id='a', owner='anna')
+    w.sync('anna')
+    token = {name: {'Authorization': f'Bearer token-of-{name}'} for name in ('anna', 'bob')}
+    streams = {name: Stream(w.url, '/_replica/1/stream?c=notes/0&listen=/**', **token[name])
+               for name in token}
+    asked = Client(w.url)
+
+    def post(who, path, **body):
+        answer = asked.ask('POST', '/_replica/1/' + path, json.dumps(body), **token[who])
+        return answer.status, answer.json()
+
+    def told(name):
+        while True:
+            lines = streams[name].event().split('\n')
+            if lines[0] == 'event: event':
+                return lines[1]
+
+    t.same(post('bob', 'emit', events=[['/u/anna/out', SECRET]])[0], 403)
+    t.same(post('bob', 'emit', events=[['/u/anna/in', 1], ['/x', SECRET]]),
+           (200, {'taken': 1, 'refused': 1}))
+    t.same(post('anna', 'emit', events=[['/news', 2]]), (200, {'taken': 1}))
+    t.same(told('anna'), 'data: {"events":[["/u/anna/in",1]]}')
+    t.same(told('anna'), 'data: {"events":[["/news",2]]}')
+    t.same(told('bob'), 'data: {"events":[["/news",2]]}')
+
+    lock = {'client': 'c', 'name': 'n', 'collection': None, 'key': '/u/anna'}
+    t.same(post('bob', 'lock', **lock)[0], 403)
+    t.same('fence' in post('anna', 'lock', **lock)[1], True)
+    t.same([len(post(name, 'locks')[1]['locks']) for name in ('anna', 'bob')], [1, 0])
+
+
+@test
+def a_program_that_listens_hears_what_the_rules_allow_to_its_client(t):
+    w = World(t)
+    w.rule({'notes': OWNER}, events={'listen': ['/u/$auth.sub/*'], 'emit': ['/u/**']})
+    w.restart()
+    w.sync('anna', 'bob')
+    for name in ('anna', 'bob'):
+        t.start('sync', *w.notes(name), '--live', '--url', w.url + '/notes/0', '--token-file',
+                t.path(name + '.token'))
+    listener = t.start('listen', '--db', t.path('bob.db'), '/**')
+    heard = []
+    for n in range(200):
+        t.ok('emit', '--db', t.path('anna.db'), '/u/anna/x', f'"{SECRET}"')
+        t.ok('emit', '--db', t.path('anna.db'), '/u/bob/x', str(n))
+        if select.select([listener.stdout], [], [], 0.1)[0]:
+            heard.append(json.loads(listener.stdout.readline()))
+            break
+    t.same([event['address'] for event in heard], ['/u/bob/x'])
+    t.same(w.is_in_file('bob', SECRET), False)
 
 
 @test

@@ -164,6 +164,14 @@ int replica__access_rights(struct replica__access *access, const struct replica_
     return 0;
 }
 
+bool replica__rights_may(const struct replica__rights *rights, enum replica__door door,
+                         const char *path)
+{
+    return !rights ||
+           replica__paths_hold(&rights->access->doors[door],
+                               replica__json_value(rights->claims, rights->claims_len), path);
+}
+
 /* ---- grants ---------------------------------------------------------------------- */
 
 /* The rule with the claims in it, appended to out, too.  What is no selector with these claims (one

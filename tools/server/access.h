@@ -42,6 +42,17 @@ void replica__rights_unref(struct replica__rights *rights); /* NULL is fine */
 int replica__rights_in(struct replica__rights *rights, const char *collection,
                        const struct replica__grants **ret_grants, replica_error *err);
 
+/* What is done with names that are no documents': addresses of events, keys of the clients' own. */
+enum replica__door {
+    REPLICA__DOOR_EMIT,
+    REPLICA__DOOR_LISTEN, /* and be told of the event */
+    REPLICA__DOOR_LOCK,   /* and see that it is locked */
+    REPLICA__DOORS
+};
+/* rights NULL: there are no rules. */
+bool replica__rights_may(const struct replica__rights *rights, enum replica__door door,
+                         const char *path);
+
 enum replica__deed {
     REPLICA__DEED_READ,
     REPLICA__DEED_CREATE,

@@ -13,18 +13,12 @@
 
 enum { FILE_MAX_BYTES = 4 << 20, PLACE_MAX = 160, SETS_MAX = 1000 };
 
-struct file {
-    const char *name;
-    struct replica__access *access;
-    replica_error *err;
-};
-
-static int bad(const struct file *f, const char *place, const char *what)
+int replica__rules_bad(const struct rules_file *f, const char *place, const char *what)
 {
     return replica__error_set(f->err, REPLICA_EINVAL, 0, "%s: %s: %s", f->name, place, what);
 }
 
-static int no_memory(const struct file *f)
+int replica__rules_enomem(const struct rules_file *f)
 {
     return replica__enomem(f->err);
 }
@@ -37,10 +31,8 @@ static bool is(struct replica__slice spelled, const char *name)
 /* ---- a rule ---------------------------------------------------------------------- */
 
 /* Names, each once, with a NUL behind it: no claim has one in its name, and no path. */
-static int note_name(void *ctx, const char *name, size_t len)
+int replica__name_note(struct replica__buf *names, const char *name, size_t len)
 {
-    struct replica__buf *names = ctx;
-
     if (memchr(name, '\0', len))
         return 0;
     for (size_t at = 0; at < names->len; at += strlen(names->data + at) + 1)
@@ -51,8 +43,13 @@ static int note_name(void *ctx, const char *name, size_t len)
     return names->r;
 }
 
+static int note_name(void *ctx, const char *name, size_t len)
+{
+    return replica__name_note(ctx, name, len);
+}
+
 /* Is it a selector, with whatever claims? */
-static int try_rule(const struct file *f, const char *place, struct replica__json_value v)
+static int try_rule(const struct rules_file *f, const char *place, struct replica__json_value v)
 {
     const struct replica__claims claims = { .trial = true };
     struct replica__selector *selector = NULL;
@@ -66,18 +63,18 @@ static int try_rule(const struct file *f, const char *place, struct replica__jso
         return replica__error_set(f->err, REPLICA_EINVAL, 0, "%s: %s: %s: %.*s", f->name, place,
                                   why, (int)(where.len < 60 ? where.len : 60), where.data);
     if (r < 0)
-        return no_memory(f);
+        return replica__rules_enomem(f);
     r = replica__selector_parse(text.data, text.len, &selector, &inner);
     replica__selector_free(selector);
     if (r == REPLICA_ENOMEM)
-        return no_memory(f);
+        return replica__rules_enomem(f);
     if (r < 0)
         return replica__error_set(f->err, REPLICA_EINVAL, 0, "%s: %s%s%s: %s", f->name, place,
                                   inner.where[0] ? ", at " : "", inner.where, inner.message);
     return 0;
 }
 
-static int read_rule(const struct file *f, const char *place, struct replica__json_value v,
+static int read_rule(const struct rules_file *f, const char *place, struct replica__json_value v,
                      struct replica__rule *ret)
 {
     int r;
@@ -87,12 +84,12 @@ static int read_rule(const struct file *f, const char *place, struct replica__js
         return 0;
     }
     if (v.type != REPLICA_JSON_OBJECT)
-        return bad(f, place, "a rule is true, false or a selector");
+        return replica__rules_bad(f, place, "a rule is true, false or a selector");
     r = try_rule(f, place, v);
     if (r < 0)
         return r;
     if (replica__claims_each(v, note_name, &f->access->claims) < 0)
-        return no_memory(f);
+        return replica__rules_enomem(f);
     ret->kind = REPLICA__RULE_ASKED;
     ret->selector = v;
     return 0;
@@ -100,7 +97,7 @@ static int read_rule(const struct file *f, const char *place, struct replica__js
 
 /* ---- fields ---------------------------------------------------------------------- */
 
-static const char *text_of(const struct file *f, struct replica__json_value string)
+static const char *text_of(const struct rules_file *f, struct replica__json_value string)
 {
     REPLICA_BUF text = REPLICA_BUF_INIT;
     const struct replica__slice spelled = { string.text.data + 1, string.text.len - 2 };
@@ -120,33 +117,33 @@ static bool has_field(const struct replica__rule_fields *list, const char *name)
 }
 
 /* Each field stands in one list, once. */
-static int add_field(const struct file *f, const char *place, struct replica__json_value v,
-                     const char *what, const struct replica__rule_fields *other,
-                     struct replica__rule_fields *ret)
+static int add_field(const struct rules_file *f, const char *place,
+                     struct replica__json_value v, const char *what,
+                     const struct replica__rule_fields *other, struct replica__rule_fields *ret)
 {
     REPLICA_BUF why = REPLICA_BUF_INIT;
     struct replica__rule_field *field = &ret->fields[ret->n];
 
     if (v.type != REPLICA_JSON_STRING || v.text.len == 2)
-        return bad(f, place, "a field is a name, and not empty");
+        return replica__rules_bad(f, place, "a field is a name, and not empty");
     if (v.text.data[1] == '_')
-        return bad(f, place, "names with a leading underscore are reserved");
+        return replica__rules_bad(f, place, "names with a leading underscore are reserved");
     field->name = text_of(f, v);
     if (!field->name)
-        return no_memory(f);
+        return replica__rules_enomem(f);
     if (strlen(field->name) > 200)
-        return bad(f, place, "a field with a long name");
+        return replica__rules_bad(f, place, "a field with a long name");
     if (has_field(ret, field->name) || has_field(other, field->name))
-        return bad(f, place, "a field is named twice");
+        return replica__rules_bad(f, place, "a field is named twice");
     replica__buf_printf(&why, "'%.60s' %s", field->name, what);
     field->why = why.r < 0 ? NULL : replica__arena_text(f->access->arena, why.data);
     if (!field->why)
-        return no_memory(f);
+        return replica__rules_enomem(f);
     ret->n++;
     return 0;
 }
 
-static int read_fields(const struct file *f, const char *place, struct replica__json_value v,
+static int read_fields(const struct rules_file *f, const char *place, struct replica__json_value v,
                        const char *what, const struct replica__rule_fields *other,
                        struct replica__rule_fields *ret)
 {
@@ -155,18 +152,18 @@ static int read_fields(const struct file *f, const char *place, struct replica__
     int r = 0;
 
     if (v.type != REPLICA_JSON_ARRAY)
-        return bad(f, place, "a list of fields is an array");
+        return replica__rules_bad(f, place, "a list of fields is an array");
     if (n > REPLICA__FIELDS_MAX)
-        return bad(f, place, "more than 64 fields");
+        return replica__rules_bad(f, place, "more than 64 fields");
     ret->fields = replica__arena_zero(f->access->arena, n ? n : 1, sizeof(*ret->fields));
     if (!ret->fields)
-        return no_memory(f);
+        return replica__rules_enomem(f);
     while (r == 0 && replica__json_next(&it))
         r = add_field(f, place, it.value, what, other, ret);
     return r;
 }
 
-static int find_reads(const struct file *f, struct replica__rule_set *set)
+static int find_reads(const struct rules_file *f, struct replica__rule_set *set)
 {
     const struct replica__rule *read = &set->rules[REPLICA__DEED_READ];
     REPLICA_BUF names = REPLICA_BUF_INIT;
@@ -175,7 +172,7 @@ static int find_reads(const struct file *f, struct replica__rule_set *set)
     if (read->kind != REPLICA__RULE_ASKED)
         return 0;
     if (replica__fields_each(read->selector, note_name, &names) < 0)
-        return no_memory(f);
+        return replica__rules_enomem(f);
     if (names.len == 0) /* it is the same for all documents */
         return 0;
     for (size_t at = 0; at < names.len; at += strlen(names.data + at) + 1) {
@@ -184,7 +181,7 @@ static int find_reads(const struct file *f, struct replica__rule_set *set)
     }
     replica__buf_char(&reads, ']');
     set->reads = reads.r < 0 ? NULL : replica__arena_text(f->access->arena, reads.data);
-    return set->reads ? 0 : no_memory(f);
+    return set->reads ? 0 : replica__rules_enomem(f);
 }
 
 /* ---- a collection ---------------------------------------------------------------- */
@@ -210,7 +207,8 @@ static bool is_known(struct replica__slice name)
 }
 
 /* A word that is misspelled would deny, or allow, in silence. */
-static int check_words(const struct file *f, const char *collection, struct replica__json_value v)
+static int check_words(const struct rules_file *f, const char *collection,
+                       struct replica__json_value v)
 {
     struct replica__json_iter it = replica__json_iter(v);
     char place[PLACE_MAX];
@@ -220,13 +218,13 @@ static int check_words(const struct file *f, const char *collection, struct repl
             continue;
         snprintf(place, sizeof(place), "collections.%s.%.*s", collection,
                  (int)(it.name.len < 40 ? it.name.len : 40), it.name.data);
-        return bad(f, place, "there is no such rule (read, write, create, update, delete, "
-                             "serverOnly, readOnly)");
+        return replica__rules_bad(f, place, "there is no such rule (read, write, create, update, "
+                                            "delete, serverOnly, readOnly)");
     }
     return 0;
 }
 
-static int read_set(const struct file *f, struct replica__json_value v,
+static int read_set(const struct rules_file *f, struct replica__json_value v,
                     struct replica__rule_set *set)
 {
     struct replica__json_value member;
@@ -235,7 +233,7 @@ static int read_set(const struct file *f, struct replica__json_value v,
 
     snprintf(place, sizeof(place), "collections.%s", set->name);
     if (v.type != REPLICA_JSON_OBJECT)
-        return bad(f, place, "the rules of a collection are an object");
+        return replica__rules_bad(f, place, "the rules of a collection are an object");
     r = check_words(f, set->name, v);
     for (size_t i = 0; r == 0 && i < DEED_NAMES; i++) {
         struct replica__rule rule = { 0 };
@@ -270,7 +268,7 @@ static bool is_name(const char *name)
     return strcmp(name, "*") == 0 || replica__target_parse(path, (size_t)len, &target);
 }
 
-static int read_collections(const struct file *f, struct replica__json_value v)
+static int read_collections(const struct rules_file *f, struct replica__json_value v)
 {
     struct replica__access *access = f->access;
     struct replica__json_iter it = replica__json_iter(v);
@@ -278,12 +276,12 @@ static int read_collections(const struct file *f, struct replica__json_value v)
     int r = 0;
 
     if (v.type != REPLICA_JSON_OBJECT)
-        return bad(f, "collections", "they are an object of names");
+        return replica__rules_bad(f, "collections", "they are an object of names");
     if (n > SETS_MAX)
-        return bad(f, "collections", "there are more than 1000");
+        return replica__rules_bad(f, "collections", "there are more than 1000");
     access->sets = replica__arena_zero(access->arena, n + 1, sizeof(*access->sets));
     if (!access->sets)
-        return no_memory(f);
+        return replica__rules_enomem(f);
     while (r == 0 && replica__json_next(&it)) {
         struct replica__rule_set *set = &access->sets[access->n++];
         const struct replica__json_value name = {
@@ -292,14 +290,37 @@ static int read_collections(const struct file *f, struct replica__json_value v)
 
         set->name = text_of(f, name);
         if (!set->name)
-            return no_memory(f);
+            return replica__rules_enomem(f);
         if (!is_name(set->name)) {
             char place[PLACE_MAX];
 
             snprintf(place, sizeof(place), "collections.%.80s", set->name);
-            return bad(f, place, "that is no name of a collection, nor \"*\"");
+            return replica__rules_bad(f, place, "that is no name of a collection, nor \"*\"");
         }
         r = read_set(f, it.value, set);
+    }
+    return r;
+}
+
+/* ---- events and locks ------------------------------------------------------------- */
+
+static int read_events(const struct rules_file *f, struct replica__json_value v)
+{
+    struct replica__path_rules *doors = f->access->doors;
+    struct replica__json_iter it = replica__json_iter(v);
+    int r = 0;
+
+    if (v.type == REPLICA_JSON_NONE)
+        return 0;
+    if (v.type != REPLICA_JSON_OBJECT)
+        return replica__rules_bad(f, "events", "they are an object");
+    while (r == 0 && replica__json_next(&it)) {
+        if (is(it.name, "listen"))
+            r = replica__paths_read(f, "events.listen", it.value, &doors[REPLICA__DOOR_LISTEN]);
+        else if (is(it.name, "emit"))
+            r = replica__paths_read(f, "events.emit", it.value, &doors[REPLICA__DOOR_EMIT]);
+        else
+            r = replica__rules_bad(f, "events", "there is no such rule (listen, emit)");
     }
     return r;
 }
@@ -311,7 +332,7 @@ static void close_ptr(struct replica__access **access)
     replica__access_close(*access);
 }
 
-static int read_all(const struct file *f, const char *text, size_t len)
+static int read_all(const struct rules_file *f, const char *text, size_t len)
 {
     const char *copy = replica__arena_copy(f->access->arena, text, len);
     replica_error inner = { .offset = -1 };
@@ -320,21 +341,28 @@ static int read_all(const struct file *f, const char *text, size_t len)
     int r;
 
     if (!copy)
-        return no_memory(f);
+        return replica__rules_enomem(f);
     r = replica__json_check(copy, len, NULL, &inner);
     if (r == REPLICA_ENOMEM)
-        return no_memory(f);
+        return replica__rules_enomem(f);
     if (r < 0)
         return replica__error_at(f->err, r, inner.offset, "%s: byte %lld: %s", f->name,
                                  (long long)inner.offset, inner.message);
     v = replica__json_value(copy, len);
     it = replica__json_iter(v);
     if (v.type != REPLICA_JSON_OBJECT)
-        return bad(f, "rules", "they are an object with a member \"collections\"");
+        return replica__rules_bad(f, "rules", "they are an object with a member \"collections\"");
     while (replica__json_next(&it))
-        if (!is(it.name, "collections"))
-            return bad(f, "rules", "there is nothing but \"collections\" in them");
-    return read_collections(f, replica__json_member(v, "collections", REPLICA_NUL));
+        if (!is(it.name, "collections") && !is(it.name, "events") && !is(it.name, "locks"))
+            return replica__rules_bad(f, "rules", "there is nothing but \"collections\", "
+                                                  "\"events\" and \"locks\" in them");
+    r = read_collections(f, replica__json_member(v, "collections", REPLICA_NUL));
+    if (r == 0)
+        r = read_events(f, replica__json_member(v, "events", REPLICA_NUL));
+    if (r == 0)
+        r = replica__paths_read(f, "locks", replica__json_member(v, "locks", REPLICA_NUL),
+                                &f->access->doors[REPLICA__DOOR_LOCK]);
+    return r;
 }
 
 int replica__access_parse(const char *name, const char *text, size_t len,
@@ -342,7 +370,7 @@ int replica__access_parse(const char *name, const char *text, size_t len,
 {
     __attribute__((cleanup(close_ptr))) struct replica__access *access =
         replica__alloc_zero(1, sizeof(*access));
-    struct file f = { name, access, err };
+    struct rules_file f = { name, access, err };
     int r;
 
     if (!access)

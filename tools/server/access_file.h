@@ -29,7 +29,25 @@ struct replica__rule_set {
     const char *reads; /* a JSON array of the fields that reading depends on; NULL: none */
 };
 
+/* A pattern of addresses, or of keys. */
+enum { REPLICA__PATH_CLAIMS = 8 };
+struct replica__path_rule {
+    const char *pattern; /* with a star in the place of each claim */
+    unsigned segments;
+    size_t n;
+    struct {
+        unsigned segment;
+        const char *name;
+    } claims[REPLICA__PATH_CLAIMS]; /* in the order of their segments, before the first "**" */
+};
+struct replica__path_rules {
+    enum replica__rule_kind kind;
+    struct replica__path_rule *items; /* ASKED: any of them */
+    size_t n;
+};
+
 struct replica__access {
+    struct replica__path_rules doors[REPLICA__DOORS];
     struct replica__arena *arena;
     struct replica__rule_set *sets;
     size_t n;                   /* sets[n] allows nothing */
@@ -40,6 +58,25 @@ struct replica__access {
 
 const struct replica__rule_set *replica__access_set(const struct replica__access *access,
                                                     const char *collection);
+/* While a file is read. */
+struct rules_file {
+    const char *name;
+    struct replica__access *access;
+    replica_error *err;
+};
+/* Word the error: REPLICA_EINVAL, REPLICA_ENOMEM. */
+int replica__rules_bad(const struct rules_file *f, const char *place, const char *what);
+int replica__rules_enomem(const struct rules_file *f);
+/* Add the name, with a NUL, unless it is there.  < 0: there is no memory. */
+int replica__name_note(struct replica__buf *names, const char *name, size_t len);
+
+/* true, false, or a list of patterns; NONE is false.  place: of v in the file. */
+int replica__paths_read(const struct rules_file *f, const char *place,
+                        struct replica__json_value v, struct replica__path_rules *ret);
+/* Is the path allowed to who has these claims? */
+bool replica__paths_hold(const struct replica__path_rules *rules, struct replica__json_value claims,
+                         const char *path);
+
 /* The rights that are kept. */
 void replica__access_forget(struct replica__access *access);
 

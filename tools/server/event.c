@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "tools/server/view.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -111,33 +112,57 @@ static bool read_emit(const struct replica__request *request, struct emitted *e,
     return good;
 }
 
+/* Those that who asks may emit, in front; the others are left out. */
+static size_t choose(struct emitted *e, const struct replica__rights *rights)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < e->n; i++) {
+        const char *address = e->text.data + e->places[i][0];
+
+        if (!replica__rights_may(rights, REPLICA__DOOR_EMIT, address))
+            continue;
+        e->events[n].address = address;
+        e->events[n].payload = e->text.data + e->places[i][1];
+        e->events[n].len = e->events[i].len;
+        e->events[n].client = e->client;
+        n++;
+    }
+    return n;
+}
+
 void replica__emit_answer(struct replica__service *service, const struct replica__request *request,
                           struct replica__reply *reply)
 {
     __attribute__((cleanup(emitted_free))) struct emitted *e = replica__alloc_zero(1, sizeof *e);
+    REPLICA_VIEW view = { 0 };
     replica_error err = { .offset = -1 };
+    size_t n;
     int r;
 
     if (!e) {
         replica__reply_failure(reply, &(replica_error){ .code = REPLICA_ENOMEM });
         return;
     }
-    if (!read_emit(request, e, reply))
+    if (!replica__view_make(service, &view, NULL, NULL, 0, request->who, reply) ||
+        !read_emit(request, e, reply))
         return;
-    for (size_t i = 0; e->text.r == 0 && i < e->n; i++) {
-        e->events[i].address = e->text.data + e->places[i][0];
-        e->events[i].payload = e->text.data + e->places[i][1];
-        e->events[i].client = e->client;
+    n = e->text.r < 0 ? 0 : choose(e, view.rights);
+    if (e->text.r == 0 && n == 0 && e->n > 0) {
+        replica__reply_error(reply, 403, "forbidden", "not allowed");
+        return;
     }
     r = e->text.r < 0 ? replica__enomem(&err)
-                      : service->storage->ops->emit(service->storage, e->events, e->n, &err);
+                      : service->storage->ops->emit(service->storage, e->events, n, &err);
     reply->type = REPLICA__REPLY_REPLICA;
     if (r == REPLICA_EINVAL || r == REPLICA_EJSON || r == REPLICA_ELIMIT)
         replica__reply_error(reply, 422, "event", "%s", err.message);
     else if (r < 0)
         replica__reply_failure(reply, &err);
+    else if (n < e->n)
+        replica__buf_printf(&reply->body, "{\"taken\":%zu,\"refused\":%zu}", n, e->n - n);
     else
-        replica__buf_printf(&reply->body, "{\"taken\":%zu}", e->n);
+        replica__buf_printf(&reply->body, "{\"taken\":%zu}", n);
 }
 
 /* ---- listening ------------------------------------------------------------------- */
@@ -222,17 +247,20 @@ int replica__ears_open(struct replica__service *service, const struct replica__r
 
 struct telling {
     const struct replica__ears *ears;
+    const struct replica__rights *rights;
     struct replica__buf *out;
     size_t n;
 };
 
-static bool hears(const struct replica__ears *ears, const struct replica__storage_event *event)
+static bool hears(const struct telling *t, const struct replica__storage_event *event)
 {
+    const struct replica__ears *ears = t->ears;
+
     if (event->client[0] && strcmp(event->client, ears->client) == 0)
         return false;
     for (size_t i = 0; i < ears->n; i++) {
         if (replica_key_matches(ears->patterns[i], event->address) > 0)
-            return true;
+            return replica__rights_may(t->rights, REPLICA__DOOR_LISTEN, event->address);
     }
     return false;
 }
@@ -255,7 +283,7 @@ static bool tell(void *ctx, const struct replica__storage_event *event)
 
     if (t->n == TELL_MOST || out->len > TELL_BYTES)
         return false;
-    if (!hears(t->ears, event))
+    if (!hears(t, event))
         return true;
     replica__buf_str(out, t->n++ > 0 ? ",[" : "event: event\ndata: {\"events\":[[");
     replica__buf_json_string(out, event->address, strlen(event->address));
@@ -266,9 +294,10 @@ static bool tell(void *ctx, const struct replica__storage_event *event)
 }
 
 int replica__ears_hear(struct replica__service *service, struct replica__ears *ears,
-                       struct replica__buf *out, replica_error *err)
+                       const struct replica__rights *rights, struct replica__buf *out,
+                       replica_error *err)
 {
-    struct telling t = { .ears = ears, .out = out };
+    struct telling t = { .ears = ears, .rights = rights, .out = out };
     int r = service->storage->ops->events(service->storage, &ears->told, tell, &t, err);
 
     if (t.n > 0)

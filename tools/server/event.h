@@ -3,6 +3,7 @@
 #ifndef SERVER_EVENT_H
 #define SERVER_EVENT_H
 
+#include "tools/server/access.h"
 #include "tools/server/state.h"
 
 /* POST emit. */
@@ -17,8 +18,9 @@ bool replica__ears_asked(const struct replica__request *request, struct replica_
 int replica__ears_open(struct replica__service *service, const struct replica__request *request,
                        struct replica__ears **ret_ears, replica_error *err);
 void replica__ears_close(struct replica__ears *ears); /* NULL is fine */
-/* Append what is new for it, as a stream's event.  1; 0: there is nothing. */
+/* Append what is new for it, and allowed, as a stream's event.  1; 0: there is nothing. */
 int replica__ears_hear(struct replica__service *service, struct replica__ears *ears,
-                       struct replica__buf *out, replica_error *err);
+                       const struct replica__rights *rights, struct replica__buf *out,
+                       replica_error *err);
 
 #endif

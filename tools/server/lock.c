@@ -129,6 +129,8 @@ static int may_lock(struct replica__service *service, const struct asked *a, rep
     size_t len = 0;
     int r;
 
+    if (!a->coll)
+        return replica__rights_may(a->view.rights, REPLICA__DOOR_LOCK, a->l.key);
     if (!a->grants)
         return 1;
     r = service->storage->ops->get(service->storage, a->coll, a->l.key, &json, &len, err);
@@ -249,12 +251,15 @@ static int may_see(struct replica__storage *s, const struct replica__grants *gra
     return r > 0 ? replica__grants_match(grants, REPLICA__DEED_READ, json, len) : r;
 }
 
-/* 1; 0: of a document that is not for who asks, or is not there yet; < 0. */
+/* 1; 0: of what is not for who asks, or of a document that is not there yet; < 0. */
 static int is_listed(const struct listing *l, const replica_lock_entry *e)
 {
     const struct replica__grants *grants = NULL;
-    int r = e->collection[0] ? replica__view_grants(l->view, e->collection, &grants) : 0;
+    int r;
 
+    if (!e->collection[0])
+        return replica__rights_may(l->view->rights, REPLICA__DOOR_LOCK, e->key);
+    r = replica__view_grants(l->view, e->collection, &grants);
     if (r < 0 || !grants || replica__grants_always(grants, REPLICA__DEED_READ))
         return r < 0 ? r : 1;
     return replica__grants_any(grants, REPLICA__DEED_READ)

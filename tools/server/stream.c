@@ -190,7 +190,7 @@ static int next_heard(struct replica__stream *s)
     if (!e)
         return REPLICA_ENOMEM;
     e->refs = 1;
-    r = replica__ears_hear(s->service, s->ears, &e->text, NULL);
+    r = replica__ears_hear(s->service, s->ears, s->view.rights, &e->text, NULL);
     if (r > 0) {
         s->event = e;
         s->sent = 0;
