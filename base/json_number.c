@@ -1,9 +1,10 @@
 /* Numbers by their exact value.
  *
- * A number is taken apart into its significant digits D and a power of ten, 0.DDD * 10^p, without
- * making a number of it: digits are compared as text, so length does not matter, and exponents of
- * any length are only ever subtracted from each other.  Nothing is rounded, and work is linear in
- * the text, also for 1e999999999. */
+ * A number is taken apart into its significant digits D and a power of ten, 0.DDD * 10^p
+ * (decimal.h), without making a number of it: digits are compared as text, so length does not
+ * matter, and exponents of any length are only ever subtracted from each other.  Nothing is
+ * rounded, and work is linear in the text, also for 1e999999999. */
+#include "base/decimal.h"
 #include "base/json_internal.h"
 
 #include <assert.h>
@@ -21,65 +22,12 @@ enum {
     POWER_OF_A_DOUBLE = 400 /* beyond it lie infinity and zero */
 };
 
-struct decimal {
-    bool negative;
-    const char *digits; /* from the first that is not 0 to the last, perhaps with a '.' within */
-    const char *digits_end;
-    int64_t point; /* 0.DDD * 10^(point + exponent) */
-    bool exponent_negative;
-    const char *exponent; /* its digits, without zeros in front */
-    size_t exponent_len;
-};
-
-static void take_apart_exponent(const char *at, const char *end, struct decimal *d)
-{
-    if (*at == '+' || *at == '-')
-        d->exponent_negative = *at++ == '-';
-    while (at < end && *at == '0')
-        at++;
-    d->exponent = at;
-    d->exponent_len = (size_t)(end - at);
-}
-
-static struct decimal take_apart(struct replica__slice number)
-{
-    struct decimal d = { .negative = number.data[0] == '-' };
-    const char *at = number.data + d.negative;
-    const char *end = number.data + number.len;
-    const char *dot = NULL;
-    const char *last;
-
-    while (at < end && (*at == '0' || *at == '.')) {
-        if (*at == '.')
-            dot = at;
-        at++;
-    }
-    d.digits = at;
-    while (at < end && (*at | 0x20) != 'e') {
-        if (*at == '.')
-            dot = at;
-        at++;
-    }
-    last = at;
-    if (at < end)
-        take_apart_exponent(at + 1, end, &d);
-    if (!dot)
-        dot = last;
-    while (last > d.digits && (last[-1] == '0' || last[-1] == '.'))
-        last--;
-    d.digits_end = last;
-    d.point = dot >= d.digits ? dot - d.digits : -(d.digits - dot - 1);
-    if (d.digits == d.digits_end)
-        return (struct decimal){ .negative = false }; /* all zeros are one */
-    return d;
-}
-
-static inline bool is_zero(const struct decimal *d)
+static inline bool is_zero(const struct replica__decimal *d)
 {
     return d->digits == d->digits_end;
 }
 
-static int exponent_digit(const struct decimal *d, size_t from_end)
+static int exponent_digit(const struct replica__decimal *d, size_t from_end)
 {
     int digit;
 
@@ -91,7 +39,8 @@ static int exponent_digit(const struct decimal *d, size_t from_end)
 
 /* a's exponent less b's, kept within HUGE_POWER.  Once the digits read so far differ by 2 or more,
  * those to come can no longer turn the sign, and only make it larger. */
-static int64_t exponent_difference(const struct decimal *a, const struct decimal *b)
+static int64_t exponent_difference(const struct replica__decimal *a,
+                                   const struct replica__decimal *b)
 {
     size_t n = a->exponent_len > b->exponent_len ? a->exponent_len : b->exponent_len;
     int64_t difference = 0;
@@ -105,9 +54,9 @@ static int64_t exponent_difference(const struct decimal *a, const struct decimal
 }
 
 /* p of 0.DDD * 10^p, kept within 2 * HUGE_POWER. */
-static int64_t power(const struct decimal *d)
+static int64_t power(const struct replica__decimal *d)
 {
-    static const struct decimal zero;
+    static const struct replica__decimal zero;
 
     return exponent_difference(d, &zero) + d->point;
 }
@@ -120,7 +69,7 @@ static inline int next_digit(const char **at, const char *end)
     return *at < end ? *(*at)++ - '0' : -1;
 }
 
-static int compare_digits(const struct decimal *a, const struct decimal *b)
+static int compare_digits(const struct replica__decimal *a, const struct replica__decimal *b)
 {
     const char *at_a = a->digits;
     const char *at_b = b->digits;
@@ -136,8 +85,8 @@ static int compare_digits(const struct decimal *a, const struct decimal *b)
 
 int replica__json_number_compare(struct replica__slice number_a, struct replica__slice number_b)
 {
-    struct decimal a = take_apart(number_a);
-    struct decimal b = take_apart(number_b);
+    struct replica__decimal a = replica__decimal_of(number_a);
+    struct replica__decimal b = replica__decimal_of(number_b);
     int sign_a = is_zero(&a) ? 0 : a.negative ? -1 : 1;
     int sign_b = is_zero(&b) ? 0 : b.negative ? -1 : 1;
     int64_t larger;
@@ -152,14 +101,14 @@ int replica__json_number_compare(struct replica__slice number_a, struct replica_
 
 bool replica__json_int(struct replica__json_value v, int64_t *ret)
 {
-    struct decimal d;
+    struct replica__decimal d;
     const char *at;
     int64_t places;
     uint64_t n = 0;
 
     if (v.type != REPLICA_JSON_NUMBER)
         return false;
-    d = take_apart(v.text);
+    d = replica__decimal_of(v.text);
     places = is_zero(&d) ? 0 : power(&d);
     if (places > 19)
         return false;
@@ -180,7 +129,7 @@ bool replica__json_int(struct replica__json_value v, int64_t *ret)
 double replica__json_double(struct replica__json_value v)
 {
     char text[DIGITS_OF_A_DOUBLE + 32];
-    struct decimal d;
+    struct replica__decimal d;
     int64_t p;
     size_t n = 0;
     int saved = errno;
@@ -188,7 +137,7 @@ double replica__json_double(struct replica__json_value v)
     double x;
 
     assert(v.type == REPLICA_JSON_NUMBER);
-    d = take_apart(v.text);
+    d = replica__decimal_of(v.text);
     if (is_zero(&d))
         return v.text.data[0] == '-' ? -0.0 : 0.0;
     p = power(&d);
@@ -212,7 +161,7 @@ double replica__json_double(struct replica__json_value v)
 
 uint64_t replica__json_number_digest(struct replica__slice number)
 {
-    struct decimal d = take_apart(number);
+    struct replica__decimal d = replica__decimal_of(number);
     struct json_hash h = JSON_HASH_INIT;
     int64_t p = is_zero(&d) ? 0 : power(&d);
     int digit;

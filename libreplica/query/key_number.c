@@ -4,9 +4,8 @@
  * A number is 0.DDD * 10^p, D its significant digits.  Zero is one byte, 0x80; a positive number
  * has p (in one byte mostly), then two digits to a byte, the last of which is even; a negative one
  * has the same with every bit turned. */
+#include "base/decimal.h"
 #include "libreplica/query/key_internal.h"
-
-#include <string.h>
 
 enum {
     ZERO = 0x80,
@@ -23,54 +22,6 @@ enum {
     LESS_ANY = 0x8D,
     DIGITS_OF_INT = 18 /* so many always fit into an int64_t */
 };
-
-struct decimal {
-    bool negative;
-    const char *digits;     /* from the first that is not 0 */
-    const char *digits_end; /* behind the last that is not 0; perhaps with a '.' within */
-    int64_t point;          /* p, without the exponent */
-    bool exponent_negative;
-    const char *exponent;   /* its digits, without zeros in front */
-    size_t exponent_len;
-};
-
-static void take_apart_exponent(const char *at, const char *end, struct decimal *d)
-{
-    if (*at == '+' || *at == '-')
-        d->exponent_negative = *at++ == '-';
-    while (at < end && *at == '0')
-        at++;
-    d->exponent = at;
-    d->exponent_len = (size_t)(end - at);
-}
-
-static void take_apart(struct replica__slice number, struct decimal *d)
-{
-    const char *at = number.data;
-    const char *end = at + number.len;
-    const char *dot = NULL;
-
-    memset(d, 0, sizeof(*d));
-    d->negative = *at == '-';
-    at += d->negative;
-    for (; at < end && (*at == '0' || *at == '.'); at++) {
-        if (*at == '.')
-            dot = at;
-    }
-    d->digits = at;
-    d->digits_end = at;
-    for (; at < end && (*at | 0x20) != 'e'; at++) {
-        if (*at == '.')
-            dot = at;
-        else if (*at != '0')
-            d->digits_end = at + 1;
-    }
-    if (!dot)
-        dot = at;
-    d->point = dot >= d->digits ? dot - d->digits : -(d->digits - dot - 1);
-    if (at < end)
-        take_apart_exponent(at + 1, end, d);
-}
 
 /* ---- the power ------------------------------------------------------------------- */
 
@@ -121,7 +72,7 @@ static int64_t int_of(const char *digits, size_t n)
 
 /* An exponent of any length: point is added digit by digit.  It has more digits than point, so that
  * the sign stays. */
-static void add_huge_power(struct replica__buf *out, const struct decimal *d)
+static void add_huge_power(struct replica__buf *out, const struct replica__decimal *d)
 {
     int64_t carry = d->exponent_negative ? -d->point : d->point;
     REPLICA_BUF sum = REPLICA_BUF_INIT;
@@ -153,7 +104,7 @@ static void add_huge_power(struct replica__buf *out, const struct decimal *d)
 }
 
 /* Exponents of at most this many digits need no care: the sum stays below 10^DIGITS_OF_INT. */
-static void add_power_of(struct replica__buf *out, const struct decimal *d)
+static void add_power_of(struct replica__buf *out, const struct replica__decimal *d)
 {
     int64_t exponent;
 
@@ -194,9 +145,8 @@ static void add_digits(struct replica__buf *out, const char *at, const char *end
 void replica__key_add_number(struct replica__buf *out, struct replica__slice number)
 {
     size_t from = out->len;
-    struct decimal d;
+    struct replica__decimal d = replica__decimal_of(number);
 
-    take_apart(number, &d);
     if (d.digits == d.digits_end) {
         replica__buf_char(out, (char)ZERO);
         return;
@@ -226,10 +176,9 @@ bool replica__number_rest(struct replica__slice number, int64_t divisor, int64_t
 {
     uint64_t by = divisor < 0 ? 0 - (uint64_t)divisor : (uint64_t)divisor;
     uint64_t rest = 0;
-    struct decimal d;
+    struct replica__decimal d = replica__decimal_of(number);
     int64_t zeros;
 
-    take_apart(number, &d);
     if (divisor == 0 || d.exponent_len >= DIGITS_OF_INT)
         return false;
     zeros = int_of(d.exponent, d.exponent_len);
