@@ -36,13 +36,8 @@ struct stored {
 static int find(replica_db *db, const char *name, struct stored *ret, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_COLL_FIND, &stmt, err);
+    int r = replica__sql_row_text(db, REPLICA__SQL_COLL_FIND, &stmt, err, name, REPLICA_NUL);
 
-    if (r < 0)
-        return r;
-    replica__bind_text(stmt, 1, name, REPLICA_NUL, &rc);
-    r = replica__sql_step(db, stmt, rc, err);
     if (r <= 0)
         return r;
     ret->v = (struct replica__stored_version){ .number = sqlite3_column_int64(stmt, 0),

@@ -51,15 +51,9 @@ struct purging {
 static int end_of_window(struct purging *p, int64_t *ret_end)
 {
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(p->db, REPLICA__SQL_PURGE_WINDOW, &stmt, p->err);
+    int r = replica__sql_row(p->db, REPLICA__SQL_PURGE_WINDOW, &stmt, p->err, p->coll->number,
+                             p->at->after, WINDOW);
 
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, p->coll->number, &rc);
-    replica__bind_int(stmt, 2, p->at->after, &rc);
-    replica__bind_int(stmt, 3, WINDOW, &rc);
-    r = replica__sql_step(p->db, stmt, rc, p->err);
     *ret_end = r > 0 ? sqlite3_column_int64(stmt, 0) : 0;
     return r < 0 ? r : *ret_end > 0;
 }
@@ -69,19 +63,12 @@ static int end_of_window(struct purging *p, int64_t *ret_end)
 static int find_young(struct purging *p, int64_t end)
 {
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
     int r;
 
     if (!p->serves || p->at->young)
         return 0;
-    r = replica__sql_get(p->db, REPLICA__SQL_PURGE_YOUNG, &stmt, p->err);
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, p->coll->number, &rc);
-    replica__bind_int(stmt, 2, p->at->after, &rc);
-    replica__bind_int(stmt, 3, end, &rc);
-    replica__bind_int(stmt, 4, p->before, &rc);
-    r = replica__sql_step(p->db, stmt, rc, p->err);
+    r = replica__sql_row(p->db, REPLICA__SQL_PURGE_YOUNG, &stmt, p->err, p->coll->number,
+                         p->at->after, end, p->before);
     if (r > 0)
         p->at->young = sqlite3_column_int64(stmt, 0);
     return r < 0 ? r : 0;
@@ -94,7 +81,6 @@ static int find(struct purging *p, int64_t *numbers, size_t *ret_n)
     REPLICA_STMT stmt = NULL;
     size_t n = 0;
     int64_t end;
-    int rc = SQLITE_OK;
     int r = end_of_window(p, &end);
 
     *ret_n = 0;
@@ -107,16 +93,11 @@ static int find(struct purging *p, int64_t *numbers, size_t *ret_n)
         end = p->at->young - 1;
     if (end <= p->at->after)
         return 0;
-    r = replica__sql_get(p->db, REPLICA__SQL_PURGE_NEXT, &stmt, p->err);
+    r = replica__sql_with(p->db, REPLICA__SQL_PURGE_NEXT, &stmt, p->err, p->coll->number,
+                          p->at->after, p->before, p->since, BATCH, end);
     if (r < 0)
         return r;
-    replica__bind_int(stmt, 1, p->coll->number, &rc);
-    replica__bind_int(stmt, 2, p->at->after, &rc);
-    replica__bind_int(stmt, 3, p->before, &rc);
-    replica__bind_int(stmt, 4, p->since, &rc);
-    replica__bind_int(stmt, 5, BATCH, &rc);
-    replica__bind_int(stmt, 6, end, &rc);
-    while (n < BATCH && (r = replica__sql_step(p->db, stmt, rc, p->err)) > 0) {
+    while (n < BATCH && (r = replica__sql_step(p->db, stmt, SQLITE_OK, p->err)) > 0) {
         numbers[n++] = sqlite3_column_int64(stmt, 0);
         p->at->after = sqlite3_column_int64(stmt, 1);
     }
@@ -154,15 +135,12 @@ static int64_t place_of(const char *checkpoint, size_t len)
 static int feeds_passed(struct purging *p, const struct replica__row *row)
 {
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(p->db, REPLICA__SQL_PURGE_FEEDS, &stmt, p->err);
+    int r = replica__sql_with(p->db, REPLICA__SQL_PURGE_FEEDS, &stmt, p->err, row->number,
+                              row->coll, p->since);
 
     if (r < 0)
         return r;
-    replica__bind_int(stmt, 1, row->number, &rc);
-    replica__bind_int(stmt, 2, row->coll, &rc);
-    replica__bind_int(stmt, 3, p->since, &rc);
-    while ((r = replica__sql_step(p->db, stmt, rc, p->err)) > 0) {
+    while ((r = replica__sql_step(p->db, stmt, SQLITE_OK, p->err)) > 0) {
         const char *checkpoint = (const char *)sqlite3_column_text(stmt, 0);
 
         if (!checkpoint)
@@ -182,24 +160,14 @@ static int drop_kept(struct purging *p, int64_t doc)
 
     do {
         REPLICA_STMT stmt = NULL;
-        int rc = SQLITE_OK;
 
-        r = replica__sql_get(p->db, REPLICA__SQL_STATE_OF_DOC, &stmt, p->err);
-        if (r < 0)
-            return r;
-        replica__bind_int(stmt, 1, doc, &rc);
-        replica__bind_int(stmt, 2, after, &rc);
-        r = replica__sql_step(p->db, stmt, rc, p->err);
+        r = replica__sql_row(p->db, REPLICA__SQL_STATE_OF_DOC, &stmt, p->err, doc, after);
         if (r <= 0)
             return r;
         replica__state_read(stmt, &s);
         after = s.replication;
         replica__sql_reset(&stmt);
-        r = replica__state_drop_base(p->db, &s, p->err);
-        if (r >= 0)
-            r = replica__state_drop_sent(p->db, &s, p->err);
-        if (r >= 0)
-            r = replica__state_drop_unsettled(p->db, &s, p->err);
+        r = replica__state_drop_texts(p->db, &s, p->err);
     } while (r >= 0);
     return r;
 }
@@ -285,17 +253,10 @@ static int raise_horizon(struct purging *p, int64_t *ret_horizon)
 {
     REPLICA_STMT stmt = NULL;
     int64_t old;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(p->db, REPLICA__SQL_PURGE_WAS, &stmt, p->err);
+    int r = replica__sql_row(p->db, REPLICA__SQL_PURGE_WAS, &stmt, p->err, p->coll->number,
+                             p->at->after, p->before, WAS_DOCS,
+                             p->at->young ? p->at->young : INT64_MAX);
 
-    if (r < 0)
-        return r;
-    replica__bind_int(stmt, 1, p->coll->number, &rc);
-    replica__bind_int(stmt, 2, p->at->after, &rc);
-    replica__bind_int(stmt, 3, p->before, &rc);
-    replica__bind_int(stmt, 4, WAS_DOCS, &rc);
-    replica__bind_int(stmt, 5, p->at->young ? p->at->young : INT64_MAX, &rc);
-    r = replica__sql_step(p->db, stmt, rc, p->err);
     if (r < 0)
         return r;
     old = r > 0 ? sqlite3_column_int64(stmt, 1) : 0;

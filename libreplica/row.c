@@ -64,13 +64,8 @@ int replica__row_find_in(replica_db *db, int64_t coll, const char *id, size_t id
 int replica__row_by_number(replica_db *db, int64_t number, sqlite3_stmt **stmt,
                            struct replica__row *ret, replica_error *err)
 {
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_DOC_BY_NUMBER, stmt, err);
+    int r = replica__sql_row(db, REPLICA__SQL_DOC_BY_NUMBER, stmt, err, number);
 
-    if (r < 0)
-        return r;
-    replica__bind_int(*stmt, 1, number, &rc);
-    r = replica__sql_step(db, *stmt, rc, err);
     if (r <= 0)
         return r;
     r = replica__row_read(db, *stmt, ret, err);

@@ -123,6 +123,18 @@ int replica__sql_run_ints(replica_db *db, enum replica__sql which, replica_error
     return replica__sql_row_ints(db, which, &stmt, err, values, n);
 }
 
+int replica__sql_row_text(replica_db *db, enum replica__sql which, sqlite3_stmt **ret_stmt,
+                          replica_error *err, const char *text, size_t len)
+{
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(db, which, ret_stmt, err);
+
+    if (r < 0)
+        return r;
+    replica__bind_text(*ret_stmt, 1, text, len, &rc);
+    return replica__sql_step(db, *ret_stmt, rc, err);
+}
+
 int replica__sql_int(replica_db *db, enum replica__sql which, int64_t *ret, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;

@@ -38,6 +38,9 @@ int replica__sql_row_ints(replica_db *db, enum replica__sql which, sqlite3_stmt 
                           replica_error *err, const int64_t *values, size_t n);
 int replica__sql_run_ints(replica_db *db, enum replica__sql which, replica_error *err,
                           const int64_t *values, size_t n);
+/* The same as replica__sql_row() for a statement whose only parameter is a text. */
+int replica__sql_row_text(replica_db *db, enum replica__sql which, sqlite3_stmt **ret_stmt,
+                          replica_error *err, const char *text, size_t len);
 /* Get, and run for one integer; 0 where there is none. */
 int replica__sql_int(replica_db *db, enum replica__sql which, int64_t *ret, replica_error *err);
 /* Run a fixed script, without parameters. */

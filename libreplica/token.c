@@ -34,7 +34,6 @@ int replica__token_number(replica_db *db, const char *text, size_t len, bool add
     const struct replica__token_slot *last;
     REPLICA_STMT find = NULL;
     int64_t number;
-    int rc = SQLITE_OK;
     int r;
 
     if (len > REPLICA__TOKEN_MAX)
@@ -44,11 +43,7 @@ int replica__token_number(replica_db *db, const char *text, size_t len, bool add
         *ret_number = last->number;
         return 1;
     }
-    r = replica__sql_get(db, REPLICA__SQL_TOKEN_FIND, &find, err);
-    if (r < 0)
-        return r;
-    replica__bind_text(find, 1, text, len, &rc);
-    r = replica__sql_step(db, find, rc, err);
+    r = replica__sql_row_text(db, REPLICA__SQL_TOKEN_FIND, &find, err, text, len);
     if (r < 0)
         return r;
     if (r > 0) {
@@ -58,11 +53,7 @@ int replica__token_number(replica_db *db, const char *text, size_t len, bool add
 
         if (!add)
             return 0;
-        r = replica__sql_get(db, REPLICA__SQL_TOKEN_ADD, &put, err);
-        if (r < 0)
-            return r;
-        replica__bind_text(put, 1, text, len, &rc);
-        r = replica__sql_step(db, put, rc, err);
+        r = replica__sql_row_text(db, REPLICA__SQL_TOKEN_ADD, &put, err, text, len);
         if (r < 0)
             return r;
         number = sqlite3_last_insert_rowid(db->sqlite);

@@ -90,13 +90,23 @@ static int check_unique(replica_db *db, const struct replica__write *w, replica_
     return replica__index_fits(w->coll, w->id, w->id_len, w->json, w->len, err);
 }
 
-static int write_indexes(replica_db *db, const struct replica__write *w, int64_t number,
-                         const struct replica__row *old, replica_error *err)
+/* The row is written: what follows it. */
+static int finish(replica_db *db, const struct replica__write *w, const struct replica__row *old,
+                  const struct replica__written *next, struct replica__written *ret,
+                  replica_error *err)
 {
-    if (!db->indexed)
-        return 0;
-    return replica__index_write(w->coll, number, w->id, w->id_len, old, w->deleted ? NULL : w->json,
-                                w->len, err);
+    int r = 0;
+
+    if (db->indexed)
+        r = replica__index_write(w->coll, next->number, w->id, w->id_len, old,
+                                 w->deleted ? NULL : w->json, w->len, err);
+    if (r >= 0 && w->bundle && w->kind == REPLICA__WRITE_EDIT)
+        r = replica__member_add(db, w, next, err);
+    if (r < 0)
+        return r;
+    db->head = next->seq;
+    *ret = *next;
+    return 0;
 }
 
 /* 1; 0: there is a row of that key. */
@@ -129,14 +139,8 @@ static int insert(replica_db *db, const struct replica__write *w, struct replica
     if (sqlite3_changes(db->sqlite) == 0)
         return 0;
     next.number = sqlite3_last_insert_rowid(db->sqlite);
-    r = write_indexes(db, w, next.number, NULL, err);
-    if (r >= 0 && w->bundle && w->kind == REPLICA__WRITE_EDIT)
-        r = replica__member_add(db, w, &next, err);
-    if (r < 0)
-        return r;
-    db->head = next.seq;
-    *ret = next;
-    return 1;
+    r = finish(db, w, NULL, &next, ret, err);
+    return r < 0 ? r : 1;
 }
 
 /* What is known already is no new document that is refused. */
@@ -172,15 +176,7 @@ static int replace(replica_db *db, const struct replica__write *w, const struct 
     replica__bind_int(stmt, 1, old->number, &rc);
     bind_state(stmt, 2, w, &next, &rc);
     r = replica__sql_step(db, stmt, rc, err);
-    if (r >= 0)
-        r = write_indexes(db, w, old->number, old, err);
-    if (r >= 0 && w->bundle && w->kind == REPLICA__WRITE_EDIT)
-        r = replica__member_add(db, w, &next, err);
-    if (r < 0)
-        return r;
-    db->head = next.seq;
-    *ret = next;
-    return 0;
+    return r < 0 ? r : finish(db, w, old, &next, ret, err);
 }
 
 /* What replications and the history need of the state that is replaced.  A new state ends a failed

@@ -142,12 +142,8 @@ int replica__state_needed(replica_db *db, const struct replica__row *row, replic
 static int drop_for(replica_db *db, struct replica__state *s, const struct replica__row *old,
                     int64_t seq, replica_error *err)
 {
-    int r = replica__state_drop_base(db, s, err);
+    int r = replica__state_drop_texts(db, s, err);
 
-    if (r >= 0)
-        r = replica__state_drop_sent(db, s, err);
-    if (r >= 0)
-        r = replica__state_drop_unsettled(db, s, err);
     if (r >= 0)
         r = replica__aside_drop(db, s->replication, old->coll, old->id, 0, err);
     s->clean_seq = seq;

@@ -21,14 +21,9 @@
 static int weigh(replica_db *db, const int64_t kept[4], int64_t *ret_bytes, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_LOG_WEIGHT, &stmt, err);
+    int r = replica__sql_row(db, REPLICA__SQL_LOG_WEIGHT, &stmt, err, kept[0], kept[1], kept[2],
+                             kept[3]);
 
-    if (r < 0)
-        return r;
-    for (int i = 0; i < 4; i++)
-        replica__bind_int(stmt, i + 1, kept[i], &rc);
-    r = replica__sql_step(db, stmt, rc, err);
     if (r < 0)
         return r;
     *ret_bytes = r > 0 ? sqlite3_column_int64(stmt, 0) : 0;

@@ -68,13 +68,8 @@ int replica__kept_unref(replica_db *db, int64_t id, replica_error *err)
 int replica__kept_get(replica_db *db, int64_t id, sqlite3_stmt **stmt, struct replica__kept *ret,
                       replica_error *err)
 {
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_KEPT_GET, stmt, err);
+    int r = replica__sql_row(db, REPLICA__SQL_KEPT_GET, stmt, err, id);
 
-    if (r < 0)
-        return r;
-    replica__bind_int(*stmt, 1, id, &rc);
-    r = replica__sql_step(db, *stmt, rc, err);
     if (r < 0)
         return r;
     if (r == 0 || !sqlite3_column_text(*stmt, 8))

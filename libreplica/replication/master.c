@@ -105,18 +105,13 @@ int replica__master_checkpoint(replica_db *db, const char *incarnation, int64_t 
 {
     REPLICA_STMT stmt = NULL;
     int64_t end;
-    int rc = SQLITE_OK;
     int r;
 
     if (!*incarnation && sequence == 0)
         return 1; /* the beginning is on every timeline */
     r = replica__txn_know(db, err);
     if (r >= 0)
-        r = replica__sql_get(db, REPLICA__SQL_TOKEN_END, &stmt, err);
-    if (r < 0)
-        return r;
-    replica__bind_text(stmt, 1, incarnation, REPLICA_NUL, &rc);
-    r = replica__sql_step(db, stmt, rc, err);
+        r = replica__sql_row_text(db, REPLICA__SQL_TOKEN_END, &stmt, err, incarnation, REPLICA_NUL);
     if (r < 0)
         return r;
     if (r == 0) {

@@ -15,13 +15,9 @@ static int next_bundle(replica_db *db, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
     const char *name = "";
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_MEMBER_NEXT, &stmt, err);
+    int r = replica__sql_row_text(db, REPLICA__SQL_MEMBER_NEXT, &stmt, err,
+                                  db->swept ? db->swept : "", REPLICA_NUL);
 
-    if (r < 0)
-        return r;
-    replica__bind_text(stmt, 1, db->swept ? db->swept : "", REPLICA_NUL, &rc);
-    r = replica__sql_step(db, stmt, rc, err);
     if (r < 0)
         return r;
     if (r > 0)
@@ -34,13 +30,8 @@ static int next_bundle(replica_db *db, replica_error *err)
 static int run_on(replica_db *db, enum replica__sql which, const char *bundle, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, which, &stmt, err);
 
-    if (r < 0)
-        return r;
-    replica__bind_text(stmt, 1, bundle, REPLICA_NUL, &rc);
-    return replica__sql_step(db, stmt, rc, err);
+    return replica__sql_row_text(db, which, &stmt, err, bundle, REPLICA_NUL);
 }
 
 /* 1, 0. */

@@ -14,13 +14,8 @@ int replica__settle_member(struct replica__replication *repl, int64_t doc, sqlit
                            struct replica__row *ret, struct replica__state *ret_state,
                            replica_error *err)
 {
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(repl->db, REPLICA__SQL_DOC_KEY, stmt, err);
+    int r = replica__sql_row(repl->db, REPLICA__SQL_DOC_KEY, stmt, err, doc);
 
-    if (r < 0)
-        return r;
-    replica__bind_int(*stmt, 1, doc, &rc);
-    r = replica__sql_step(repl->db, *stmt, rc, err);
     if (r <= 0)
         return r;
     *ret = (struct replica__row){ .number = doc,

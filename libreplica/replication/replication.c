@@ -33,13 +33,8 @@ int replica__replication_find(replica_db *db, const char *name, int64_t *ret_num
                               int *ret_one_feed, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_REPL_FIND, &stmt, err);
+    int r = replica__sql_row_text(db, REPLICA__SQL_REPL_FIND, &stmt, err, name, REPLICA_NUL);
 
-    if (r < 0)
-        return r;
-    replica__bind_text(stmt, 1, name, REPLICA_NUL, &rc);
-    r = replica__sql_step(db, stmt, rc, err);
     if (r <= 0)
         return r;
     *ret_number = sqlite3_column_int64(stmt, 0);

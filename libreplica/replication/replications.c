@@ -112,13 +112,8 @@ static int next(replica_db *db, const char *after, struct entry *e, replica_erro
     REPLICA_STMT stmt = NULL;
     char shown[REPLICA__SHOWN];
     int64_t number;
-    int rc = SQLITE_OK;
-    int r = replica__sql_get(db, REPLICA__SQL_REPL_NEXT, &stmt, err);
+    int r = replica__sql_row_text(db, REPLICA__SQL_REPL_NEXT, &stmt, err, after, REPLICA_NUL);
 
-    if (r < 0)
-        return r;
-    replica__bind_text(stmt, 1, after, REPLICA_NUL, &rc);
-    r = replica__sql_step(db, stmt, rc, err);
     if (r <= 0)
         return r;
     r = read_row(stmt, e, err);

@@ -90,6 +90,15 @@ int replica__state_drop_unsettled(replica_db *db, struct replica__state *s, repl
     return drop(db, &s->unsettled, err);
 }
 
+int replica__state_drop_texts(replica_db *db, struct replica__state *s, replica_error *err)
+{
+    int r = replica__state_drop_base(db, s, err);
+
+    if (r >= 0)
+        r = replica__state_drop_sent(db, s, err);
+    return r < 0 ? r : replica__state_drop_unsettled(db, s, err);
+}
+
 static bool in_range(const replica_db *db, int64_t replication, const struct replica__row *row)
 {
     for (size_t i = 0; i < db->range_count; i++) {

@@ -42,6 +42,8 @@ int replica__state_waits(replica_db *db, const struct replica__state *s, const c
 int replica__state_drop_base(replica_db *db, struct replica__state *s, replica_error *err);
 int replica__state_drop_sent(replica_db *db, struct replica__state *s, replica_error *err);
 int replica__state_drop_unsettled(replica_db *db, struct replica__state *s, replica_error *err);
+/* All three. */
+int replica__state_drop_texts(replica_db *db, struct replica__state *s, replica_error *err);
 
 /* Is the stored state under way: sent, and without a verdict?  row: as it is stored. */
 bool replica__state_under_way(const replica_db *db, const struct replica__state *s,

@@ -115,17 +115,6 @@ static int log_it(struct verifying *v, const struct replica__kept *result, repli
     return r < 0 ? r : replica__kept_unref(db, real, err);
 }
 
-/* What the state keeps is of no more use. */
-static int clear_state(struct verifying *v, replica_error *err)
-{
-    replica_db *db = v->p.repl->db;
-    int r = replica__state_drop_base(db, &v->s, err);
-
-    if (r >= 0)
-        r = replica__state_drop_sent(db, &v->s, err);
-    return r < 0 ? r : replica__state_drop_unsettled(db, &v->s, err);
-}
-
 static int is_clean_now(struct verifying *v, int64_t number, int64_t seq, replica_error *err)
 {
     v->s.doc = number;
@@ -144,6 +133,26 @@ static int write_theirs(struct verifying *v, replica_error *err)
     return r < 0 ? r : is_clean_now(v, written.number, written.seq, err);
 }
 
+/* What is here as a new revision, or as its deletion. */
+static int write_ours(struct verifying *v, bool deleted, struct replica__written *ret,
+                      replica_error *err)
+{
+    const struct replica__write w = {
+        .coll = v->doc->coll,
+        .id = v->row.id,
+        .id_len = v->row.id_len,
+        .json = v->row.body,
+        .len = v->row.len,
+        .deleted = deleted,
+        .pulled = true, /* a replication wrote it, for observers */
+        .replication = v->p.repl->number,
+        .versioned = true,
+        .version = v->row.version,
+    };
+
+    return replica__write(v->p.repl->db, &w, &v->row, ret, err);
+}
+
 /* Not there: a deletion here.  What only may not be seen or is not wanted any more is taken away as
  * ever. */
 static int delete_ours(struct verifying *v, replica_error *err)
@@ -158,20 +167,7 @@ static int delete_ours(struct verifying *v, replica_error *err)
     v->doc->deleted = true;
     r = log_it(v, NULL, err);
     if (r >= 0)
-        r = replica__write(v->p.repl->db,
-                           &(struct replica__write){
-                               .coll = v->doc->coll,
-                               .id = v->row.id,
-                               .id_len = v->row.id_len,
-                               .json = v->row.body,
-                               .len = v->row.len,
-                               .deleted = true,
-                               .pulled = true,
-                               .replication = v->p.repl->number,
-                               .versioned = true,
-                               .version = v->row.version,
-                           },
-                           &v->row, &written, err);
+        r = write_ours(v, true, &written, err);
     return r < 0 ? r : is_clean_now(v, written.number, written.seq, err);
 }
 
@@ -188,19 +184,7 @@ static int send_ours(struct verifying *v, replica_error *err)
     if (r >= 0 && v->there)
         r = replica__keep_pulled(&v->p, v->doc, v->a, &base, err);
     if (r >= 0)
-        r = replica__write(v->p.repl->db,
-                           &(struct replica__write){
-                               .coll = v->doc->coll,
-                               .id = v->row.id,
-                               .id_len = v->row.id_len,
-                               .json = v->row.body,
-                               .len = v->row.len,
-                               .pulled = true, /* a replication wrote it, for observers */
-                               .replication = v->p.repl->number,
-                               .versioned = true,
-                               .version = v->row.version,
-                           },
-                           &v->row, &written, err);
+        r = write_ours(v, false, &written, err);
     if (r < 0)
         return r;
     v->s.doc = v->row.number;
@@ -221,7 +205,7 @@ static int mend(struct verifying *v, int kind, int repair, replica_error *err)
 
     if (v->doc->gone) /* the state tells what there was */
         return delete_ours(v, err);
-    r = clear_state(v, err);
+    r = replica__state_drop_texts(v->p.repl->db, &v->s, err);
     if (r < 0)
         return r;
     switch (kind) {
@@ -313,11 +297,7 @@ static int drop_state(replica_db *db, int64_t doc, int64_t replication, replica_
     int r = replica__state_get(db, doc, replication, &s, err);
 
     if (r > 0)
-        r = replica__state_drop_base(db, &s, err);
-    if (r >= 0)
-        r = replica__state_drop_sent(db, &s, err);
-    if (r >= 0)
-        r = replica__state_drop_unsettled(db, &s, err);
+        r = replica__state_drop_texts(db, &s, err);
     return r < 0 ? r : replica__sql_run(db, REPLICA__SQL_STATE_DROP, err, doc, replication);
 }
 
