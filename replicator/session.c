@@ -1,6 +1,5 @@
 #include "replicator/session.h"
 
-#include "replicator/retry.h"
 #include "replicator/session_state.h"
 
 #include <assert.h>
@@ -28,9 +27,6 @@ static const struct {
     [DONE] = { "done", 0, REPLICA_SYNC_STOPPED },
 };
 
-/* A question that is not answered for so long is asked again: the remote has deadlines of its own,
- * this is for one that has not. */
-#define WATCHDOG_MS (5 * 60 * 1000)
 /* Work that nobody does is looked for after so long. */
 #define UNAPPLIED_MS 10000 /* between two looks at what could not be applied */
 #define STUCK_MS 30000
@@ -97,230 +93,6 @@ void replica__session_count(struct replica__session *s, int64_t pulled, int64_t 
     status->pull_done += pulled;
     status->push_done += pushed;
     status->push_remaining -= pushed < status->push_remaining ? pushed : status->push_remaining;
-}
-
-/* ---- failing --------------------------------------------------------------------- */
-
-/* Everything that is under way with the server ends; what was sent is asked about again. */
-void replica__session_stop_work(struct replica__session *s)
-{
-    replica__session_cancel_call(s, &s->hello);
-    replica__pull_side_stop(s);
-    replica__push_side_stop(s);
-    replica__lock_side_stop(s);
-}
-
-void replica__session_note_error(struct replica__session *s, const replica_error *error)
-{
-    s->status.error = *error;
-    s->status.error_ms = replica__db_world(s->db)->now_ms(replica__db_world(s->db)->ctx);
-    replica__note_side_error(s, error);
-    replica__session_log(s, REPLICA_LOG_WARNING, "%s: %s (%s)", replica_error_name(error->code),
-                         error->message, error->where);
-    if (s->hooks->error)
-        s->hooks->error(s->hooks->ctx, error);
-    replica__session_touch(s);
-}
-
-void replica__session_halt(struct replica__session *s, const replica_error *error)
-{
-    replica__session_note_error(s, error);
-    replica__session_log(s, REPLICA_LOG_WARNING, "paused, until the program has mended this");
-    replica__session_stop_work(s);
-    s->wait_until = 0;
-    replica__session_move(s, PAUSED);
-}
-
-void replica__session_halt_refused(struct replica__session *s, const replica_error *error)
-{
-    replica__session_halt(s, error);
-    if (s->o.live && s->state == PAUSED)
-        s->wait_until = replica__session_clock(s) + REPLICA__RETRY_CAP_MS;
-}
-
-static bool is_about_version(const replica_error *error)
-{
-    return error->code == REPLICA_EVERSION ||
-           (error->code == REPLICA_EHTTP && error->detail == 404);
-}
-
-/* Steps that lead down to the server's version let us serve it; one that was raised since is served
- * at its new one. */
-static bool try_another_version(struct replica__session *s, const replica_error *error)
-{
-    if ((s->state != PULLING && s->state != PUSHING) ||
-        !replica__endpoint_next(s->repl, s->feed, error->code, error->detail))
-        return false;
-    replica__session_log(s, REPLICA_LOG_INFO, "another version is tried: %s", error->message);
-    replica__session_stop_work(s);
-    replica__stream_side_stop(s);
-    replica__session_want_all(s);
-    s->feeds[s->feed].at_head = false;
-    s->dirty = true;
-    replica__session_move(s, IDLE);
-    return true;
-}
-
-void replica__session_failed(struct replica__session *s, const replica_error *error,
-                             int64_t retry_ms)
-{
-    const struct replica__world *world = replica__db_world(s->db);
-    int64_t delay;
-
-    if (!replica__lease_held(s->repl)) { /* a transaction found that out, and wrote nothing */
-        replica__lease_side_lost(s);
-        return;
-    }
-    if (is_about_version(error) && try_another_version(s, error))
-        return;
-    /* A server that has not our version yet (404) may have it soon; one that is further has no use
-     * for this program any more. */
-    if (error->code == REPLICA_EAUTH ||
-        (error->code == REPLICA_EVERSION && error->detail != 404)) {
-        replica__session_halt(s, error);
-        return;
-    }
-    replica__session_note_error(s, error);
-    replica__session_stop_work(s);
-    delay = replica__retry_delay(++s->failures, world->random(world->ctx), retry_ms);
-    s->wait_until = replica__session_clock(s) + delay;
-    replica__session_log(s, REPLICA_LOG_INFO, "attempt %d failed, the next one in %lld ms",
-                         s->failures, (long long)delay);
-    replica__session_move(s, WAITING);
-}
-
-void replica__session_succeeded(struct replica__session *s)
-{
-    replica__note_side_fine(s);
-    if (s->failures == 0 && s->status.error.code == 0)
-        return;
-    s->failures = 0;
-    s->status.error = (replica_error){ .offset = -1 };
-    s->status.error_ms = 0;
-    replica__session_touch(s);
-}
-
-/* ---- calls ----------------------------------------------------------------------- */
-
-size_t replica__session_feed_request(struct replica__session *s, size_t feed,
-                            const replica_remote_collection **ret)
-{
-    replica_collection *const *colls;
-    size_t n = replica__feed_collections(s->repl, feed, &colls);
-
-    /* Feeds have their collections in the session's order: one each, or all. */
-    for (size_t i = 0; i < s->o.count; i++)
-        s->named[i].version = (int)replica__endpoint_at(s->repl, s->colls[i]);
-    *ret = n == s->o.count ? s->named : &s->named[feed];
-    return n;
-}
-
-static int start_call(struct replica__session *s, replica_call *call)
-{
-    replica_remote *remote = &s->remote;
-    replica_pull_request request = {
-        .checkpoint = NULL,
-        .rows = (int)s->pull_rows,
-        .bytes = s->o.bytes,
-    };
-
-    if (call->kind == CALL_HELLO)
-        return remote->hello(remote->ctx, call);
-    request.checkpoint = call->kind == CALL_PULL ? s->asked_from
-                                                 : replica__feed_checkpoint(s->repl, call->feed);
-    request.count = replica__session_feed_request(s, call->feed, &request.collections);
-    request.client = replica__replication_client(s->repl);
-    if (s->features & REPLICA_REMOTE_KEYS)
-        request.keys = s->keys;
-    if (s->features & REPLICA_REMOTE_FILTER)
-        request.filter = s->filter;
-    if (call->kind == CALL_PULL && s->features & REPLICA_REMOTE_RANGES)
-        request.fresh = s->feeds[call->feed].fresh ? -1 : replica__feed_fresh(s->repl, call->feed);
-    if (call->kind == CALL_PULL && s->walk)
-        replica__reconcile_side_request(s, &request);
-    else if (call->kind == CALL_PULL && replica__verify_side_runs(s))
-        replica__verify_side_request(s, &request);
-    if (call->kind == CALL_STREAM && call->feed == 0)
-        request.listen = replica__event_side_listen(s);
-    return call->kind == CALL_PULL ? remote->pull(remote->ctx, call, &request)
-                                   : remote->stream(remote->ctx, call, &request);
-}
-
-bool replica__session_begin_call(struct replica__session *s, replica_call *call,
-                                 enum call_kind kind, size_t feed)
-{
-    replica_error error = { .offset = -1 };
-    int r;
-
-    assert(!call->open);
-    *call = (replica_call){ .session = s,
-                            .kind = kind,
-                            .feed = feed,
-                            .open = true,
-                            .deadline = replica__session_clock(s) + WATCHDOG_MS };
-    r = start_call(s, call);
-    if (r >= 0)
-        return true;
-    call->open = false;
-    replica__error_set(&error, r, 0, "the remote could not start a request");
-    if (kind == CALL_STREAM)
-        replica__stream_side_failed(s, feed, &error, 0);
-    else
-        replica__session_failed(s, &error, 0);
-    return false;
-}
-
-int replica__session_ask(struct replica__session *s, replica_call *call, const struct asker *asker,
-                         const char *json, size_t len)
-{
-    int r;
-
-    assert(!call->open);
-    if (!s->remote.ask)
-        return REPLICA_ENOTSUP;
-    *call = (replica_call){ .session = s,
-                            .kind = CALL_ASK,
-                            .open = true,
-                            .deadline = replica__session_clock(s) + WATCHDOG_MS,
-                            .asker = asker };
-    r = s->remote.ask(s->remote.ctx, call, asker->what, json, len);
-    if (r < 0)
-        call->open = false;
-    return r < 0 ? r : 0;
-}
-
-void replica__session_watch_ask(struct replica__session *s, replica_call *call)
-{
-    replica_error error = { .offset = -1 };
-
-    if (!call->open || replica__session_clock(s) < call->deadline)
-        return;
-    replica__session_cancel_call(s, call);
-    replica__error_set(&error, REPLICA_ETIMEOUT, 0, "watchdog: '%s' had no answer for %d s",
-                       call->asker->what, WATCHDOG_MS / 1000);
-    call->asker->failed(s, &error, 0);
-}
-
-void replica__session_cancel_call(struct replica__session *s, replica_call *call)
-{
-    if (!call->open)
-        return;
-    call->open = false;
-    if (s->remote.cancel)
-        s->remote.cancel(s->remote.ctx, call);
-}
-
-static void watch_call(struct replica__session *s, replica_call *call, const char *what)
-{
-    replica_error error = { .offset = -1 };
-
-    if (!call->open || replica__session_clock(s) < call->deadline)
-        return;
-    replica__session_cancel_call(s, call);
-    replica__error_set(&error, REPLICA_ETIMEOUT, 0,
-                       "watchdog: %s had no answer for %d s, and is asked again", what,
-                       WATCHDOG_MS / 1000);
-    replica__session_failed(s, &error, 0);
 }
 
 /* ---- deciding -------------------------------------------------------------------- */
@@ -571,9 +343,9 @@ bool replica__session_step(struct replica__session *s)
     bool again;
 
     s->busy++;
-    watch_call(s, &s->hello, "hello");
-    watch_call(s, &s->pull, "a pull");
-    watch_call(s, &s->push, "a push");
+    replica__session_watch_call(s, &s->hello, "hello");
+    replica__session_watch_call(s, &s->pull, "a pull");
+    replica__session_watch_call(s, &s->push, "a push");
     replica__lease_side_keep(s);
     if (s->hooks->ready && !s->hooks->ready(s->hooks->ctx)) {
         tell_status(s); /* the program does not keep up with its events: wait for it */

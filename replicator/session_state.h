@@ -1,5 +1,5 @@
 /* The session's inside, shared by its files: session.c decides, pull_side, push_side, stream_side
- * and settle_side do, call.c takes the answers. */
+ * and settle_side do, session_call.c asks, and call.c takes the answers. */
 #ifndef REPLICATOR_SESSION_STATE_H
 #define REPLICATOR_SESSION_STATE_H
 
@@ -217,12 +217,21 @@ struct replica__session {
 
 int64_t replica__session_clock(const struct replica__session *s);
 void replica__session_move(struct replica__session *s, enum session_state to);
+void replica__session_want_all(struct replica__session *s); /* pull every feed */
+void replica__session_log(const struct replica__session *s, int level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void replica__session_touch(struct replica__session *s); /* the status changed */
+void replica__session_tell(struct replica__session *s, const replica_sync_event *event);
+/* So many documents came, so many that were sent have their verdict. */
+void replica__session_count(struct replica__session *s, int64_t pulled, int64_t pushed);
+
+/* ---- session_failure.c ----------------------------------------------------------- */
+
 /* An attempt failed: what it means for the whole session. */
 void replica__session_failed(struct replica__session *s, const replica_error *error,
                              int64_t retry_ms);
 /* Everything that is under way with the server ends; what was sent is asked about again. */
 void replica__session_stop_work(struct replica__session *s);
-void replica__session_want_all(struct replica__session *s); /* pull every feed */
 void replica__session_note_error(struct replica__session *s, const replica_error *error);
 /* The endpoint refuses everything: pause with this error, and try again after a long while. */
 void replica__session_halt_refused(struct replica__session *s, const replica_error *error);
@@ -230,8 +239,9 @@ void replica__session_halt_refused(struct replica__session *s, const replica_err
 void replica__session_halt(struct replica__session *s, const replica_error *error);
 void replica__session_succeeded(
     struct replica__session *s); /* a request was answered as it should be */
-void replica__session_log(const struct replica__session *s, int level, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+
+/* ---- session_call.c -------------------------------------------------------------- */
+
 /* Start a question; false: it failed at once, and the session has been told. */
 bool replica__session_begin_call(struct replica__session *s, replica_call *call,
                                  enum call_kind kind, size_t feed);
@@ -241,13 +251,11 @@ int replica__session_ask(struct replica__session *s, replica_call *call, const s
                          const char *json, size_t len);
 /* Give up a question that has no answer for too long: the asker is told. */
 void replica__session_watch_ask(struct replica__session *s, replica_call *call);
+/* The same for one that is no asker's: the session fails. */
+void replica__session_watch_call(struct replica__session *s, replica_call *call, const char *what);
 void replica__session_cancel_call(struct replica__session *s, replica_call *call);
-void replica__session_touch(struct replica__session *s); /* the status changed */
-void replica__session_tell(struct replica__session *s, const replica_sync_event *event);
-/* So many documents came, so many that were sent have their verdict. */
-void replica__session_count(struct replica__session *s, int64_t pulled, int64_t pushed);
 size_t replica__session_feed_request(struct replica__session *s, size_t feed,
-                            const replica_remote_collection **ret);
+                                     const replica_remote_collection **ret);
 
 /* ---- pull_side.c ----------------------------------------------------------------- */
 
