@@ -56,7 +56,7 @@ struct replica__counted {
 };
 enum { REPLICA__COUNTED = 16, REPLICA__EVENTS = 16 };
 
-struct replica__event; /* stream.c */
+struct replica__event; /* stream_state.h */
 
 struct replica__hub {
     struct replica__stream *first; /* the one that was silent longest */

@@ -5,19 +5,13 @@
 #include "base/error.h"
 #include "base/os.h"
 #include "libreplica/master.h"
-#include "libreplica/merge.h"
 #include "libreplica/store.h"
 #include "replicator/remote.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { COLLECTIONS_MAX = 1000, READ_MAX = 64, LOOK_MS = 250 };
-
-/* How long after a sign of a commit we look whether it is there, again and again: the log is
- * written before the commit can be seen. */
-static const int look_again_ms[] = { 1, 4, 20, 100, LOOK_MS };
-enum { LOOKS = sizeof(look_again_ms) / sizeof(look_again_ms[0]) };
+enum { READ_MAX = 64 };
 
 static void store_close(struct replica__storage *s)
 {
@@ -52,162 +46,6 @@ static int store_checkpoint(struct replica__storage *s, const char *incarnation,
 static int store_head(struct replica__storage *s, int64_t *ret_head, replica_error *err)
 {
     return replica__master_head(store_of(s)->db, ret_head, err);
-}
-
-/* ---- collections ----------------------------------------------------------------- */
-
-static struct replica__storage_coll *known(const struct store *store, const char *name)
-{
-    for (struct replica__storage_coll *c = store->first; c; c = c->next)
-        if (strcmp(replica_collection_name(c->coll), name) == 0)
-            return c;
-    return NULL;
-}
-
-/* Open it, or create it with opts. */
-static int open_coll(struct store *store, const char *name,
-                     const replica_collection_options *opts, struct replica__storage_coll **ret,
-                     replica_error *err)
-{
-    struct replica__storage_coll *coll = replica__alloc_zero(1, sizeof(*coll));
-    int r;
-
-    if (!coll)
-        return replica__enomem(err);
-    r = replica_db_collection(store->db, name, opts, &coll->coll, err);
-    if (r < 0) {
-        replica__free(coll);
-        return r;
-    }
-    coll->next = store->first;
-    store->first = coll;
-    *ret = coll;
-    return 0;
-}
-
-struct search {
-    const char *name;
-    size_t seen;
-};
-
-static int is_name(void *ctx, const char *name)
-{
-    struct search *search = ctx;
-
-    search->seen++;
-    return strcmp(name, search->name) == 0;
-}
-
-static int store_find(struct replica__storage *s, const char *name,
-                      struct replica__storage_coll **ret_coll, replica_error *err)
-{
-    struct store *store = store_of(s);
-    struct replica__storage_coll *coll = known(store, name);
-    struct search search = { name, 0 };
-    int r = coll != NULL;
-
-    if (!coll)
-        r = replica_db_collections(store->db, is_name, &search, err);
-    if (r > 0 && !coll)
-        r = open_coll(store, name, NULL, &coll, err);
-    if (r < 0)
-        return r;
-    if (coll)
-        *ret_coll = coll;
-    return coll != NULL;
-}
-
-static const char *configured_key(const struct store *store, const char *name)
-{
-    const char *at = store->keys;
-
-    while (at < store->keys + store->keys_len) {
-        const char *field = at + strlen(at) + 1;
-
-        if (strcmp(at, name) == 0)
-            return field;
-        at = field + strlen(field) + 1;
-    }
-    return NULL;
-}
-
-static int store_create(struct replica__storage *s, const char *name, int version,
-                        struct replica__storage_coll **ret_coll, replica_error *err)
-{
-    struct store *store = store_of(s);
-    replica_collection_options opts = REPLICA_COLLECTION_OPTIONS_INIT;
-    struct search search = { "", 0 };
-    int r;
-
-    r = replica_db_collections(store->db, is_name, &search, err);
-    if (r < 0)
-        return r;
-    if (search.seen >= COLLECTIONS_MAX)
-        return replica__error_set(err, REPLICA_ELIMIT, 0, "there are %d collections already",
-                                  COLLECTIONS_MAX);
-    opts.key = configured_key(store, name);
-    opts.version = version;
-    return open_coll(store, name, &opts, ret_coll, err);
-}
-
-static int add_name(void *ctx, const char *name)
-{
-    struct replica__buf *names = ctx;
-
-    replica__buf_add(names, name, strlen(name) + 1);
-    return names->r;
-}
-
-static int store_rules(struct replica__storage *s, struct replica__buf *out, replica_error *err)
-{
-    REPLICA_BUF names = REPLICA_BUF_INIT;
-    const char *between = "";
-    int r = replica_db_collections(store_of(s)->db, add_name, &names, err);
-
-    if (store_of(s)->rules) {
-        replica__buf_str(out, "\"*\":");
-        replica__buf_str(out, store_of(s)->rules);
-        between = ",";
-    }
-    for (size_t at = 0; r >= 0 && at < names.len; at += strlen(names.data + at) + 1) {
-        struct replica__storage_coll *coll = NULL;
-        const char *rules;
-
-        r = store_find(s, names.data + at, &coll, err);
-        rules = r > 0 ? replica_collection_rules(coll->coll) : NULL;
-        if (!rules)
-            continue;
-        replica__buf_printf(out, "%s\"%s\":", between, names.data + at);
-        replica__buf_str(out, rules);
-        between = ",";
-    }
-    return r < 0 ? r : 0;
-}
-
-static int store_names(struct replica__storage *s, int (*fn)(void *ctx, const char *name),
-                       void *ctx, replica_error *err)
-{
-    return replica_db_collections(store_of(s)->db, fn, ctx, err);
-}
-
-static int store_reads(struct replica__storage *s, struct replica__storage_coll *coll,
-                       const char *fields, replica_error *err)
-{
-    int r = coll->reads ? 0 : replica__master_reads(coll->coll, fields, err);
-
-    (void)s;
-    coll->reads = r >= 0;
-    return r;
-}
-
-static const char *store_key(const struct replica__storage_coll *coll)
-{
-    return replica_collection_key(coll->coll);
-}
-
-static int store_version(const struct replica__storage_coll *coll)
-{
-    return replica_collection_version(coll->coll);
 }
 
 static void store_limits(struct replica__storage *s, struct replica__json_limits *ret,
@@ -490,73 +328,23 @@ static int store_last_event(struct replica__storage *s, int64_t *ret_number, rep
     return replica__events_head(store_of(s)->db, ret_number, err);
 }
 
-/* The write-ahead log tells of every commit, of ours too; where it cannot be watched, we look now
- * and then. */
-static void watch(struct store *store)
-{
-    if (store->poller && !store->watching)
-        store->watching = replica__poller_watch_file(store->poller, store->wal) == 0;
-}
-
-static int store_fd(struct replica__storage *s)
-{
-    return store_of(s)->poller ? replica__poller_fd(store_of(s)->poller) : -1;
-}
-
-static int store_timeout(struct replica__storage *s)
-{
-    const struct store *store = store_of(s);
-
-    if (!store->poller)
-        return -1;
-    if (store->looks < LOOKS)
-        return look_again_ms[store->looks];
-    return store->watching ? -1 : LOOK_MS;
-}
-
-static int store_work(struct replica__storage *s, replica_error *err)
-{
-    struct store *store = store_of(s);
-
-    (void)err;
-    if (replica__poller_wait(store->poller, 0))
-        store->looks = 0;
-    else if (store->looks < LOOKS)
-        store->looks++;
-    watch(store);
-    return 0;
-}
-
-static int open_watch(struct store *store, const char *path, replica_error *err)
-{
-    REPLICA_BUF wal = REPLICA_BUF_INIT;
-
-    if (!path)
-        return 0;
-    replica__buf_printf(&wal, "%s-wal", path);
-    store->wal = replica__buf_take(&wal, NULL);
-    if (!store->wal)
-        return replica__enomem(err);
-    return replica__poller_open(&store->poller, err);
-}
-
 /* ---- opening --------------------------------------------------------------------- */
 
 static const struct replica__storage_ops store_ops = {
     .close = store_close,
     .incarnation = store_incarnation,
     .checkpoint = store_checkpoint,
-    .find = store_find,
-    .create = store_create,
-    .names = store_names,
-    .reads = store_reads,
-    .key = store_key,
-    .version = store_version,
+    .find = replica__storage_find,
+    .create = replica__storage_create,
+    .names = replica__storage_names,
+    .reads = replica__storage_reads,
+    .key = replica__storage_key_field,
+    .version = replica__storage_version,
     .limits = store_limits,
     .read = store_read,
     .head = store_head,
     .remaining = store_remaining,
-    .rules = store_rules,
+    .rules = replica__storage_rules,
     .walk = replica__storage_walk,
     .documents = replica__storage_documents,
     .horizon = replica__storage_horizon,
@@ -573,41 +361,10 @@ static const struct replica__storage_ops store_ops = {
     .locks = store_locks,
     .leave = store_leave,
     .back = store_back,
-    .fd = store_fd,
-    .timeout = store_timeout,
-    .work = store_work,
+    .fd = replica__storage_fd,
+    .timeout = replica__storage_timeout,
+    .work = replica__storage_work,
 };
-
-static int take_keys(struct store *store, const struct replica__storage_key *keys, size_t n,
-                     replica_error *err)
-{
-    REPLICA_BUF texts = REPLICA_BUF_INIT;
-
-    for (size_t i = 0; i < n; i++) {
-        replica__buf_add(&texts, keys[i].name, strlen(keys[i].name) + 1);
-        replica__buf_add(&texts, keys[i].field, strlen(keys[i].field) + 1);
-    }
-    store->keys = replica__buf_take(&texts, &store->keys_len);
-    return store->keys ? 0 : replica__enomem(err);
-}
-
-/* What is configured must be what is stored. */
-static int check_keys(struct store *store, const struct replica__storage_key *keys, size_t n,
-                      replica_error *err)
-{
-    for (size_t i = 0; i < n; i++) {
-        struct replica__storage_coll *coll = NULL;
-        int r = store_find(&store->storage, keys[i].name, &coll, err);
-
-        if (r < 0)
-            return r;
-        if (r > 0 && strcmp(store_key(coll), keys[i].field) != 0)
-            return replica__error_set(err, REPLICA_EINVAL, 0,
-                                      "the primary key of '%s' is '%s', not '%s'", keys[i].name,
-                                      store_key(coll), keys[i].field);
-    }
-    return 0;
-}
 
 int replica__storage_store_open(replica_db *db, const char *path,
                                 const struct replica__storage_key *keys, size_t n,
@@ -621,48 +378,16 @@ int replica__storage_store_open(replica_db *db, const char *path,
     store->storage.ops = &store_ops;
     store->db = db;
     replica__db_keep_texts(db); /* clients bring the texts of a new version */
-    r = open_watch(store, path, err);
+    r = replica__storage_watch_open(store, path, err);
     if (r == 0)
-        r = take_keys(store, keys, n, err);
+        r = replica__storage_take_keys(store, keys, n, err);
     if (r == 0)
-        r = check_keys(store, keys, n, err);
+        r = replica__storage_check_keys(store, keys, n, err);
     if (r < 0) {
         store_close(&store->storage);
         return r;
     }
-    watch(store);
+    replica__storage_watch(store);
     *ret_storage = &store->storage;
-    return 0;
-}
-
-int replica__storage_store_prepare(struct replica__storage *storage, const char *name,
-                                   const char *schema_json, const char *rules,
-                                   replica_error *err)
-{
-    replica_collection_options opts = REPLICA_COLLECTION_OPTIONS_INIT;
-    struct replica__storage_coll *coll = NULL;
-
-    opts.schema_json = schema_json;
-    opts.rules = rules;
-    opts.key = schema_json ? NULL : configured_key(store_of(storage), name);
-    return open_coll(store_of(storage), name, &opts, &coll, err);
-}
-
-int replica__storage_store_rules(struct replica__storage *storage, const char *rules,
-                                 replica_error *err)
-{
-    struct store *store = store_of(storage);
-    replica_rules *compiled = NULL;
-    int r = replica_rules_compile(rules, REPLICA_NUL, &compiled, err);
-    char *copy;
-
-    if (r >= 0)
-        r = replica_rules_check(compiled, NULL, err);
-    replica_rules_unref(compiled);
-    copy = r < 0 ? NULL : replica__strdup(rules);
-    if (r < 0 || !copy)
-        return r < 0 ? r : replica__enomem(err);
-    replica__free(store->rules);
-    store->rules = copy;
     return 0;
 }

@@ -1,258 +1,17 @@
-/* Streams wait in one list, in the order in which they were last heard, and read pages of the feed
- * when the head has moved.
- *
- * What a slow reader holds is one event: it reads the next from the feed when it has taken that.
- * An event is shared by all streams of the same collections that stand at the same place. */
+/* Streams wait in one list, in the order in which they were last heard, and read on when the head
+ * has moved. */
 #include "tools/server/stream.h"
 
 #include "base/alloc.h"
 #include "base/error.h"
-#include "tools/server/event.h"
 #include "tools/server/lock.h"
-#include "tools/server/page.h"
+#include "tools/server/stream_state.h"
 
 #include <string.h>
 
-enum { EVENT_ROWS = 1000, EVENT_BYTES = 64 * 1024, STREAMS_PER_MS = 10, GATHER_MS = 200 };
-enum { READ_MS = 20, TELL_MS = 100 }; /* one stream, and all of them, at a time: others wait, too */
+enum { STREAMS_PER_MS = 10, GATHER_MS = 200 };
+enum { TELL_MS = 100 }; /* all of them at a time: others wait, too */
 #define HEARTBEAT ":\n\n"
-
-struct replica__event {
-    int refs;
-    char *key;                     /* collections, dialect and view */
-    int64_t since;
-    struct replica__place follows; /* our dialect: part of the text */
-    int64_t head;                  /* when it was made */
-    int64_t last;
-    bool at_head;
-    struct replica__buf text;      /* empty: there was nothing for these collections */
-};
-
-struct replica__stream {
-    struct replica__stream *prev, *next;
-    struct replica__service *service;
-    bool rxdb;
-    char *key;
-    char *client; /* who reads it; NULL: not told */
-    struct replica__view view;
-    struct replica__target *targets;
-    size_t n;
-    int64_t since;
-    struct replica__place follows;
-    struct replica__ears *ears;   /* NULL: documents alone */
-    bool heard;                   /* the last event was for those: documents go first */
-    struct replica__event *event; /* under way */
-    size_t sent;                  /* of it */
-    int64_t last_ms;              /* when it was last heard */
-    int64_t expires_ms;           /* as its reader's token does; 0: never */
-    bool waiting;
-    bool behind;                  /* there is more to look at, when it is its turn again */
-    bool beat;                    /* a heartbeat is due */
-    bool ended;
-    void (*wake)(void *ctx);
-    void *wake_ctx;
-};
-
-/* ---- events ---------------------------------------------------------------------- */
-
-static void event_unref(struct replica__event *event)
-{
-    if (!event || --event->refs > 0)
-        return;
-    replica__buf_free(&event->text);
-    replica__free(event->key);
-    replica__free(event);
-}
-
-static void event_unref_ptr(struct replica__event **event)
-{
-    event_unref(*event);
-}
-
-void replica__hub_clear(struct replica__hub *hub)
-{
-    for (size_t i = 0; i < REPLICA__EVENTS; i++) {
-        event_unref(hub->events[i]);
-        hub->events[i] = NULL;
-    }
-}
-
-static struct replica__event *find_event(const struct replica__stream *s)
-{
-    struct replica__hub *hub = &s->service->hub;
-
-    for (size_t i = 0; i < REPLICA__EVENTS; i++) {
-        struct replica__event *e = hub->events[i];
-
-        if (e && e->since == s->since && e->head == hub->head &&
-            e->follows.lwt == s->follows.lwt && strcmp(e->follows.id, s->follows.id) == 0 &&
-            strcmp(e->follows.view, s->follows.view) == 0 &&
-            strcmp(e->key, s->key) == 0)
-            return e;
-    }
-    return NULL;
-}
-
-/* A body as an event's data: where a document has line breaks, it goes on in a data line of its
- * own, and the reader puts them back. */
-static void add_data(const char *body, size_t len, struct replica__buf *out)
-{
-    const char *end = body + len;
-
-    while (body <= end) {
-        const char *line = memchr(body, '\n', (size_t)(end - body));
-        const char *stop = line ? line : end;
-
-        replica__buf_str(out, "data: ");
-        replica__buf_add(out, body, (size_t)(stop - body));
-        replica__buf_char(out, '\n');
-        body = stop + 1;
-    }
-    replica__buf_char(out, '\n');
-}
-
-/* JSON has carriage returns as white space only, but a stream turns them into line feeds: towards
- * RxDB that is the same; our dialect keeps bytes, and asks the client to pull instead. */
-static void add_event(const struct replica__stream *s, const struct replica__page *page,
-                      struct replica__buf *body, struct replica__buf *out)
-{
-    bool returns = body->len > 0 && memchr(body->data, '\r', body->len);
-
-    if (!s->rxdb) {
-        replica__buf_str(out, "id: ");
-        replica__buf_str(out, s->service->incarnation);
-        if (s->view.place[0])
-            replica__buf_printf(out, "-%s", s->view.place);
-        replica__buf_char(out, '.');
-        replica__buf_int(out, page->last);
-        replica__buf_char(out, '\n');
-    }
-    for (size_t i = 0; returns && s->rxdb && i < body->len; i++)
-        if (body->data[i] == '\r')
-            body->data[i] = ' ';
-    if (returns && !s->rxdb)
-        replica__buf_str(out, "event: resync\ndata: {}\n\n");
-    else
-        add_data(body->data, body->len, out);
-}
-
-static int make_event(struct replica__stream *s, struct replica__event **ret_event,
-                      replica_error *err)
-{
-    __attribute__((cleanup(event_unref_ptr))) struct replica__event *e =
-        replica__alloc_zero(1, sizeof(*e));
-    REPLICA_BUF body = REPLICA_BUF_INIT;
-    struct replica__hub *hub = &s->service->hub;
-    struct replica__page page = { .targets = s->targets,
-                                  .n = s->n,
-                                  .view = &s->view,
-                                  .since = s->since,
-                                  .follows = s->follows,
-                                  .rows = EVENT_ROWS,
-                                  .bytes = EVENT_BYTES };
-    int r;
-
-    if (!e)
-        return replica__enomem(err);
-    e->refs = 1;
-    e->key = replica__strdup(s->key);
-    if (!e->key)
-        return replica__enomem(err);
-    r = s->rxdb ? replica__page_rxdb(s->service, &page, &body, err)
-                : replica__page_replica(s->service, &page, &body, err);
-    if (r != 0)
-        return r < 0 ? r : replica__error_set(err, REPLICA_EVERSION, r, "another version");
-    if (page.documents > 0)
-        add_event(s, &page, &body, &e->text);
-    if (e->text.r < 0)
-        return replica__enomem(err);
-    e->since = s->since;
-    e->follows = s->follows;
-    e->head = hub->head;
-    e->last = page.last;
-    e->at_head = page.at_head;
-
-    event_unref(hub->events[hub->next_event]);
-    hub->events[hub->next_event] = e;
-    hub->next_event = (hub->next_event + 1) % REPLICA__EVENTS;
-    *ret_event = e;
-    e = NULL; /* is the hub's now */
-    return 0;
-}
-
-/* What others have emitted: an event of its own, for each listens to something else. */
-static int next_heard(struct replica__stream *s)
-{
-    __attribute__((cleanup(event_unref_ptr))) struct replica__event *e =
-        replica__alloc_zero(1, sizeof(*e));
-    int r;
-
-    if (!e)
-        return REPLICA_ENOMEM;
-    e->refs = 1;
-    r = replica__ears_hear(s->service, s->ears, s->view.rights, &e->text, NULL);
-    if (r > 0) {
-        s->event = e;
-        s->sent = 0;
-        e = NULL;
-    }
-    return r;
-}
-
-static int64_t monotonic(const struct replica__service *service)
-{
-    return service->world->monotonic_ms(service->world->ctx);
-}
-
-/* Read on from where the stream stands.  1: there is an event; 0: nothing, or it is behind; < 0
- * failed. */
-static int next_page(struct replica__stream *s)
-{
-    int64_t begin = monotonic(s->service);
-    struct replica__event *e;
-    int r;
-
-    do {
-        if (s->since >= s->service->hub.head) {
-            s->behind = false;
-            return 0;
-        }
-        if (s->behind && monotonic(s->service) - begin >= READ_MS) {
-            s->service->hub.behind = true;
-            return 0;
-        }
-        e = find_event(s);
-        if (!e) {
-            r = make_event(s, &e, NULL);
-            if (r < 0)
-                return r;
-        }
-        s->since = e->last;
-        s->behind = e->text.len == 0; /* a part of the feed in which there was nothing for it */
-    } while (s->behind);
-    if (!s->rxdb) {
-        memcpy(s->follows.id, s->service->incarnation, sizeof(s->follows.id));
-        memcpy(s->follows.view, s->view.place, sizeof(s->follows.view));
-        s->follows.lwt = e->last;
-    }
-    e->refs++;
-    s->event = e;
-    s->sent = 0;
-    return 1;
-}
-
-/* Documents and what was emitted take turns. */
-static int next_event(struct replica__stream *s)
-{
-    int r = s->ears && !s->heard ? next_heard(s) : 0;
-
-    s->heard = r > 0;
-    if (r == 0)
-        r = next_page(s);
-    if (r == 0 && s->ears)
-        r = next_heard(s);
-    return r;
-}
 
 /* ---- the list -------------------------------------------------------------------- */
 
@@ -360,7 +119,7 @@ long replica__stream_read(struct replica__stream *s, char *to, size_t room)
         return take(s, to, room, HEARTBEAT, strlen(HEARTBEAT));
     }
     if (!s->event) {
-        r = next_event(s);
+        r = replica__stream_next(s);
         s->ended = r < 0;
         s->waiting = r == 0;
         if (r <= 0)
@@ -369,7 +128,7 @@ long replica__stream_read(struct replica__stream *s, char *to, size_t room)
     n = take(s, to, room, s->event->text.data + s->sent, s->event->text.len - s->sent);
     s->sent += (size_t)n;
     if (s->sent == s->event->text.len) {
-        event_unref(s->event);
+        replica__event_unref(s->event);
         s->event = NULL;
     }
     return n;
@@ -378,7 +137,7 @@ long replica__stream_read(struct replica__stream *s, char *to, size_t room)
 /* The stream reads on, and is woken if there is something for it. */
 static void read_on(struct replica__stream *s)
 {
-    int r = next_event(s);
+    int r = replica__stream_next(s);
 
     s->ended = r < 0;
     if (r != 0)
@@ -391,14 +150,14 @@ static void wake_readers(struct replica__service *service, bool news)
 {
     struct replica__hub *hub = &service->hub;
     struct replica__stream *s = hub->turn ? hub->turn : hub->first;
-    int64_t end = monotonic(service) + TELL_MS;
+    int64_t end = replica__stream_clock(service) + TELL_MS;
 
     hub->behind = false;
     hub->turn = NULL;
     for (size_t i = 0; i < hub->count; i++, s = s->next ? s->next : hub->first) {
         if (!s->waiting || s->ended || !(news || s->behind))
             continue;
-        if (!hub->turn && monotonic(service) < end) {
+        if (!hub->turn && replica__stream_clock(service) < end) {
             read_on(s);
             continue;
         }
@@ -499,7 +258,7 @@ void replica__stream_close(struct replica__stream *s)
     s->service->hub.ears -= s->ears != NULL;
     replica__ears_close(s->ears);
     leave(s);
-    event_unref(s->event);
+    replica__event_unref(s->event);
     replica__free(s->targets);
     replica__free(s->key);
     replica__view_free(&s->view);
