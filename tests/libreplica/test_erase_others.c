@@ -47,15 +47,7 @@ static void turn(struct two *t)
 
 static int take_away(struct two *t, int64_t sequence, int why)
 {
-    struct replica__pulled doc;
-    int outcome;
-
-    store_scan(&t->s, &(struct come){ .json = KEY, .sequence = sequence }, &doc);
-    doc.gone = why;
-    CHECK_RC(replica__pull_apply(t->s.repl, 0, &doc, 1, "inc", NULL, &test_err), 0);
-    outcome = doc.outcome;
-    replica__free(doc.id);
-    return outcome;
+    return store_pull_gone(&t->s, "a", sequence, why);
 }
 
 /* Both have it, and both servers do. */

@@ -1,5 +1,4 @@
 /* Who sees that a document is taken away, and that nobody keeps its text. */
-#include "base/alloc.h"
 #include "base/buf.h"
 #include "libreplica/feed.h"
 #include "libreplica/query.h"
@@ -32,40 +31,6 @@ static struct store keeping(int history, int64_t ttl_ms)
     return s;
 }
 
-static void erase(struct store *s, int64_t sequence)
-{
-    struct replica__pulled doc;
-
-    store_scan(s, &(struct come){ .json = "{\"id\":\"a\"}", .sequence = sequence }, &doc);
-    doc.gone = REPLICA__GONE_VIEW;
-    CHECK_RC(replica__pull_apply(s->repl, 0, &doc, 1, "inc", NULL, &test_err), 0);
-    CHECK_INT(doc.outcome, REPLICA__PULLED_WRITTEN);
-    replica__free(doc.id);
-}
-
-/* How often does the word stand in the file and its WAL? */
-static int count_in_file(const char *word)
-{
-    static const char *const names[] = { "test.db", "test.db-wal" };
-    size_t len = strlen(word);
-    int n = 0;
-
-    for (size_t i = 0; i < 2; i++) {
-        FILE *f = fopen(tmp_path(names[i]), "rb");
-        char window[64] = { 0 };
-        int c;
-
-        while (f && (c = getc(f)) != EOF) {
-            memmove(window, window + 1, len - 1);
-            window[len - 1] = (char)c;
-            n += memcmp(window, word, len) == 0;
-        }
-        if (f)
-            fclose(f);
-    }
-    return n;
-}
-
 static void dispatch(struct store *s)
 {
     for (int i = 0; i < 200 && replica_db_timeout(s->db) == 0; i++)
@@ -85,7 +50,7 @@ TEST(an_observer_sees_a_deletion_that_has_nothing_but_the_key)
 
     store_clean(&s, A1, 5);
     CHECK_RC(replica_observe(s.coll, note_change, &seen, NULL, NULL, &test_err), 0);
-    erase(&s, 6);
+    CHECK_INT(store_pull_gone(&s, "a", 6, REPLICA__GONE_VIEW), REPLICA__PULLED_WRITTEN);
     dispatch(&s);
     CHECK_STR(seen.data, "-a {\"id\":\"a\"}; ");
     store_close(&s);
@@ -113,7 +78,7 @@ TEST(a_live_query_sees_a_document_leave)
     CHECK_RC(replica_live_start(s.coll, "{\"selector\":{}}", REPLICA_NUL, note_live, &seen, NULL,
                                 &live, &test_err), 0);
     dispatch(&s);
-    erase(&s, 7);
+    CHECK_INT(store_pull_gone(&s, "a", 7, REPLICA__GONE_VIEW), REPLICA__PULLED_WRITTEN);
     dispatch(&s);
     CHECK_STR(seen.data, "+a +b -a ");
     replica_live_cancel(live);
@@ -136,13 +101,13 @@ TEST(the_history_of_what_may_not_be_seen_is_gone)
     store_clean(&s, A1, 5);
     CHECK_INT(store_pull_one(&s, A2, 6), REPLICA__PULLED_WRITTEN);
     CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM history"), 1);
-    erase(&s, 7);
+    CHECK_INT(store_pull_gone(&s, "a", 7, REPLICA__GONE_VIEW), REPLICA__PULLED_WRITTEN);
     CHECK_RC(replica_history(s.coll, "a", count_states, &n, &test_err), 0);
     CHECK_INT(n, 0);
     CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM history"), 0);
     CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM kept"), 0);
-    CHECK_INT(count_in_file("aubergine"), 0);
-    CHECK_INT(count_in_file("bergamot"), 0);
+    CHECK_INT(store_words("aubergine"), 0);
+    CHECK_INT(store_words("bergamot"), 0);
     store_sound(&s);
 }
 
@@ -162,10 +127,10 @@ TEST(neither_an_index_nor_its_words_keep_what_may_not_be_seen)
     CHECK_RC(replica_index_wait(s.coll, &test_err), 0);
     store_clean(&s, A1, 5);
     store_clean(&s, B1, 6);
-    CHECK(count_in_file("aubergine") > 0);
-    erase(&s, 7);
-    CHECK_INT(count_in_file("aubergine"), 0);
-    CHECK_INT(count_in_file("ubergin"), 0); /* words may stand in parts */
+    CHECK(store_words("aubergine") > 0);
+    CHECK_INT(store_pull_gone(&s, "a", 7, REPLICA__GONE_VIEW), REPLICA__PULLED_WRITTEN);
+    CHECK_INT(store_words("aubergine"), 0);
+    CHECK_INT(store_words("ubergin"), 0); /* words may stand in parts */
     CHECK_RC(replica_search(s.coll, NULL, "aubergine OR clementine", -1, &cursor, &test_err), 0);
     CHECK_RC(replica_cursor_next(cursor, &doc, &test_err), 1);
     CHECK_STR(replica_doc_id(doc), "b");
@@ -208,9 +173,9 @@ LONG_TEST(a_large_index_forgets_words_in_slices_behind_the_page_and_after_a_new_
     CHECK_RC(replica_index_wait(s.coll, &test_err), 0);
     store_clean(&s, A1, 5);
     fill(&s);
-    erase(&s, 7);
+    CHECK_INT(store_pull_gone(&s, "a", 7, REPLICA__GONE_VIEW), REPLICA__PULLED_WRITTEN);
     CHECK_INT(words_left(&s), 1);
-    CHECK(count_in_file("ubergin") > 0);
+    CHECK(store_words("ubergin") > 0);
     CHECK_RC(replica__words_step(s.repl, &begun, &test_err), 1);
     begun = 0; /* as after a kill */
     while ((r = replica__words_step(s.repl, &begun, &test_err)) > 0 && slices < 1000)
@@ -218,7 +183,7 @@ LONG_TEST(a_large_index_forgets_words_in_slices_behind_the_page_and_after_a_new_
     CHECK_RC(r, 0);
     CHECK(slices > 1);
     CHECK_INT(words_left(&s), 0);
-    CHECK_INT(count_in_file("ubergin"), 0);
+    CHECK_INT(store_words("ubergin"), 0);
     store_sound(&s);
 }
 
@@ -228,7 +193,7 @@ TEST(what_is_erased_does_not_expire_and_is_not_pushed)
     PAGE page = { 0 };
 
     store_clean(&s, A1, 5);
-    erase(&s, 6);
+    CHECK_INT(store_pull_gone(&s, "a", 6, REPLICA__GONE_VIEW), REPLICA__PULLED_WRITTEN);
     clock_pass(&now, 10000);
     dispatch(&s);
     CHECK_INT(store_push(&s, &page), 0);

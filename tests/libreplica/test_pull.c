@@ -12,17 +12,9 @@
 #define A2 "{\"id\":\"a\",\"n\":2}"
 #define A3 "{\"id\":\"a\",\"n\":3}"
 
-static struct store replicated(void)
-{
-    struct store s = store_empty();
-
-    store_replicate(&s, "r1");
-    return s;
-}
-
 TEST(a_pulled_document_is_written_and_clean)
 {
-    STORE s = replicated();
+    STORE s = store_replicated();
 
     CHECK_INT(store_pull_one(&s, A1, 5), REPLICA__PULLED_WRITTEN);
     CHECK_STR(store_json(&s, "a"), A1);
@@ -33,7 +25,7 @@ TEST(a_pulled_document_is_written_and_clean)
 
 TEST(a_document_in_sync_costs_no_text)
 {
-    STORE s = replicated();
+    STORE s = store_replicated();
 
     store_clean(&s, A1, 5);
     CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM kept"), 0);
@@ -42,7 +34,7 @@ TEST(a_document_in_sync_costs_no_text)
 
 TEST(a_pulled_state_is_a_write_with_a_local_revision_and_its_own_writer)
 {
-    STORE s = replicated();
+    STORE s = store_replicated();
     struct come doc = { .json = A1, .sequence = 5, .writer = "0123456789abcdef.77",
         .stamp = 99 << 16 };
 
@@ -57,7 +49,7 @@ TEST(a_pulled_state_is_a_write_with_a_local_revision_and_its_own_writer)
 
 TEST(the_checkpoint_commits_with_the_documents)
 {
-    STORE s = replicated();
+    STORE s = store_replicated();
     struct come doc = { .json = A1, .sequence = 5 };
 
     CHECK_STR(replica__feed_checkpoint(s.repl, 0), NULL);
@@ -74,7 +66,7 @@ TEST(the_checkpoint_commits_with_the_documents)
 
 TEST(a_page_that_fails_moves_neither_documents_nor_checkpoint)
 {
-    STORE s = replicated();
+    STORE s = store_replicated();
     struct come docs[] = { { .json = A1, .sequence = 5 }, { .json = "{\"id\":\"b\"}",
         .sequence = 6 } };
 
@@ -89,7 +81,7 @@ TEST(a_page_that_fails_moves_neither_documents_nor_checkpoint)
 
 TEST(a_pulled_state_replaces_a_clean_one)
 {
-    STORE s = replicated();
+    STORE s = store_replicated();
 
     store_clean(&s, A1, 5);
     CHECK_INT(store_pull_one(&s, A2, 6), REPLICA__PULLED_WRITTEN);
@@ -100,7 +92,7 @@ TEST(a_pulled_state_replaces_a_clean_one)
 
 TEST(a_pulled_tombstone_deletes_a_clean_document)
 {
-    STORE s = replicated();
+    STORE s = store_replicated();
     struct come doc = { .json = A1, .sequence = 6, .deleted = true };
 
     store_clean(&s, A1, 5);
@@ -112,7 +104,7 @@ TEST(a_pulled_tombstone_deletes_a_clean_document)
 
 TEST(deleted_in_the_text_counts_and_reserved_names_are_cut_out)
 {
-    STORE s = replicated();
+    STORE s = store_replicated();
 
     CHECK_INT(store_pull_one(
                   &s, "{\"id\":\"a\",\"_rev\":\"1\", \"n\":1,\"_deleted\":false,\"_meta\":{}}", 5),
@@ -125,7 +117,7 @@ TEST(deleted_in_the_text_counts_and_reserved_names_are_cut_out)
 
 TEST(a_dirty_document_is_never_written_over)
 {
-    STORE s = replicated();
+    STORE s = store_replicated();
 
     store_clean(&s, A1, 5);
     store_put(&s, A2);
@@ -166,7 +158,7 @@ TEST(the_newest_unsettled_state_counts)
 
 TEST(an_older_sequence_number_is_ignored)
 {
-    STORE s = replicated();
+    STORE s = store_replicated();
 
     store_clean(&s, A2, 6);
     CHECK_INT(store_pull_one(&s, A1, 5), REPLICA__PULLED_SAME);
@@ -180,7 +172,7 @@ TEST(an_older_sequence_number_is_ignored)
 
 TEST(an_older_number_does_not_bring_a_deleted_document_back)
 {
-    STORE s = replicated();
+    STORE s = store_replicated();
     struct come doc = { .json = A1, .sequence = 9, .deleted = true };
 
     store_clean(&s, A1, 5);
@@ -262,7 +254,7 @@ TEST(without_numbers_the_same_content_keeps_our_spelling)
 
 TEST(one_page_may_bring_a_document_twice)
 {
-    STORE s = replicated();
+    STORE s = store_replicated();
     struct come docs[] = { { .json = A1, .sequence = 5 }, { .json = A2, .sequence = 6 } };
 
     CHECK_RC(store_pull(&s, "c", docs, 2), 0);
@@ -283,7 +275,7 @@ static int show_entry(void *ctx, const replica_rejected_entry *e)
 
 TEST(what_cannot_be_a_document_here_is_set_aside_and_the_rest_is_applied)
 {
-    STORE s = replicated();
+    STORE s = store_replicated();
     REPLICA_BUF text = REPLICA_BUF_INIT;
     struct come docs[] = {
         { .json = "{\"id\":\"x\\u0000\",\"n\":1}", .sequence = 5 },
@@ -308,7 +300,7 @@ TEST(what_cannot_be_a_document_here_is_set_aside_and_the_rest_is_applied)
 
 TEST(a_document_that_comes_right_leaves_the_list)
 {
-    STORE s = replicated();
+    STORE s = store_replicated();
     struct come bad = { .json = A1, .sequence = 5, .problem = 0 };
     replica_db_options opts = REPLICA_DB_OPTIONS_INIT;
 
@@ -343,7 +335,7 @@ static void pull_many(struct store *s, int n)
 
 TEST(the_mark_stays_at_the_head_while_pages_come)
 {
-    STORE s = replicated();
+    STORE s = store_replicated();
 
     pull_many(&s, 500);
     CHECK_INT(store_sql_int(&s, "SELECT mark FROM feed"), 500);
@@ -351,7 +343,7 @@ TEST(the_mark_stays_at_the_head_while_pages_come)
 
 TEST(the_mark_does_not_pass_what_is_dirty)
 {
-    STORE s = replicated();
+    STORE s = store_replicated();
     PAGE page = { 0 };
 
     store_put(&s, "{\"id\":\"mine\"}");
@@ -363,7 +355,7 @@ TEST(the_mark_does_not_pass_what_is_dirty)
 
 TEST(pulled_documents_cost_little_more_than_their_texts)
 {
-    STORE s = replicated();
+    STORE s = store_replicated();
     int64_t replicated_size, raw;
 
     pull_many(&s, 5000);

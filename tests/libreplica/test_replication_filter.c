@@ -1,5 +1,4 @@
 /* Replications that are about what a filter matches. */
-#include "base/alloc.h"
 #include "base/buf.h"
 #include "libreplica/feed.h"
 #include "tests/support/fault.h"
@@ -248,22 +247,6 @@ TEST(what_the_server_took_and_does_not_match_is_taken_away)
     CHECK_INT(dirty(&s), 1);
 }
 
-/* The server says so by its key only. */
-static int left(struct store *s, const char *id, int64_t sequence)
-{
-    struct replica__pulled doc;
-    char json[100];
-    int outcome;
-
-    snprintf(json, sizeof json, "{\"id\":\"%s\"}", id);
-    store_scan(s, &(struct come){ .json = json, .sequence = sequence }, &doc);
-    doc.gone = REPLICA__GONE_FILTER;
-    CHECK_RC(replica__pull_apply(s->repl, 0, &doc, 1, "inc", NULL, &test_err), 0);
-    outcome = doc.outcome;
-    replica__free(doc.id);
-    return outcome;
-}
-
 TEST(what_left_while_it_was_in_conflict_goes_when_an_older_state_settles_it)
 {
     STORE s = store_empty();
@@ -273,7 +256,7 @@ TEST(what_left_while_it_was_in_conflict_goes_when_an_older_state_settles_it)
     store_pull_one(&s, "{\"id\":\"a\",\"open\":true}", 5);
     store_put(&s, "{\"id\":\"a\",\"open\":true,\"mine\":1}");
     store_pull_one(&s, "{\"id\":\"a\",\"open\":true,\"yours\":1}", 6);
-    CHECK_INT(left(&s, "a", 7), REPLICA__PULLED_SAME);
+    CHECK_INT(store_pull_gone(&s, "a", 7, REPLICA__GONE_FILTER), REPLICA__PULLED_SAME);
     CHECK_STR(store_json(&s, "a"), "{\"id\":\"a\",\"open\":true,\"mine\":1}");
     q = store_question(&s);
     CHECK(store_settle(&s, &q, REPLICA__SETTLE_REAL, NULL, "server"));

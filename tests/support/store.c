@@ -158,6 +158,28 @@ void store_sql(struct store *s, const char *sql)
     sqlite3_close(sqlite);
 }
 
+int store_words(const char *word)
+{
+    static const char *const names[] = { "test.db", "test.db-wal" };
+    size_t len = strlen(word);
+    int n = 0;
+
+    for (size_t i = 0; i < 2; i++) {
+        FILE *f = fopen(tmp_path(names[i]), "rb");
+        char window[64] = { 0 };
+        int c;
+
+        while (f && (c = getc(f)) != EOF) {
+            memmove(window, window + 1, len - 1);
+            window[len - 1] = (char)c;
+            n += memcmp(window, word, len) == 0;
+        }
+        if (f)
+            fclose(f);
+    }
+    return n;
+}
+
 int64_t store_size(struct store *s)
 {
     char wal[512];
@@ -183,6 +205,14 @@ void store_replicate(struct store *s, const char *name)
     OK(replica__replication_open(s->db, name, &s->coll, 1, &s->repl, &test_err));
     OK(replica__lease_take(s->repl, &same, &test_err));
     OK(replica__replication_feeds(s->repl, true, &test_err));
+}
+
+struct store store_replicated(void)
+{
+    struct store s = store_empty();
+
+    store_replicate(&s, "r1");
+    return s;
 }
 
 void store_scan(struct store *s, const struct come *c, struct replica__pulled *ret)
@@ -233,6 +263,21 @@ int store_pull_one(struct store *s, const char *json, int64_t sequence)
 
     OK(store_pull(s, NULL, &doc, 1));
     return doc.outcome;
+}
+
+int store_pull_gone(struct store *s, const char *id, int64_t sequence, int why)
+{
+    struct replica__pulled doc;
+    char json[100];
+    int outcome;
+
+    snprintf(json, sizeof json, "{\"id\":\"%s\"}", id);
+    store_scan(s, &(struct come){ .json = json, .sequence = sequence }, &doc);
+    doc.gone = why;
+    OK(replica__pull_apply(s->repl, 0, &doc, 1, "inc", NULL, &test_err));
+    outcome = doc.outcome;
+    replica__free(doc.id);
+    return outcome;
 }
 
 void store_clean(struct store *s, const char *json, int64_t sequence)

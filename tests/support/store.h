@@ -45,6 +45,8 @@ void store_sound(struct store *s);
 /* Ask the file itself, through a connection of its own. */
 int64_t store_sql_int(struct store *s, const char *sql);
 void store_sql(struct store *s, const char *sql);
+/* How often these bytes, at most 64, stand in "test.db" and its WAL. */
+int store_words(const char *word);
 /* Bytes of the database file and its WAL. */
 int64_t store_size(struct store *s);
 
@@ -52,6 +54,7 @@ int64_t store_size(struct store *s);
 
 /* Open the replication called name over "notes", with one feed. */
 void store_replicate(struct store *s, const char *name);
+struct store store_replicated(void); /* store_empty(), as "r1" */
 
 struct come {
     const char *json;
@@ -68,6 +71,9 @@ int store_pull_as(struct store *s, const char *incarnation, const char *checkpoi
                   struct come *docs, size_t n);
 /* Pull one document that must be applied; gives its outcome. */
 int store_pull_one(struct store *s, const char *json, int64_t sequence);
+/* Pull the news that a document is no more to be seen, or left the filter: REPLICA__GONE_...; gives
+ * the outcome. */
+int store_pull_gone(struct store *s, const char *id, int64_t sequence, int why);
 void store_scan(struct store *s, const struct come *c, struct replica__pulled *ret);
 
 #define PAGE __attribute__((cleanup(replica__push_page_free))) struct replica__push_page
