@@ -233,6 +233,7 @@ static int lock(struct replica__replication *repl, int64_t term, replica_error *
 
 /* ---- taking and keeping it ------------------------------------------------------- */
 
+/* Before its first term nothing tells whether it was removed meanwhile. */
 static int write_term(struct replica__replication *repl, int64_t was, int64_t term,
                       replica_error *err)
 {
@@ -240,7 +241,7 @@ static int write_term(struct replica__replication *repl, int64_t was, int64_t te
 
     if (term != was)
         r = replica__sql_run(repl->db, REPLICA__SQL_LEASE_TAKE, err, repl->number, term);
-    if (r >= 0 && repl->lease.opened_term != was)
+    if (r >= 0 && (was == 0 || repl->lease.opened_term != was))
         r = replica__replication_taken(repl, err);
     if (r >= 0 && term != was)
         r = replica__client_begin(repl, err);

@@ -523,3 +523,14 @@ TEST(who_waited_for_a_replication_that_was_removed_does_not_get_it)
     CHECK_INT(store_sql_int(&p.one, "SELECT count(*) FROM lease"), 0);
     CHECK_RC(take(&p.one, &same), REPLICA_ECLOSED);
 }
+
+TEST(what_was_removed_before_it_was_first_taken_is_not_taken)
+{
+    bool same;
+    STORE s = store_empty();
+
+    wait_for_it(&s);
+    CHECK_RC(replica__replication_remove(s.db, "r1", &test_err), 1);
+    CHECK_RC(take(&s, &same), REPLICA_ECLOSED);
+    CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM lease"), 0);
+}
