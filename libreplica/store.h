@@ -624,9 +624,12 @@ struct replica__backlog {
 REPLICA_INTERNAL int replica__replication_backlog(struct replica__replication *repl,
                                                   struct replica__backlog *ret,
                                                   replica_error *err);
-/* Is there anything to push, under way or unsettled?  1, 0: cheaper than counting. */
+/* Is there anything to push, under way or unsettled?  1, 0: cheaper than counting.  What is held
+ * for a document that is set aside, as they are of one bundle, is asked for by itself. */
 REPLICA_INTERNAL int replica__replication_pending(struct replica__replication *repl,
                                                   replica_error *err);
+REPLICA_INTERNAL int replica__replication_held(struct replica__replication *repl,
+                                               replica_error *err);
 /* The same counts for the replication called name, from any handle on the file; zero if there is
  * none. */
 REPLICA_INTERNAL int replica__backlog_of(replica_db *db, const char *name,

@@ -129,21 +129,26 @@ static void watch_stuck(struct replica__session *s, bool pending)
     }
 }
 
-/* In sync is said only when it was looked at, in the file. */
+/* In sync is said only when it was looked at, in the file.  What is held for a document that is set
+ * aside is not on the server, and not in the list, either. */
 static void judge_sync(struct replica__session *s)
 {
     replica_error error = { .offset = -1 };
-    int pending = 1;
+    int pending = 1, held = 0;
 
     if (all_at_head(s) && !s->unsettled && !s->rounding) {
         pending = s->o.push ? replica__replication_pending(s->repl, &error)
                             : replica__asking_count(s->asking) > 0;
-        if (pending < 0) {
+        if (pending == 0 && s->o.push)
+            held = replica__replication_held(s->repl, &error);
+        if (pending < 0 || held < 0) {
             replica__session_failed(s, &error, 0);
             return;
         }
     }
     watch_stuck(s, pending);
+    s->held = held > 0;
+    pending |= held;
     if (!pending)
         replica__lease_side_answer(s);
     if (s->state != IDLE)
@@ -284,7 +289,7 @@ static bool decide(struct replica__session *s)
         return true;
     if (merge_words(s))
         return true;
-    if (!s->o.live && !s->lock.open && (s->status.in_sync || only_unheard(s))) {
+    if (!s->o.live && !s->lock.open && (s->status.in_sync || s->held || only_unheard(s))) {
         replica__session_move(s, DONE);
         return false;
     }

@@ -207,6 +207,7 @@ struct replica__session {
     bool look_at_words;     /* of what was erased there may be some left, */
     int64_t words_at, words_begun; /* which are merged away from then on */
     int64_t wait_until;     /* WAITING; PAUSED: 0, or when to try again */
+    bool held;              /* IDLE: all that is left waits for what is set aside */
     int64_t stuck_at;       /* when work that does not move is looked for; 0: there is none */
     int64_t poll_at;        /* ask the server without being told */
     replica_sync_status status;

@@ -123,6 +123,11 @@ int replica__replication_pending(struct replica__replication *repl, replica_erro
     return r;
 }
 
+int replica__replication_held(struct replica__replication *repl, replica_error *err)
+{
+    return finds(repl, REPLICA__SQL_STATE_HELD, err);
+}
+
 /* A feed of one collection, as the file has it.  What is under way is dirty, too. */
 static int finds_dirty(replica_db *db, int64_t replication, const struct counted_feed *feed,
                        replica_error *err)
@@ -144,6 +149,8 @@ int replica__pending_in_file(struct replica__replication *repl, replica_error *e
         r = finds(repl, REPLICA__SQL_STATE_PENDING, err);
     if (r == 0)
         r = finds(repl, REPLICA__SQL_STATE_UNSETTLED, err);
+    if (r == 0)
+        r = replica__replication_held(repl, err);
     if (r == 0)
         r = replica__sql_get(db, REPLICA__SQL_FEED_COLLS, &stmt, err);
     if (r != 0)
@@ -189,15 +196,6 @@ static int takes_part(replica_collection *coll, int64_t replication, bool *ret_c
         *ret_version = sqlite3_column_int64(stmt, 1);
     }
     return r;
-}
-
-/* Is the replication about the document?  1, 0. */
-static int is_about(replica_db *db, int64_t replication, int64_t number, replica_error *err)
-{
-    REPLICA_STMT stmt = NULL;
-    int r = replica__sql_row(db, REPLICA__SQL_REPL_HAS, &stmt, err, number, replication);
-
-    return r > 0 ? sqlite3_column_int(stmt, 0) : r;
 }
 
 /* A newer state of the server could not be applied. */
@@ -253,7 +251,7 @@ int replica__doc_state(replica_collection *coll, const char *id, const char *rep
     if (r > 0)
         r = replica__row_find(coll, id, strlen(id), &stmt, &row, err);
     if (r > 0)
-        r = is_about(db, number, row.number, err);
+        r = replica__state_is_about(db, row.number, number, err);
     if (r < 0)
         return r;
     if (r == 0) {

@@ -128,11 +128,10 @@ static int keep_row(replica_db *db, const struct replica__row *row, int64_t *kep
     return *kept ? replica__kept_ref(db, *kept, err) : replica__kept_add_row(db, row, 1, kept, err);
 }
 
-/* It lies in a range that left, and went along only if the replication is about it.  1, 0. */
-static int went_along(replica_db *db, const struct replica__state *s, replica_error *err)
+int replica__state_is_about(replica_db *db, int64_t doc, int64_t replication, replica_error *err)
 {
     REPLICA_STMT stmt = NULL;
-    int r = replica__sql_row(db, REPLICA__SQL_REPL_HAS, &stmt, err, s->doc, s->replication);
+    int r = replica__sql_row(db, REPLICA__SQL_REPL_HAS, &stmt, err, doc, replication);
 
     return r > 0 ? sqlite3_column_int(stmt, 0) : r;
 }
@@ -145,7 +144,10 @@ static int capture_for(replica_db *db, struct replica__state *s, const struct re
     bool base = s->clean_seq == row->seq || s->lost_seq == row->seq;
     bool sent = s->clean_seq != row->seq && !s->sent && replica__state_under_way(db, s, row) &&
                 (!s->sent_seq || s->sent_seq == row->seq);
-    int r = sent && !s->sent_seq ? went_along(db, s, err) : sent;
+    int r = sent;
+
+    if (sent && !s->sent_seq) /* it went along only if the replication is about it */
+        r = replica__state_is_about(db, s->doc, s->replication, err);
 
     if (r < 0)
         return r;

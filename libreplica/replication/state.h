@@ -45,6 +45,9 @@ int replica__state_drop_unsettled(replica_db *db, struct replica__state *s, repl
 /* All three. */
 int replica__state_drop_texts(replica_db *db, struct replica__state *s, replica_error *err);
 
+/* Is the replication about the document, by its keys and its filter, or has it in step?  1, 0. */
+int replica__state_is_about(replica_db *db, int64_t doc, int64_t replication, replica_error *err);
+
 /* Is the stored state under way: sent, and without a verdict?  row: as it is stored. */
 bool replica__state_under_way(const replica_db *db, const struct replica__state *s,
                               const struct replica__row *row);

@@ -80,6 +80,12 @@ static int judge(const struct verifying *v, int64_t position, replica_error *err
         if (r != 0)
             return r < 0 ? r : REPLICA__VERIFY_SAME;
     }
+    if (v->live && !v->clean && !v->there && v->doc->gone != REPLICA__GONE_VIEW) {
+        /* an edit that left the keys before it was sent: it stays, and is not to be there */
+        r = replica__state_is_about(v->p.repl->db, v->row.number, v->p.repl->number, err);
+        if (r <= 0)
+            return r < 0 ? r : REPLICA__VERIFY_SAME;
+    }
     if (!v->there)
         return v->live ? REPLICA_VERIFY_MISSING_THERE : REPLICA__VERIFY_SAME;
     if (!v->live)

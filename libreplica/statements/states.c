@@ -68,6 +68,11 @@ const char *const replica__statements_states[REPLICA__SQL_COUNT] = {
         " WHERE s.replication = ?1 AND s.doc > ?2 AND s.todo < 3 AND " RISEN("c.version")
         " AND " OF_REPLICATION("?1")
         " ORDER BY s.doc LIMIT ?3",
+    /* That waits. */
+    [REPLICA__SQL_STATE_HELD] =
+        "SELECT s.doc FROM state s JOIN doc d ON d.number = s.doc"
+        " WHERE s.replication = ?1 AND s.doc > ?2 AND s.todo = 3 AND " OF_REPLICATION("?1")
+        " ORDER BY s.doc LIMIT ?3",
     [REPLICA__SQL_STATE_UNSETTLED] =
         "SELECT s.doc FROM state s JOIN doc d ON d.number = s.doc"
         " JOIN collection c ON c.id = d.coll"

@@ -542,6 +542,7 @@ TEST(others_are_held_by_a_member_whose_conflict_nobody_can_resolve)
     CHECK_INT(store_push_again(&s, &page), 0);
     CHECK_INT(store_state(&s, "b"), REPLICA_DOC_DIRTY);
     CHECK_RC(replica__replication_pending(s.repl, &test_err), 0);
+    CHECK_RC(replica__replication_held(s.repl, &test_err), 1);
     number = store_sql_int(&s, "SELECT id FROM aside");
     CHECK_RC(replica_rejected_retry(s.db, number, &test_err), 1);
     {
@@ -551,6 +552,7 @@ TEST(others_are_held_by_a_member_whose_conflict_nobody_can_resolve)
     }
     CHECK_INT(store_push_again(&s, &page), 2);
     CHECK_STR(shape(&page), "a+b");
+    CHECK_RC(replica__replication_held(s.repl, &test_err), 0);
 }
 
 /* ---- the rows of members ----------------------------------------------------------- */

@@ -70,6 +70,19 @@ TEST(what_waits_is_left_alone)
     CHECK_STR(store_json(&s, "a"), "{\"id\":\"a\",\"v\":\"mine\"}");
 }
 
+TEST(an_edit_that_left_the_keys_before_it_was_sent_stays)
+{
+    STORE s = in_step();
+    PAGE page = { 0 };
+
+    store_put(&s, "{\"id\":\"a\",\"v\":\"mine\"}");
+    CHECK_RC(replica__replication_about(s.repl, "b", NULL, &test_err), 0);
+    CHECK_RC(replica__replication_feeds(s.repl, true, &test_err), 1);
+    CHECK_INT(store_push(&s, &page), 0);
+    CHECK_INT(verify(&s, "a", NULL, 0, REPLICA_REPAIR_HERE), REPLICA__VERIFY_SAME);
+    CHECK_STR(store_json(&s, "a"), "{\"id\":\"a\",\"v\":\"mine\"}");
+}
+
 TEST(the_servers_state_is_written_and_ours_is_in_the_log)
 {
     STORE s = in_step();

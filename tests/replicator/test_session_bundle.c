@@ -77,6 +77,32 @@ TEST(a_conflict_in_one_member_is_resolved_and_the_whole_is_sent_again)
     CHECK(t->status.in_sync);
 }
 
+static void give_up(void *ctx, replica_conflict *c)
+{
+    (void)ctx;
+    CHECK_RC(replica_conflict_fail(c, "too hard", &test_err), 0);
+}
+
+TEST(members_held_for_one_that_is_set_aside_are_not_in_sync)
+{
+    TALK t = talk_begin(&(struct talk_options){ .features = BUNDLING, .resolve = give_up });
+
+    talk_run(t);
+    talk_page(t, &(struct said){ "a=1@1", CP("1"), .at_head = 1 });
+    talk_bundle(t, "a=2 b=1", false);
+    talk_run(t);
+    talk_verdicts(t, "a=5@4 none");
+    CHECK_STR(talk_rejected(t), "a -20; ");
+    CHECK_INT(talk_state(t, "b"), REPLICA_DOC_DIRTY);
+    CHECK_INT(t->status.state, REPLICA_SYNC_IDLE);
+    CHECK(!t->status.in_sync);
+    t->o.once = true;
+    talk_restart(t);
+    talk_settle_down(t, "", NULL);
+    CHECK_INT(t->status.state, REPLICA_SYNC_STOPPED);
+    CHECK(!t->status.in_sync);
+}
+
 TEST(a_refusal_of_the_whole_page_never_parts_a_bundle)
 {
     TALK t = begin(BUNDLING);

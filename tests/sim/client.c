@@ -2,6 +2,7 @@
  * steps, or at any write within one. */
 #include "base/json.h"
 #include "libreplica/db.h"
+#include "replicator/session_state.h"
 #include "tests/sim/sim.h"
 #include "tests/support/fault.h"
 
@@ -329,6 +330,11 @@ bool client_in_sync(const struct client *c)
         return false;
     replica__session_status(c->session, &status);
     return status.in_sync;
+}
+
+bool client_is_held(const struct client *c)
+{
+    return c->session && !c->changed && c->session->state == IDLE && c->session->held;
 }
 
 bool client_frozen(const struct client *c)

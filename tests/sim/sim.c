@@ -266,7 +266,7 @@ static void heal(struct sim *sim)
 static bool quiet(struct sim *sim)
 {
     for (int i = 0; i < sim->plan.clients; i++) {
-        if (!client_in_sync(&sim->clients[i]))
+        if (!client_in_sync(&sim->clients[i]) && !client_is_held(&sim->clients[i]))
             return false;
     }
     return true;

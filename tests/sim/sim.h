@@ -143,6 +143,8 @@ void client_migrates_soon(struct client *c);
 void client_turn_soon(struct client *c, int64_t ms);
 void client_told_changed(struct client *c); /* the program committed */
 bool client_in_sync(const struct client *c);
+/* Nothing is left but what is of one bundle with a document that is set aside. */
+bool client_is_held(const struct client *c);
 bool client_frozen(const struct client *c);
 /* It asks what time it is: stop it right there, perhaps, and go on with the others. */
 void client_may_stop(struct client *c);
