@@ -339,7 +339,8 @@ REPLICA_INTERNAL int replica__words_step(struct replica__replication *repl, int6
  * endpoint's version: the newest state of it that came, or was taken.  The progress is durable, and
  * moves with the documents that were applied. */
 struct replica__reconcile {
-    char why[24];      /* "horizon", "view", then "texts", "filter", "keys", "resync", "verify" */
+    char why[24];      /* "horizon", "view", then "texts", "filter", "keys", "resync", "verify",
+                        * "returned" */
     char *head;        /* the checkpoint that was the server's head when it began; NULL: not told */
     size_t collection; /* of the feed: those before it are compared, */
     char *after;       /* and of this one all up to this key; NULL: nothing */
@@ -405,6 +406,8 @@ REPLICA_INTERNAL int replica__feed_is_empty(struct replica__replication *repl, s
 REPLICA_INTERNAL int replica__feed_lost(struct replica__replication *repl, size_t feed,
                                         const char *incarnation, int64_t common,
                                         const char *checkpoint, replica_error *err);
+/* Is anything of that still to be brought back?  1, 0. */
+REPLICA_INTERNAL int replica__lost_any(struct replica__replication *repl, replica_error *err);
 
 /* The highest number of each incarnation that clean markers hold, but for `except`; highest first.
  * Returns how many. */

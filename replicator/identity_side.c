@@ -41,6 +41,8 @@ static void settle_identity(struct replica__session *s, const char *incarnation,
     if (common > 0)
         r = make_checkpoint(&at, &checkpoint);
     if (r >= 0)
+        r = replica__reconcile_side_after(s, s->feed, &error);
+    if (r >= 0)
         r = replica__feed_lost(s->repl, s->feed, incarnation, common, checkpoint, &error);
     replica__free(checkpoint);
     if (r < 0) {

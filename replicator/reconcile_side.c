@@ -32,6 +32,10 @@ struct walk {
  * number that it had. */
 #define TEXTS "texts"
 
+/* The walk behind the return of what a server had lost: among that may be what is not for us any
+ * more, which it could not say before. */
+#define RETURNED "returned"
+
 static bool is_of_texts(const struct walk *w)
 {
     return strcmp(w->at.why, TEXTS) == 0;
@@ -314,6 +318,10 @@ static int finish(struct replica__session *s, replica_error *err)
     r = note(s, err);
     if (r >= 0)
         r = replica__reconcile_end(s->repl, w->feed, true, err);
+    if (r >= 0 && strcmp(w->at.why, RETURNED) != 0)
+        r = replica__lost_any(s->repl, err);
+    if (r > 0)
+        r = replica__reconcile_side_after(s, w->feed, err);
     if (r < 0)
         return r;
     replica__session_log(s, REPLICA_LOG_INFO, "compared with the server: %s", w->at.why);
@@ -377,6 +385,25 @@ void replica__reconcile_side_step(struct replica__session *s)
         fail(s, &error, 0);
 }
 
+/* 1: one is to come when all was pushed, but that is not so yet; or nothing was taken. */
+static int must_wait(const struct replica__session *s, size_t feed,
+                     const struct replica__reconcile *at, replica_error *err)
+{
+    struct replica__marker marker;
+    int r;
+
+    if (at->head || strcmp(at->why, RETURNED) != 0 || !s->o.push)
+        return 0;
+    r = replica__replication_pending(s->repl, err);
+    if (r != 0)
+        return r;
+    r = replica__replication_markers(s->repl, "", &marker, 1, err);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    r = replica__reconcile_end(s->repl, feed, false, err);
+    return r < 0 ? r : 1;
+}
+
 /* The file says that one is under way, or to begin; or there is no checkpoint, and pages from the
  * beginning do not tell what is gone: deletions that were purged, and what left the filter. */
 static int is_due(struct replica__session *s, size_t feed, struct replica__reconcile *ret,
@@ -386,6 +413,10 @@ static int is_due(struct replica__session *s, size_t feed, struct replica__recon
     int r = replica__reconcile_get(s->repl, feed, ret, err);
     int known;
 
+    if (r > 0 && (known = must_wait(s, feed, ret, err)) != 0) {
+        replica__reconcile_free(ret);
+        return known < 0 ? known : 0;
+    }
     if (r < 0 || (r == 0 && (!able || !(s->features & REPLICA_REMOTE_PURGED || s->filter) ||
                              replica__feed_checkpoint(s->repl, feed))))
         return r;
@@ -453,4 +484,39 @@ void replica__reconcile_begin(struct replica__session *s, size_t feed, const cha
     replica__pull_side_stop(s);
     s->feeds[feed].wanted = true;
     replica__session_move(s, IDLE);
+}
+
+int replica__reconcile_side_after(struct replica__session *s, size_t feed, replica_error *err)
+{
+    const char *checkpoint = replica__feed_checkpoint(s->repl, feed);
+    struct replica__reconcile at = { .why = "" };
+    int r = replica__reconcile_get(s->repl, feed, &at, err);
+
+    replica__reconcile_free(&at);
+    if (r != 0) /* there is one to come anyway */
+        return r < 0 ? r : 0;
+    if (!checkpoint || !strchr(checkpoint, '-')) /* "<incarnation>-<view>" has what is for us */
+        return 0;
+    at = (struct replica__reconcile){ .why = "" };
+    snprintf(at.why, sizeof at.why, RETURNED);
+    return replica__reconcile_put(s->repl, feed, &at, err);
+}
+
+int replica__reconcile_side_due(struct replica__session *s, replica_error *err)
+{
+    int found = 0;
+
+    for (size_t i = 0; s->o.pull && i < s->feed_count; i++) {
+        struct replica__reconcile at = { .why = "" };
+        int r = replica__reconcile_get(s->repl, i, &at, err);
+
+        if (r > 0 && strcmp(at.why, RETURNED) == 0) {
+            s->feeds[i].wanted = true;
+            found = 1;
+        }
+        replica__reconcile_free(&at);
+        if (r < 0)
+            return r;
+    }
+    return found;
 }

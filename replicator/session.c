@@ -139,6 +139,8 @@ static void judge_sync(struct replica__session *s)
     if (all_at_head(s) && !s->unsettled && !s->rounding) {
         pending = s->o.push ? replica__replication_pending(s->repl, &error)
                             : replica__asking_count(s->asking) > 0;
+        if (pending == 0)
+            pending = replica__reconcile_side_due(s, &error);
         if (pending == 0 && s->o.push)
             held = replica__replication_held(s->repl, &error);
         if (pending < 0 || held < 0) {
@@ -285,7 +287,7 @@ static bool decide(struct replica__session *s)
         return true;
     }
     judge_sync(s);
-    if (s->state != IDLE || replica__verify_side_begin(s))
+    if (s->state != IDLE || wanted_feed(s) >= 0 || replica__verify_side_begin(s))
         return true;
     if (merge_words(s))
         return true;

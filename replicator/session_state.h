@@ -340,6 +340,10 @@ bool replica__reconcile_side_has_work(
 void replica__reconcile_side_request(struct replica__session *s, replica_pull_request *request);
 void replica__reconcile_side_page(struct replica__session *s, const replica_remote_page *page);
 void replica__reconcile_side_stop(struct replica__session *s);
+/* Compare when all that is to be pushed was, with a server that has access rules. */
+int replica__reconcile_side_after(struct replica__session *s, size_t feed, replica_error *err);
+/* It was: is there such a comparison?  1: its feed is wanted; 0. */
+int replica__reconcile_side_due(struct replica__session *s, replica_error *err);
 /* The server says so: compare all that is here with it, by ranges, before anything else is pulled
  * or pushed. */
 void replica__reconcile_begin(struct replica__session *s, size_t feed, const char *why);

@@ -125,6 +125,11 @@ int replica__replication_markers(struct replica__replication *repl, const char *
     return r < 0 ? r : (int)count;
 }
 
+int replica__lost_any(struct replica__replication *repl, replica_error *err)
+{
+    return replica__sql_run(repl->db, REPLICA__SQL_STATE_LOST_ANY, err, repl->number);
+}
+
 int replica__feed_lost(struct replica__replication *repl, size_t feed, const char *incarnation,
                        int64_t common, const char *checkpoint, replica_error *err)
 {

@@ -84,6 +84,8 @@ const char *const replica__statements_states[REPLICA__SQL_COUNT] = {
         " LEFT JOIN kept k ON k.id = s.unsettled"
         " WHERE s.replication = ?1 AND s.doc > ?2 AND (s.server_seq > ?3 OR k.server_seq > ?3)"
         " ORDER BY s.doc LIMIT ?4",
+    [REPLICA__SQL_STATE_LOST_ANY] =
+        "SELECT 1 FROM state WHERE replication = ?1 AND lost_seq IS NOT NULL LIMIT 1",
     [REPLICA__SQL_STATE_MARKERS] =
         "SELECT t.text, max(s.server_seq) AS m FROM state s JOIN token t ON t.id = s.incarnation"
         " WHERE s.replication = ?1 AND s.server_seq IS NOT NULL AND t.text <> ?2"

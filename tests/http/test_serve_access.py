@@ -4,6 +4,7 @@ nothing that was not for somebody is ever in its file."""
 import json
 import os
 import select
+import shutil
 
 from serve import Client, Stream, main, test
 
@@ -210,6 +211,47 @@ def so_it_does_when_the_filter_changes_with_the_claims(t):
          t.path('carl.token'), '--filter', '{"owner":"anna"}')
     t.same((w.has('bob'), w.rejected('bob')), (['both'], []))
     t.same(w.is_in_file('bob', SECRET), False)
+
+
+def loses_and_takes_away(t, lose):
+    """A server that lost what is not for bob any more gets it back from him, and he loses it."""
+    w = World(t, {'notes': {'read': {'team': {'$in': '$auth.teams'}}, 'write': True}})
+    w.say(anna={'teams': ['x', 'y']}, bob={'teams': ['x', 'y']})
+    w.restart()
+    for key in ('x', 'y'):
+        w.put('anna', id=key, team=key)
+    w.sync('anna', 'bob')
+    t.same(t.stop(w.server).code, 0)
+    shutil.copy(t.path('server.db'), t.path('backup.db'))
+    w.start()
+    w.put('anna', id='x2', team='x')
+    w.put('anna', id='y2', team='y', t=SECRET)
+    w.put('anna', id='x', team='y', t=SECRET)
+    w.sync('anna', 'bob')
+    t.same(t.stop(w.server).code, 0)
+    for end in ('', '-wal', '-shm'):
+        if os.path.exists(t.path('server.db' + end)):
+            os.remove(t.path('server.db' + end))
+    if not lose:
+        shutil.copy(t.path('backup.db'), t.path('server.db'))
+    w.say(anna={'teams': ['x', 'y']}, bob={'teams': ['x']})
+    w.start()
+    w.sync('bob')
+    t.same(w.has('server'), ['x', 'x2', 'y', 'y2'])
+    t.same((w.has('bob'), w.rejected('bob')), (['x2'], []))
+    t.same(w.is_in_file('bob', SECRET), False)
+    w.sync('anna')
+    t.same(w.has('anna'), ['x', 'x2', 'y', 'y2'])
+
+
+@test
+def what_a_restored_server_gets_back_leaves_who_may_not_see_it_any_more(t):
+    loses_and_takes_away(t, lose=False)
+
+
+@test
+def what_a_wiped_server_gets_back_leaves_them_too(t):
+    loses_and_takes_away(t, lose=True)
 
 
 @test
