@@ -188,6 +188,8 @@ static bool read_hello(const struct replica__http_answer *a, struct replica__htt
         ret->features |= uses(list, extras[i].name) ? extras[i].feature : 0;
     if (replica__json_member(v, "purged", 6).type == REPLICA_JSON_TRUE)
         ret->features |= REPLICA_REMOTE_PURGED;
+    if (replica__json_member(v, "views", 5).type == REPLICA_JSON_TRUE)
+        ret->features |= REPLICA_REMOTE_VIEWS;
     return true;
 }
 

@@ -405,11 +405,13 @@ static int must_wait(const struct replica__session *s, size_t feed,
 }
 
 /* The file says that one is under way, or to begin; or there is no checkpoint, and pages from the
- * beginning do not tell what is gone: deletions that were purged, and what left the filter. */
+ * beginning do not tell what is gone: deletions that were purged, what may not be seen any more, and
+ * what left the filter. */
 static int is_due(struct replica__session *s, size_t feed, struct replica__reconcile *ret,
                   replica_error *err)
 {
     bool able = s->features & REPLICA_REMOTE_RANGES && s->remote.ask;
+    bool lacking = s->features & (REPLICA_REMOTE_PURGED | REPLICA_REMOTE_VIEWS) || s->filter;
     int r = replica__reconcile_get(s->repl, feed, ret, err);
     int known;
 
@@ -417,8 +419,8 @@ static int is_due(struct replica__session *s, size_t feed, struct replica__recon
         replica__reconcile_free(ret);
         return known < 0 ? known : 0;
     }
-    if (r < 0 || (r == 0 && (!able || !(s->features & REPLICA_REMOTE_PURGED || s->filter) ||
-                             replica__feed_checkpoint(s->repl, feed))))
+    if (r < 0 ||
+        (r == 0 && (!able || !lacking || replica__feed_checkpoint(s->repl, feed))))
         return r;
     known = able ? replica__known_any(s->repl, feed, err) : 0;
     if (known < 0)

@@ -29,6 +29,7 @@ typedef struct replica_call replica_call; /* one question that waits for its ans
 #define REPLICA_REMOTE_FILTER     (1u << 9) /* `filter` of a pull request */
 #define REPLICA_REMOTE_RANGES     (1u << 10) /* `ask` "digests", "ids"; pull with `ids`, `fresh` */
 #define REPLICA_REMOTE_PURGED     (1u << 11) /* tombstones were purged there */
+#define REPLICA_REMOTE_VIEWS      (1u << 12) /* who asks decides what is there to be seen */
 
 /* ---- what comes ------------------------------------------------------------------ */
 

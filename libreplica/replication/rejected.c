@@ -68,9 +68,10 @@ static int migrate_again(replica_db *db, const struct replica__aside_target *t, 
     return r <= 0 ? r : replica__migrate_again(db, t->coll, row.number, err);
 }
 
-/* The edit of a document that access ended to is a write of the program again: the server says what
- * it thinks of it.  What is put goes out by itself, and its verdict would drop the entry, too. */
-static int put_again(replica_db *db, int64_t number, const struct replica__aside_target *t,
+/* The edit of a document that access ended to is a write of the program again, or its deletion: the
+ * server says what it thinks of it.  What is written goes out by itself, and its verdict would drop
+ * the entry, too. */
+static int write_again(replica_db *db, int64_t number, const struct replica__aside_target *t,
                      replica_error *err)
 {
     REPLICA_BORROWED coll = NULL;
@@ -80,9 +81,7 @@ static int put_again(replica_db *db, int64_t number, const struct replica__aside
     size_t len = 0;
     int r = replica__sql_row(db, REPLICA__SQL_ASIDE_TEXT, &stmt, err, number);
 
-    if (r > 0 && sqlite3_column_type(stmt, 0) == SQLITE_NULL)
-        return 0; /* a deletion: there is nothing to be written */
-    if (r > 0) {
+    if (r > 0 && sqlite3_column_type(stmt, 0) != SQLITE_NULL) {
         len = (size_t)sqlite3_column_bytes(stmt, 0);
         text = replica__strndup((const char *)sqlite3_column_text(stmt, 0), len);
         r = text ? r : replica__enomem(err);
@@ -92,9 +91,14 @@ static int put_again(replica_db *db, int64_t number, const struct replica__aside
         r = replica__collection_name(db, t->coll, name, err);
     if (r >= 0)
         r = replica__collection_borrow(db, name, &coll, err);
-    if (r >= 0)
-        r = replica_put(coll, text ? text : "", len, REPLICA_ANY_REV, NULL, NULL, err);
-    return r;
+    if (r < 0)
+        return r;
+    if (text)
+        return replica_put(coll, text, len, REPLICA_ANY_REV, NULL, NULL, err);
+    r = replica_delete(coll, t->id, REPLICA_ANY_REV, NULL, err);
+    return r != 0 ? r
+                  : replica__error_set(err, REPLICA_ENOTSUP, 0,
+                                       "'%s' is not here, and cannot be deleted", t->id);
 }
 
 static int let_go(replica_db *db, int64_t number, const struct replica__aside_target *t,
@@ -125,7 +129,7 @@ int replica_rejected_retry(replica_db *db, int64_t number, replica_error *err)
     if (r <= 0)
         return r;
     if (t.kind == REPLICA_ASIDE_REVOKED)
-        r = put_again(db, number, &t, err);
+        r = write_again(db, number, &t, err);
     replica__free(t.id);
     t.id = NULL;
     if (r >= 0)

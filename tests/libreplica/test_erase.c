@@ -157,9 +157,28 @@ TEST(a_deletion_that_was_not_sent_is_listed_without_a_text)
     l = rejected(&s);
     CHECK_STR(l.text, "");
     CHECK_STR(l.reason, "access ended before its deletion was sent");
-    CHECK_RC(replica_rejected_retry(s.db, l.number, &test_err), 1);
-    CHECK_INT(rejected(&s).n, 0);
     CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM doc WHERE body LIKE '%SECRET%'"), 0);
+}
+
+TEST(a_deletion_that_was_not_sent_is_done_again_when_the_document_has_come_back)
+{
+    STORE s = replicated();
+    PAGE page = { 0 };
+    int64_t number;
+
+    store_clean(&s, A1, 5);
+    store_delete(&s, "a");
+    revoked(&s, 5);
+    number = rejected(&s).number;
+    CHECK_RC(replica_rejected_retry(s.db, number, &test_err), REPLICA_ENOTSUP);
+    CHECK_INT(rejected(&s).n, 1);
+    store_clean(&s, A2, 7);
+    CHECK_RC(replica_rejected_retry(s.db, number, &test_err), 1);
+    CHECK_INT(rejected(&s).n, 0);
+    CHECK(!store_json(&s, "a"));
+    CHECK_INT(store_push(&s, &page), 1);
+    CHECK(page.rows[0].deleted);
+    CHECK_INT(page.rows[0].assumed_sequence, 7);
 }
 
 TEST(a_document_of_our_own_that_was_never_at_the_server_is_not_taken_away)

@@ -478,6 +478,20 @@ TEST(a_resync_compares_where_tombstones_were_purged)
     CHECK_STR(talk_have(t, "b"), "-");
 }
 
+TEST(a_resync_compares_where_readers_see_different_documents)
+{
+    TALK t = talk_begin(&(struct talk_options){ .features = RANGES | REPLICA_REMOTE_VIEWS });
+
+    talk_settle_down(t, "a=1@1 b=1@2", CP("9"));
+    replica__session_resync(t->session);
+    talk_run(t);
+    say_digests(t, "a@1");
+    say_ids(t, "a@1");
+    talk_page(t, &(struct said){ "-b" });
+    at_rest(t);
+    CHECK_STR(talk_have(t, "b"), "-");
+}
+
 TEST(a_resync_pulls_from_the_beginning_where_nothing_was_purged)
 {
     TALK t = talk_begin(&ranges);

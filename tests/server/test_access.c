@@ -785,6 +785,15 @@ TEST(hello_tells_the_rules_of_collections_that_are_for_who_asks)
     CHECK(!strstr(get(w.o, "/_replica/1/hello"), "\"rules\""));
 }
 
+TEST(hello_tells_whether_readers_may_see_different_documents)
+{
+    RULED w = ruled(OWNER);
+    OFFICE open = office_open(NULL, NULL);
+
+    CHECK(strstr(get(w.o, "/_replica/1/hello"), "\"views\":true"));
+    CHECK(!strstr(get(open, "/_replica/1/hello"), "\"views\""));
+}
+
 TEST(locks_of_collections_that_are_not_read_are_not_listed)
 {
     RULED w = ruled("{\"collections\":{\"notes\":{\"write\":true,\"read\":{\"x\":\"$auth.x\"}}}}");

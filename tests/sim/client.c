@@ -70,6 +70,10 @@ static void on_event(void *ctx, const replica_sync_event *e)
                                          "conflict", "rejected", "locked" };
 
     c->sim->conflicts += e->kind == REPLICA_EVENT_CONFLICT;
+    if (e->kind == REPLICA_EVENT_CONFLICT && c->sim->plan.access) {
+        oracle_read_log(c); /* what may not be seen any more goes from there, too */
+        oracle_unsent(c, coll_named(e->collection), atoi(e->id + 1));
+    }
     sim_trace(c->sim, "client %d: %s %s/%s %s%s", c->number, names[e->kind], e->collection, e->id,
               e->rule ? e->rule : "", e->reason ? e->reason : "");
 }
@@ -148,8 +152,9 @@ static void open_session(struct client *c)
                                           .rows = c->sim->plan.rows,
                                           .bytes = c->sim->plan.bytes,
                                           .paused = c->paused,
-                                          .filter = c->filtered ? "{\"f\":{\"$exists\":false}}"
-                                                                : NULL };
+                                          .filter = c->filtered && c->sim->plan.filter
+                                                        ? "{\"f\":{\"$exists\":false}}"
+                                                        : NULL };
     replica_error err = { .offset = -1 };
     replica_remote remote;
 
@@ -203,7 +208,8 @@ void client_rise(struct client *c)
 
 void client_filter(struct client *c, bool filtered)
 {
-    sim_trace(c->sim, "client %d: filters %s", c->number, filtered ? "from now on" : "no more");
+    sim_trace(c->sim, "client %d: %s %s", c->number, c->sim->plan.access ? "sees less" : "filters",
+              filtered ? "from now on" : "no more");
     client_close(c);
     c->filtered = filtered;
     c->was_filtered |= filtered;

@@ -144,6 +144,17 @@ void oracle_wanted(struct sim *sim, const char *json, size_t len)
         sim->oracle->tokens[tokens[i]].wanted = true;
 }
 
+void oracle_unsent(struct client *c, int coll, int key)
+{
+    struct oracle *o = c->sim->oracle;
+
+    for (size_t i = 1; i < o->n; i++) {
+        struct token *t = &o->tokens[i];
+
+        t->wanted |= t->coll == coll && t->key == key && t->by == c->number;
+    }
+}
+
 void oracle_counted(struct sim *sim, int client, int coll, int key, int amount)
 {
     sim->oracle->counted[coll][key][client] += amount;
@@ -187,12 +198,9 @@ static struct history *history_of(struct oracle *o, int coll, const char *id)
 static int add_state(void *ctx, const struct replica__feed_doc *doc)
 {
     struct sim *sim = ctx;
-    int coll = 0;
+    int coll = coll_named(replica_collection_name(sim->server_colls[doc->collection]));
     struct history *h;
 
-    while (strcmp(coll_names[coll],
-                  replica_collection_name(sim->server_colls[doc->collection])) != 0)
-        coll++;
     h = history_of(sim->oracle, coll, doc->id);
     if (h->n == h->room) {
         h->room = h->room ? h->room * 2 : 8;
@@ -276,10 +284,8 @@ static void read_known(struct client *c, int64_t known[MAX_COLLS][MAX_KEYS])
     if (sqlite3_prepare_v2(c->run_db->sqlite, sql, -1, &stmt, NULL) != SQLITE_OK)
         sim_fail(c->sim, "client %d: %s", c->number, sqlite3_errmsg(c->run_db->sqlite));
     while (sqlite3_step(stmt) == SQLITE_ROW) {
-        int coll = 0;
+        int coll = coll_named((const char *)sqlite3_column_text(stmt, 0));
 
-        while (strcmp(coll_names[coll], (const char *)sqlite3_column_text(stmt, 0)) != 0)
-            coll++;
         known[coll][atoi((const char *)sqlite3_column_text(stmt, 1) + 1)] =
             sqlite3_column_int64(stmt, 2);
     }
@@ -347,11 +353,8 @@ void oracle_check_checkpoint(struct client *c)
 static int see_rejected(void *ctx, const replica_rejected_entry *entry)
 {
     struct view *view = ctx;
-    int coll = 0;
 
-    while (strcmp(coll_names[coll], entry->collection) != 0)
-        coll++;
-    view->rejected[coll][atoi(entry->id + 1)] = true;
+    view->rejected[coll_named(entry->collection)][atoi(entry->id + 1)] = true;
     return 0;
 }
 
@@ -366,10 +369,8 @@ static void see_held(struct client *c, struct view *view)
     if (sqlite3_prepare_v2(c->db->sqlite, sql, -1, &stmt, NULL) != SQLITE_OK)
         sim_fail(c->sim, "client %d: %s", c->number, sqlite3_errmsg(c->db->sqlite));
     while (sqlite3_step(stmt) == SQLITE_ROW) {
-        int coll = 0;
+        int coll = coll_named((const char *)sqlite3_column_text(stmt, 0));
 
-        while (strcmp(coll_names[coll], (const char *)sqlite3_column_text(stmt, 0)) != 0)
-            coll++;
         view->rejected[coll][atoi((const char *)sqlite3_column_text(stmt, 1) + 1)] = true;
     }
     sqlite3_finalize(stmt);

@@ -47,10 +47,8 @@ static void read_shown(struct client *c, struct shown shown[MAX_COLLS][MAX_KEYS]
     if (sqlite3_prepare_v2(c->db->sqlite, sql, -1, &stmt, NULL) != SQLITE_OK)
         sim_fail(c->sim, "client %d: %s", c->number, sqlite3_errmsg(c->db->sqlite));
     while (sqlite3_step(stmt) == SQLITE_ROW) {
-        int coll = 0;
+        int coll = coll_named((const char *)sqlite3_column_text(stmt, 0));
 
-        while (strcmp(coll_names[coll], (const char *)sqlite3_column_text(stmt, 0)) != 0)
-            coll++;
         shown[coll][atoi((const char *)sqlite3_column_text(stmt, 1) + 1)] =
             (struct shown){ .sequence = sqlite3_column_int64(stmt, 2),
                             .there = true,

@@ -59,6 +59,12 @@ static void count(struct client *c, struct attempt *a)
     snprintf(a->json + n, sizeof a->json - (size_t)n, "}");
 }
 
+/* Documents that some do not want, or do not see. */
+static bool may_hide(const struct client *c)
+{
+    return c->sim->plan.filter || (c->sim->plan.access && !c->filtered);
+}
+
 static void attempt_new(struct client *c, struct attempt *a, int key)
 {
     *a =
@@ -71,7 +77,7 @@ static void attempt_new(struct client *c, struct attempt *a, int key)
     }
     a->token = oracle_token(c->sim, c->number, a->coll, a->key);
     snprintf(a->json, sizeof a->json, "{\"id\":\"%s\",\"w\":[%d]%s%s}", a->id, a->token,
-             c->sim->plan.filter && sim_roll(c->sim, 3) == 0 ? ",\"f\":1" : "",
+             may_hide(c) && sim_roll(c->sim, 3) == 0 ? ",\"f\":1" : "",
              sim_chance(c->sim, c->sim->plan.poison) ? ",\"poison\":true" : "");
 }
 
@@ -239,6 +245,7 @@ struct found {
     int64_t number;
     char collection[16], id[16];
     int kind;
+    char text[1000]; /* REVOKED: the edit */
 };
 
 static int first_rejected(void *ctx, const replica_rejected_entry *entry)
@@ -249,6 +256,8 @@ static int first_rejected(void *ctx, const replica_rejected_entry *entry)
     found->kind = entry->kind;
     snprintf(found->collection, sizeof found->collection, "%s", entry->collection);
     snprintf(found->id, sizeof found->id, "%s", entry->id);
+    if (entry->kind == REPLICA_ASIDE_REVOKED && entry->text)
+        snprintf(found->text, sizeof found->text, "%.*s", (int)entry->text_len, entry->text);
     return 1;
 }
 
@@ -307,27 +316,45 @@ static void note_discarded(struct client *c, replica_doc *before[MAX_COLLS][MAX_
     }
 }
 
+/* An edit that could not be sent any more is forgotten, or is put over what is there now. */
+static void note_revoked(struct client *c, const struct found *found, replica_doc *there,
+                         bool discarded)
+{
+    size_t len = strlen(found->text);
+    const char *text = discarded ? found->text : found->text[0] ? text_of(there, &len) : NULL;
+
+    if (text)
+        oracle_superseded(c, text, len);
+    oracle_unsent(c, coll_named(found->collection), atoi(found->id + 1));
+}
+
 bool program_takes_up_rejected(struct client *c, bool discard)
 {
     struct found found = { 0 };
     replica_doc *before[MAX_COLLS][MAX_KEYS] = { { NULL } };
     replica_error err = { .offset = -1 };
-    int coll = 0;
+    int coll;
     int r = replica_rejected(c->db, NULL, first_rejected, &found, &err);
 
     if (r <= 0)
         return false;
-    while (strcmp(coll_names[coll], found.collection) != 0)
-        coll++;
+    coll = coll_named(found.collection);
     discard = discard && !may_uncount(c);
     remember(c, before);
     sim_trace(c->sim, "client %d: %s %s/%s", c->number, discard ? "discards" : "tries again",
               found.collection, found.id);
     r = discard ? replica_rejected_discard(c->db, found.number, &err)
                 : replica_rejected_retry(c->db, found.number, &err);
-    if (r < 0 && r != REPLICA_ENOTSUP && r != REPLICA_EBUSY) /* moved on; or a fellow is out */
+    if (r == REPLICA_ENOTSUP && found.kind == REPLICA_ASIDE_REVOKED) /* it is deleted anyway */
+        r = replica_rejected_discard(c->db, found.number, &err);
+    /* It moved on, or what is to be deleted may not be seen; or a fellow is out. */
+    if (r < 0 && r != REPLICA_ENOTSUP && r != REPLICA_EBUSY)
         sim_fail(c->sim, "client %d: a rejected document: %s", c->number, err.message);
+    if (r > 0 && found.kind == REPLICA_ASIDE_REVOKED)
+        note_revoked(c, &found, before[coll][atoi(found.id + 1)], discard);
     note_discarded(c, before, discard && r > 0);
+    if (c->sim->plan.access)
+        oracle_read_log(c); /* it goes from there with the access to the document */
     for (int i = 0; i < c->sim->plan.clients; i++) { /* what is tried again is asked about again */
         if (client_same_file(c, i))
             handlers_forget_asked(&c->sim->clients[i]);
@@ -378,7 +405,8 @@ void program_act(struct client *c)
         client_rise(c);
         return;
     }
-    if (sim->plan.filter && sim_chance(sim, sim->plan.filter)) {
+    if ((sim->plan.filter && sim_chance(sim, sim->plan.filter)) ||
+        (sim->plan.access && sim_chance(sim, sim->plan.access))) {
         client_filter(c, !c->filtered);
         return;
     }

@@ -28,6 +28,7 @@ struct exchange {
     replica_call *call; /* NULL: nobody waits */
     struct replica__http_request rq;
     int refs;           /* events that are planned */
+    bool less;          /* it was asked with a token that sees less */
 
     int status;         /* of the answer on its way; 0: the connection broke */
     bool ours;
@@ -333,7 +334,7 @@ static void ask_server(struct exchange *ex)
 
     snprintf(peer, sizeof peer, "client %d", ex->client->number);
     server_answer(ex->sim, method_of(ex), ex->rq.url.data + strlen(BASE), ex->rq.body.data,
-                  ex->rq.body.len, peer, &ex->reply);
+                  ex->rq.body.len, peer, ex->less, &ex->reply);
     if (ex->reply.status)
         take_reply(ex);
 }
@@ -372,6 +373,7 @@ static struct exchange *new_exchange(struct client *c, replica_call *call)
     ex->sim = c->sim;
     ex->client = c;
     ex->call = call;
+    ex->less = c->sim->plan.access && c->filtered;
     ex->last = &ex->first;
     ex->next = c->sim->exchanges;
     if (ex->next)
@@ -386,6 +388,7 @@ static void repeat(const struct exchange *ex)
     struct exchange *again = new_exchange(ex->client, NULL);
 
     again->rq.kind = ex->rq.kind;
+    again->less = ex->less;
     replica__buf_add(&again->rq.url, ex->rq.url.data, ex->rq.url.len);
     replica__buf_add(&again->rq.body, ex->rq.body.data, ex->rq.body.len);
     plan(again, (int64_t)sim_roll(ex->sim, sim_roll(ex->sim, 2) ? SECOND : 2 * MINUTE),

@@ -6,6 +6,7 @@
 #include "replicator/remote.h"
 #include "tests/sim/sim.h"
 #include "tests/support/fault.h"
+#include "tools/server/access.h"
 
 #include <sqlite3.h>
 #include <stdio.h>
@@ -122,6 +123,13 @@ static void log_line(void *ctx, int level, const char *topic, const char *line)
     sim_trace(ctx, "server: %s: %s", topic, line);
 }
 
+/* Where there are rules, who has no claim sees no document with a member "f", and writes none. */
+static const char rules[] =
+    "{\"collections\":{\"*\":{\"read\":{\"$or\":[{\"f\":{\"$exists\":false}},{\"f\":\"$auth.f\"}]},"
+    "\"write\":{\"$or\":[{\"f\":{\"$exists\":false}},{\"f\":\"$auth.f\"}]}}}}";
+static const struct replica__who sees_all = { .claims = "{\"f\":1}", .claims_len = 7 };
+static const struct replica__who sees_less = { .claims = "{}", .claims_len = 2 };
+
 void server_open(struct sim *sim)
 {
     struct server *s = &sim->server;
@@ -132,6 +140,9 @@ void server_open(struct sim *sim)
 
     if (!s->machine.sim)
         sim_machine(sim, &s->machine);
+    if (sim->plan.access && replica__access_parse("rules", rules, strlen(rules), &s->access, &err) < 0)
+        sim_fail(sim, "the server's rules: %s", err.message);
+    options.access = s->access;
     options.world = &s->machine.world;
     o.log = log_line;
     o.log_ctx = sim;
@@ -201,7 +212,9 @@ void server_close(struct sim *sim, bool crash)
     s->storage->ops->close(s->storage);
     replica_db_close(s->db);
     fault_io_stop();
+    replica__access_close(s->access);
     s->service = NULL;
+    s->access = NULL;
     s->db = NULL;
     if (crash) {
         sim->crashes++;
@@ -287,12 +300,13 @@ static void note_fresh(struct sim *sim, const struct replica__request *request)
 }
 
 void server_answer(struct sim *sim, const char *method, const char *url, const char *body,
-                   size_t len, const char *peer, struct replica__reply *reply)
+                   size_t len, const char *peer, bool less, struct replica__reply *reply)
 {
     struct server *s = &sim->server;
     struct replica__param params[20];
     struct replica__request request = { .method = method, .peer = peer, .body = body,
-                                        .body_len = len };
+                                        .body_len = len,
+                                        .who = less ? &sees_less : &sees_all };
     REPLICA_FREE char *text = replica__strdup(url);
     bool dies = sim_chance(sim, sim->plan.server_crash);
     replica_error err = { .offset = -1 };

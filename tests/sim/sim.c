@@ -7,6 +7,15 @@
 
 const char *const coll_names[MAX_COLLS] = { "notes", "counts", "tasks" };
 
+int coll_named(const char *name)
+{
+    int coll = 0;
+
+    while (strcmp(coll_names[coll], name) != 0)
+        coll++;
+    return coll;
+}
+
 /* ---- the queue ------------------------------------------------------------------- */
 
 struct event {
@@ -216,7 +225,13 @@ static void make_plan(struct sim *sim)
         p->shared = p->restore = p->server_restore = 0;
         p->actions *= 2;
     }
-    if (sim->seed % 9 == 2 && !p->filter) { /* a fleet whose programs and server rise, one by one */
+    if (sim->seed % 17 == 10 && !p->filter) {
+        p->access = 20 + (int)sim_roll(sim, 100);
+        p->rxdb = false; /* its clients are not told what they may not see any more */
+        p->shared = p->restore = p->server_restore = 0;
+        p->actions *= 2;
+    }
+    if (sim->seed % 9 == 2 && !p->filter && !p->access) { /* a fleet whose programs and server rise, one by one */
         p->rises = true;
         p->rxdb = false; /* there the server takes what comes over what nobody there can read */
         p->shared = p->restore = p->server_restore = 0;
@@ -290,7 +305,8 @@ static void run_until_quiet(struct sim *sim)
 
             while (handlers_answer_held(c))
                 ;
-            program_takes_up_rejected(c, false);
+            if (!c->filtered || !sim->plan.access) /* what it may not see stays refused */
+                program_takes_up_rejected(c, false);
         }
         seconds = quiet(sim) ? seconds + 1 : 0;
         if (sim->now > until)
@@ -327,7 +343,7 @@ void sim_play(uint64_t seed, const char *folder, bool trace)
         ;
     heal(sim);
     run_until_quiet(sim);
-    if (sim->plan.filter) {
+    if (sim->plan.filter || sim->plan.access) {
         oracle_check_filters(sim);
         for (int i = 0; i < sim->plan.clients; i++)
             client_filter(&sim->clients[i], false);

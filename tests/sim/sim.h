@@ -38,6 +38,7 @@ struct plan {
     int purge;             /* a client forgets all tombstones that it may forget */
     int server_purge;      /* the server forgets all */
     int filter;            /* a client's filter changes */
+    int access;            /* the server has rules, and a client's claims change */
     bool rises;            /* on the way programs and server become their next version */
 };
 
@@ -75,7 +76,8 @@ struct client {
     int copied_at; /* there is a copy of the file, of when this token was the next; 0: none */
     int restored;            /* how often it was put back */
     int version;             /* of the program's collections */
-    bool filtered, was_filtered; /* without documents that have a member "f"; ever */
+    bool filtered, was_filtered; /* without documents that have a member "f", because it wants or
+                                  * sees no others; ever */
     bool compares;           /* all that it has with the server; until it was in sync since */
     int64_t fresh;           /* it had nothing, and asked for no tombstones up to this number */
 };
@@ -85,6 +87,7 @@ struct server {
     char path[200];
     replica_db *db; /* NULL: down */
     struct replica__storage *storage;
+    struct replica__access *access;
     struct replica__service *service;
     unsigned life;
     int64_t tick_at;
@@ -127,6 +130,7 @@ void sim_machine(struct sim *sim, struct machine *machine);
 void sim_play(uint64_t seed, const char *folder, bool trace);
 
 extern const char *const coll_names[MAX_COLLS];
+int coll_named(const char *name);
 
 /* ---- client.c -------------------------------------------------------------------- */
 
@@ -135,7 +139,7 @@ void client_open(struct client *c);
 /* It dies here; what was committed stays. */
 void client_crash(struct client *c);
 void client_close(struct client *c);
-/* Its program wants other documents from now on. */
+/* Its program wants or sees other documents from now on. */
 void client_filter(struct client *c, bool filtered);
 /* It comes back as the program's next version. */
 void client_rise(struct client *c);
@@ -183,7 +187,7 @@ void server_rise(struct sim *sim); /* its collections are configured with the ne
 void server_close(struct sim *sim, bool crash);
 /* reply is filled; storage faults may be on. */
 void server_answer(struct sim *sim, const char *method, const char *url, const char *body,
-                   size_t len, const char *peer, struct replica__reply *reply);
+                   size_t len, const char *peer, bool less, struct replica__reply *reply);
 void server_tick_soon(struct sim *sim);
 
 /* ---- files.c --------------------------------------------------------------------- */
@@ -214,6 +218,9 @@ void oracle_restored(struct client *c, int token);
 void oracle_superseded(struct client *c, const char *json, size_t len);
 /* The program went back to this text, although it had replaced it. */
 void oracle_wanted(struct sim *sim, const char *json, size_t len);
+/* What this client replaced of the document may come back: it may have lost sight of it before that
+ * was sent. */
+void oracle_unsent(struct client *c, int coll, int key);
 void oracle_counted(struct sim *sim, int client, int coll, int key, int amount);
 /* The server has answered: look what is new in its feed. */
 void oracle_look_at_server(struct sim *sim);

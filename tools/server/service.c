@@ -221,6 +221,8 @@ static void answer_hello(struct replica__service *service, const struct replica_
     }
     if (horizon > 0)
         replica__buf_str(out, ",\"purged\":true");
+    if (service->options.access)
+        replica__buf_str(out, ",\"views\":true");
     if (add_rules(service, &view, out, &err) < 0) {
         replica__reply_failure(reply, &err);
         return;
