@@ -454,8 +454,9 @@ REPLICA_API int replica_rejected(replica_db *db, replica_collection *coll,
                                  int (*fn)(void *ctx, const replica_rejected_entry *entry),
                                  void *ctx, replica_error *err);
 /* Try again as it is, with all of its bundles.  (To edit, put a new state: it goes out by itself.)
- * REVOKED: the edit is put over what is there, or a deletion done again; REPLICA_ENOTSUP: there is
- * nothing to be deleted, and the entry stays.  1; 0: no such entry. */
+ * REVOKED: the edit is put, in conflict with what is there by now, or a deletion done again;
+ * REPLICA_EBUSY: a newer edit of the document is to be sent first; REPLICA_ENOTSUP: there is
+ * nothing to be deleted; the entry stays.  1; 0: no such entry. */
 REPLICA_API int replica_rejected_retry(replica_db *db, int64_t number, replica_error *err);
 /* Go back to the server's state, with all of its bundles; the local one goes to the conflict log.
  * REVOKED: the edit is forgotten.  REPLICA_ENOTSUP: the entry has no local state to discard. */

@@ -68,11 +68,72 @@ static int migrate_again(replica_db *db, const struct replica__aside_target *t, 
     return r <= 0 ? r : replica__migrate_again(db, t->coll, row.number, err);
 }
 
+/* Is there a document that the edit would replace?  1: there is, in step; 0; REPLICA_EBUSY. */
+static int finds_another(replica_db *db, int64_t replication, const struct replica__write *w,
+                         replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    struct replica__state s;
+    struct replica__row row;
+    int r = replica__row_find(w->coll, w->id, w->id_len, &stmt, &row, err);
+
+    if (r <= 0 || row.flags & REPLICA__FLAG_DELETED)
+        return r < 0 ? r : 0;
+    r = replica__state_get(db, row.number, replication, &s, err);
+    if (r < 0 || (r > 0 && s.clean_seq == row.seq))
+        return r;
+    return replica__error_set(err, REPLICA_EBUSY, 0, "a newer edit of '%s' is not sent yet",
+                              row.id);
+}
+
+/* The state that it had with the server is not what the edit was made from. */
+static int forget_base(replica_db *db, int64_t number, int64_t replication, replica_error *err)
+{
+    struct replica__state s;
+    int r = replica__state_get(db, number, replication, &s, err);
+
+    if (r <= 0)
+        return r;
+    s.clean_seq = s.server_seq = s.incarnation = 0;
+    r = replica__state_drop_base(db, &s, err);
+    return r < 0 ? r : replica__state_put(db, &s, err);
+}
+
+/* What the edit was made from went with the access.  If there is a document again, the two are in
+ * conflict: it may have been seen, and replaced, since. */
+static int put_again(replica_collection *coll, int64_t replication, const char *text, size_t len,
+                     replica_error *err)
+{
+    replica_db *db = coll->db;
+    REPLICA_ACCEPTED a = { 0 };
+    REPLICA_TXN txn = NULL;
+    struct replica__written written;
+    struct replica__write w;
+    int another;
+    int r = replica__accept_write(coll, NULL, text, len, REPLICA_ANY_REV, &a, err);
+
+    if (r < 0)
+        return r;
+    w = (struct replica__write){
+        .coll = coll, .id = a.id, .id_len = a.id_len, .json = a.json, .len = a.len
+    };
+    r = replica__txn_begin(db, &txn, err);
+    if (r < 0)
+        return r;
+    another = finds_another(db, replication, &w, err);
+    if (another < 0)
+        return another;
+    r = replica__write_checked(db, &w, REPLICA_ANY_REV, &written, NULL, err);
+    if (r >= 0 && another)
+        r = forget_base(db, written.number, replication, err);
+    return r < 0 ? r : replica__txn_commit(&txn, err);
+}
+
 /* The edit of a document that access ended to is a write of the program again, or its deletion: the
  * server says what it thinks of it.  What is written goes out by itself, and its verdict would drop
  * the entry, too. */
 static int write_again(replica_db *db, int64_t number, const struct replica__aside_target *t,
-                     replica_error *err)
+                       replica_error *err)
 {
     REPLICA_BORROWED coll = NULL;
     REPLICA_FREE char *text = NULL;
@@ -94,7 +155,7 @@ static int write_again(replica_db *db, int64_t number, const struct replica__asi
     if (r < 0)
         return r;
     if (text)
-        return replica_put(coll, text, len, REPLICA_ANY_REV, NULL, NULL, err);
+        return put_again(coll, t->replication, text, len, err);
     r = replica_delete(coll, t->id, REPLICA_ANY_REV, NULL, err);
     return r != 0 ? r
                   : replica__error_set(err, REPLICA_ENOTSUP, 0,

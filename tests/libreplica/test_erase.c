@@ -134,6 +134,37 @@ TEST(an_edit_that_was_taken_away_is_written_anew_when_it_is_tried_again)
     CHECK(page.rows[0].assumed_deleted);
 }
 
+TEST(an_edit_that_was_taken_away_does_not_take_the_place_of_what_has_come_since)
+{
+    STORE s = store_replicated();
+    PAGE page = { 0 };
+
+    store_clean(&s, A1, 5);
+    store_put(&s, A3);
+    revoked(&s, 6);
+    store_clean(&s, A2, 7);
+    CHECK_RC(replica_rejected_retry(s.db, rejected(&s).number, &test_err), 1);
+    CHECK_STR(store_json(&s, "a"), A3);
+    CHECK_INT(store_push(&s, &page), 1);
+    CHECK_STR(page.rows[0].json, A3);
+    CHECK(!page.rows[0].assumed && !page.rows[0].assumed_deleted);
+    CHECK_INT(page.rows[0].assumed_sequence, 0);
+    store_sound(&s);
+}
+
+TEST(an_edit_that_was_taken_away_does_not_take_the_place_of_a_newer_one)
+{
+    STORE s = store_replicated();
+
+    store_clean(&s, A1, 5);
+    store_put(&s, A3);
+    revoked(&s, 6);
+    store_put(&s, A2);
+    CHECK_RC(replica_rejected_retry(s.db, rejected(&s).number, &test_err), REPLICA_EBUSY);
+    CHECK_INT(rejected(&s).n, 1);
+    CHECK_STR(store_json(&s, "a"), A2);
+}
+
 TEST(an_edit_that_was_taken_away_can_be_given_up)
 {
     STORE s = store_replicated();
@@ -162,7 +193,7 @@ TEST(a_deletion_that_was_not_sent_is_listed_without_a_text)
 
 TEST(a_deletion_that_was_not_sent_is_done_again_when_the_document_has_come_back)
 {
-    STORE s = replicated();
+    STORE s = store_replicated();
     PAGE page = { 0 };
     int64_t number;
 

@@ -245,10 +245,12 @@ struct found {
     int64_t number;
     char collection[16], id[16];
     int kind;
+    bool newest;
     char text[1000]; /* REVOKED: the edit */
 };
 
-static int first_rejected(void *ctx, const replica_rejected_entry *entry)
+/* The newest where there are rules: it may be in the way of an older one. */
+static int note_rejected(void *ctx, const replica_rejected_entry *entry)
 {
     struct found *found = ctx;
 
@@ -256,9 +258,10 @@ static int first_rejected(void *ctx, const replica_rejected_entry *entry)
     found->kind = entry->kind;
     snprintf(found->collection, sizeof found->collection, "%s", entry->collection);
     snprintf(found->id, sizeof found->id, "%s", entry->id);
+    found->text[0] = '\0';
     if (entry->kind == REPLICA_ASIDE_REVOKED && entry->text)
         snprintf(found->text, sizeof found->text, "%.*s", (int)entry->text_len, entry->text);
-    return 1;
+    return !found->newest;
 }
 
 /* Could a discard take back what was counted?  With a document go those that bundles join it to. */
@@ -316,13 +319,16 @@ static void note_discarded(struct client *c, replica_doc *before[MAX_COLLS][MAX_
     }
 }
 
-/* An edit that could not be sent any more is forgotten, or is put over what is there now. */
+/* An edit that could not be sent any more is forgotten, or put in conflict with what is there; a
+ * deletion is done again. */
 static void note_revoked(struct client *c, const struct found *found, replica_doc *there,
                          bool discarded)
 {
     size_t len = strlen(found->text);
-    const char *text = discarded ? found->text : found->text[0] ? text_of(there, &len) : NULL;
+    const char *text = found->text;
 
+    if (!discarded)
+        text = found->text[0] ? NULL : text_of(there, &len);
     if (text)
         oracle_superseded(c, text, len);
     oracle_unsent(c, coll_named(found->collection), atoi(found->id + 1));
@@ -330,13 +336,13 @@ static void note_revoked(struct client *c, const struct found *found, replica_do
 
 bool program_takes_up_rejected(struct client *c, bool discard)
 {
-    struct found found = { 0 };
+    struct found found = { .newest = c->sim->plan.access };
     replica_doc *before[MAX_COLLS][MAX_KEYS] = { { NULL } };
     replica_error err = { .offset = -1 };
     int coll;
-    int r = replica_rejected(c->db, NULL, first_rejected, &found, &err);
+    int r = replica_rejected(c->db, NULL, note_rejected, &found, &err);
 
-    if (r <= 0)
+    if (r < 0 || !found.number)
         return false;
     coll = coll_named(found.collection);
     discard = discard && !may_uncount(c);

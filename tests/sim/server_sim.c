@@ -140,7 +140,8 @@ void server_open(struct sim *sim)
 
     if (!s->machine.sim)
         sim_machine(sim, &s->machine);
-    if (sim->plan.access && replica__access_parse("rules", rules, strlen(rules), &s->access, &err) < 0)
+    if (sim->plan.access &&
+        replica__access_parse("rules", rules, strlen(rules), &s->access, &err) < 0)
         sim_fail(sim, "the server's rules: %s", err.message);
     options.access = s->access;
     options.world = &s->machine.world;
