@@ -213,12 +213,12 @@ static void tell_judged(struct replica__session *s)
 }
 
 /* So many rows at once, each of which may not be written by us, and none that may: it is not they
- * that are refused, but we. */
+ * that are refused, but we.  A bundle counts once: all of it is refused for one of its members. */
 #define EVERYTHING 10
 
 static bool refuses_everything(const struct replica__session *s)
 {
-    if (s->told_apart || s->judged.n < EVERYTHING)
+    if (s->told_apart || s->judged.units < EVERYTHING)
         return false;
     for (size_t i = 0; i < s->judged.n; i++) {
         const struct replica__verdict *v = &s->verdicts.verdicts[i];

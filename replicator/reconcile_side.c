@@ -405,8 +405,8 @@ static int must_wait(const struct replica__session *s, size_t feed,
 }
 
 /* The file says that one is under way, or to begin; or there is no checkpoint, and pages from the
- * beginning do not tell what is gone: deletions that were purged, what may not be seen any more, and
- * what left the filter. */
+ * beginning do not tell what is gone: deletions that were purged, what may not be seen any more,
+ * and what left the filter. */
 static int is_due(struct replica__session *s, size_t feed, struct replica__reconcile *ret,
                   replica_error *err)
 {

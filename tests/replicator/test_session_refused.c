@@ -109,6 +109,18 @@ TEST(verdicts_that_refuse_everything_are_meant_for_the_client)
     check_arrives(t, 150);
 }
 
+TEST(a_large_bundle_that_is_refused_is_one_refusal)
+{
+    TALK t = talk_begin(&(struct talk_options){ .features = OURS | REPLICA_REMOTE_BUNDLES });
+
+    talk_bundle(t, "a=1 b=1 c=1 d=1 e=1 f=1 g=1 h=1 i=1 j=1 k=1 l=1", false);
+    talk_settle_down(t, "", CP("1"));
+    say(t, 12, "refused:403", "refused:403");
+    CHECK_INT(t->status.state, REPLICA_SYNC_IDLE);
+    CHECK_INT(talk_state(t, "a"), REPLICA_DOC_REJECTED);
+    CHECK_INT(talk_state(t, "l"), REPLICA_DOC_REJECTED);
+}
+
 TEST(where_one_row_is_taken_the_others_are_refused_for_what_they_are)
 {
     TALK t = with_dirty(12, OURS);

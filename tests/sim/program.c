@@ -327,8 +327,10 @@ static void note_revoked(struct client *c, const struct found *found, replica_do
     size_t len = strlen(found->text);
     const char *text = found->text;
 
-    if (!discarded)
+    if (!discarded) {
+        oracle_wanted(c->sim, text, len); /* it may have been sent, and replaced since */
         text = found->text[0] ? NULL : text_of(there, &len);
+    }
     if (text)
         oracle_superseded(c, text, len);
     oracle_unsent(c, coll_named(found->collection), atoi(found->id + 1));

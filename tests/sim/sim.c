@@ -231,7 +231,8 @@ static void make_plan(struct sim *sim)
         p->shared = p->restore = p->server_restore = 0;
         p->actions *= 2;
     }
-    if (sim->seed % 9 == 2 && !p->filter && !p->access) { /* a fleet whose programs and server rise, one by one */
+    if (sim->seed % 9 == 2 && !p->filter && !p->access) { /* a fleet whose programs and server rise,
+                                                           * one by one */
         p->rises = true;
         p->rxdb = false; /* there the server takes what comes over what nobody there can read */
         p->shared = p->restore = p->server_restore = 0;
