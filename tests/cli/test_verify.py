@@ -96,7 +96,8 @@ def what_cannot_be_compared_is_told_by_the_exit_code(t):
     url, verify = pair(t, 3)
     t.same(t.run('verify', '--db', t.db, '--collection', 'notes', '--url',
                  url.replace('notes', 'other')).code, 2)
-    t.same(t.run(*verify, '--policy', 'mine').code, 2)
+    t.same(t.run(*verify, '--repair', '--policy', 'mine').code, 2)
+    t.fails(2, 'with --repair only', *verify, '--policy', 'server-wins')
     t.ok('put', '--db', t.db, '--collection', 'loose', '{"id":"a"}')
     t.same(t.run('verify', '--db', t.db, '--collection', 'loose', '--url',
                  url.replace('notes', 'loose')).code, 2)
@@ -105,6 +106,17 @@ def what_cannot_be_compared_is_told_by_the_exit_code(t):
     server = t.servers[-1] if hasattr(t, 'servers') else None
     if server:
         server.terminate()
+
+
+@test
+def a_server_that_is_not_reached_ends_it_at_once(t):
+    server, base = t.serve('server.db')
+    notes = (*t.notes, '--url', f'{base}/notes/0')
+    t.ok('put', *t.notes, '{"id":"a"}')
+    t.ok('sync', *notes, '--once')
+    t.stop(server)
+    t.fails(3, 'not verified: the server is not reached', 'verify', *notes)
+    t.fails(3, 'not verified: the time is over', 'verify', *notes, '--timeout', '1')
 
 
 main()

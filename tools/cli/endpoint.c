@@ -85,3 +85,9 @@ void endpoint_free(struct endpoint *endpoint)
     free(endpoint->url);
     free(endpoint->collection);
 }
+
+bool endpoint_is_unreached(const replica_sync_status *status)
+{
+    return status->state == REPLICA_SYNC_WAITING && status->error.code == REPLICA_ENET &&
+           status->bytes_down == 0;
+}

@@ -276,8 +276,7 @@ static bool is_hopeless(struct syncing *s)
 
     if (s->timeout_s >= 0 || replica_sync_get_status(s->sync, &status, NULL) < 0)
         return false;
-    return status.state == REPLICA_SYNC_WAITING && status.error.code == REPLICA_ENET &&
-           status.bytes_down == 0;
+    return endpoint_is_unreached(&status);
 }
 
 static int run_once(struct syncing *s)

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define DEFAULT_TIMEOUT_S 60
+#define SLICE_MS 100 /* of waiting for the first answer, between two looks */
 
 struct verifying {
     const char *db, *collection, *url, *token_file, *policy;
@@ -175,14 +176,30 @@ static int failed(const replica_error *e)
     return e->code == REPLICA_ENOTSUP ? CLI_REFUSED : code;
 }
 
-static int too_late(struct verifying *v)
+static int not_done(struct verifying *v, const char *why)
 {
     replica_sync_status status = REPLICA_SYNC_STATUS_INIT;
 
-    cli_complain("the time is over");
+    cli_complain("not verified: %s", why);
     if (replica_sync_get_status(v->sync, &status, NULL) >= 0 && status.error.code)
         return failed(&status.error);
     return CLI_UNREACHED;
+}
+
+/* Without --timeout, a server that cannot be reached at all ends the command at once.  1: it has
+ * answered, or its answer is not what is waited for. */
+static int reach(struct verifying *v, replica_error *err)
+{
+    replica_sync_status status = REPLICA_SYNC_STATUS_INIT;
+    int r = 0;
+
+    while (r >= 0 && v->timeout_s < 0 && !cli_interrupted()) {
+        r = replica_sync_get_status(v->sync, &status, err);
+        if (r < 0 || status.state != REPLICA_SYNC_STARTING)
+            break;
+        r = cli_wait(v->store.db, SLICE_MS, err);
+    }
+    return r < 0 ? r : !endpoint_is_unreached(&status);
 }
 
 static int run(struct verifying *v)
@@ -200,11 +217,15 @@ static int run(struct verifying *v)
     opts.on_difference = tell;
     opts.ctx = v;
     opts.timeout_ms = seconds < INT32_MAX / 1000 ? (int)seconds * 1000 : INT32_MAX;
-    r = replica_sync_verify(v->sync, &opts, &result, &err);
+    r = reach(v, &err);
+    if (r == 0)
+        return not_done(v, "the server is not reached");
+    if (r > 0)
+        r = replica_sync_verify(v->sync, &opts, &result, &err);
     if (r > 0 && opts.repair == REPLICA_REPAIR_SERVER) /* what was found is sent, too */
         r = replica_sync_wait_in_sync(v->sync, opts.timeout_ms, &err);
     if (r <= 0)
-        return r < 0 ? failed(&err) : too_late(v);
+        return r < 0 ? failed(&err) : not_done(v, "the time is over");
     summarise(v, &result);
     return result.different + result.missing_here + result.missing_there + result.state > 0
                ? CLI_NO
@@ -242,7 +263,7 @@ static int verify_run(struct verifying *v)
 
 int cmd_verify(int argc, char **argv)
 {
-    struct verifying v = { .policy = "server-wins", .timeout_s = -1 };
+    struct verifying v = { .timeout_s = -1 };
     const struct cli_option options[] = {
         CLI_OPTION_DB(&v.db),
         CLI_OPTION_COLLECTION(&v.collection),
@@ -265,6 +286,10 @@ int cmd_verify(int argc, char **argv)
 
     if (cli_parse(&command, argc, argv, &r) < 0)
         return r;
+    if (v.policy && !v.repair)
+        return cli_usage("--policy says how to repair: with --repair only");
+    if (!v.policy)
+        v.policy = "server-wins";
     if (strcmp(v.policy, "server-wins") != 0 && strcmp(v.policy, "client-wins") != 0)
         return cli_usage("--policy is server-wins or client-wins, not '%s'", v.policy);
     return cli_finish(verify_run(&v));
