@@ -92,15 +92,61 @@ static int is_answer(const struct arrived *page, char *const *asked, size_t n,
     return 0;
 }
 
-int replica__range_page(struct replica__session *s, size_t feed,
+static replica_remote_doc *docs_of(const struct replica__range_keys *keys,
+                                   const replica_remote_doc *all, struct replica__buf *text)
+{
+    replica_remote_doc *docs = replica__alloc_zero(keys->n, sizeof *docs);
+    const char *key = replica_collection_key(keys->coll);
+    size_t at = 0;
+
+    for (size_t i = 0; docs && i < keys->n; i++) {
+        replica__buf_char(text, '{');
+        replica__buf_json_string(text, key, strlen(key));
+        replica__buf_char(text, ':');
+        replica__buf_json_string(text, keys->ids[i], strlen(keys->ids[i]));
+        replica__buf_char(text, '}');
+        docs[i] = *all;
+        docs[i].collection = replica_collection_name(keys->coll);
+        docs[i].len = text->len - at;
+        at = text->len;
+    }
+    at = 0;
+    for (size_t i = 0; docs && text->r >= 0 && i < keys->n; i++) {
+        docs[i].json = text->data + at;
+        at += docs[i].len;
+    }
+    return docs;
+}
+
+int replica__range_all(struct replica__session *s, const struct replica__range_keys *keys,
+                       const replica_remote_doc *all, const replica_remote_page *page,
+                       struct arrived *ret, replica_error *err)
+{
+    REPLICA_BUF text = REPLICA_BUF_INIT;
+    REPLICA_FREE replica_remote_doc *docs = docs_of(keys, all, &text);
+    replica_remote_page whole = *page;
+
+    if (!docs || text.r < 0)
+        return replica__enomem(err);
+    whole.docs = docs;
+    whole.count = keys->n;
+    return replica__arrived_copy(s, keys->feed, &whole, ret, err);
+}
+
+int replica__range_page(struct replica__session *s, size_t feed, replica_collection *coll,
                         const struct replica__ranges *ranges, const replica_remote_page *page,
                         struct arrived *ret, replica_error *err)
 {
-    int r = replica__arrived_copy(s, feed, page, ret, err);
+    const struct replica__range_keys asked = { feed, coll, ranges->asked + ranges->asked_from,
+                                               ranges->asked_count - ranges->asked_from };
+    const replica_remote_doc deleted = { .deleted = 1 };
+    int r;
 
+    if (page->absent)
+        return replica__range_all(s, &asked, &deleted, page, ret, err);
+    r = replica__arrived_copy(s, feed, page, ret, err);
     if (r >= 0)
-        r = is_answer(ret, ranges->asked + ranges->asked_from,
-                      ranges->asked_count - ranges->asked_from, err);
+        r = is_answer(ret, asked.ids, asked.n, err);
     if (r < 0)
         replica__arrived_free(ret);
     return r;

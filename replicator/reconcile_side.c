@@ -32,10 +32,6 @@ struct walk {
  * number that it had. */
 #define TEXTS "texts"
 
-/* The walk behind the return of what a server had lost: among that may be what is not for us any
- * more, which it could not say before. */
-#define RETURNED "returned"
-
 static bool is_of_texts(const struct walk *w)
 {
     return strcmp(w->at.why, TEXTS) == 0;
@@ -198,51 +194,20 @@ static int pass(struct walk *w, const char *key, replica_error *err)
     return 0;
 }
 
-/* Documents of which nothing is said but that the filter does not let them in. */
-static replica_remote_doc *outside(replica_collection *coll, char *const *ids, size_t n,
-                                   struct replica__buf *text)
-{
-    replica_remote_doc *docs = replica__alloc_zero(n, sizeof *docs);
-    const char *key = replica_collection_key(coll);
-    size_t at = 0;
-
-    for (size_t i = 0; docs && i < n; i++) {
-        replica__buf_char(text, '{');
-        replica__buf_json_string(text, key, strlen(key));
-        replica__buf_char(text, ':');
-        replica__buf_json_string(text, ids[i], strlen(ids[i]));
-        replica__buf_char(text, '}');
-        docs[i] = (replica_remote_doc){ .collection = replica_collection_name(coll),
-                                        .len = text->len - at,
-                                        .gone = REPLICA_GONE_FILTER };
-        at = text->len;
-    }
-    at = 0;
-    for (size_t i = 0; docs && text->r >= 0 && i < n; i++) {
-        docs[i].json = text->data + at;
-        at += docs[i].len;
-    }
-    return docs;
-}
-
 /* What is no longer replicated goes without a question. */
 static int leave(struct replica__session *s, replica_collection *coll, replica_error *err)
 {
     struct walk *w = s->walk;
-    replica_remote_page page = REPLICA_REMOTE_PAGE_INIT;
-    REPLICA_FREE replica_remote_doc *docs = NULL;
-    REPLICA_BUF text = REPLICA_BUF_INIT;
+    const replica_remote_doc outside = { .gone = REPLICA_GONE_FILTER };
+    const replica_remote_page page = REPLICA_REMOTE_PAGE_INIT;
     struct arrived arrived;
     int r;
 
     if (w->ranges.left_count == 0)
         return 0;
-    docs = outside(coll, w->ranges.left, w->ranges.left_count, &text);
-    if (!docs || text.r < 0)
-        return replica__enomem(err);
-    page.docs = docs;
-    page.count = w->ranges.left_count;
-    r = replica__arrived_copy(s, w->feed, &page, &arrived, err);
+    r = replica__range_all(s, &(struct replica__range_keys){ w->feed, coll, w->ranges.left,
+                                                             w->ranges.left_count },
+                           &outside, &page, &arrived, err);
     if (r < 0)
         return r;
     r = replica__reconcile_apply(s->repl, w->feed, arrived.docs, arrived.n, NULL, &w->at, err);
@@ -267,7 +232,7 @@ void replica__reconcile_side_page(struct replica__session *s, const replica_remo
             fail(s, &error, 0);
         return;
     }
-    r = replica__range_page(s, w->feed, &w->ranges, page, &w->page, &error);
+    r = replica__range_page(s, w->feed, collection_of(s), &w->ranges, page, &w->page, &error);
     if (r >= 0)
         w->has_page = true;
     else
@@ -318,7 +283,7 @@ static int finish(struct replica__session *s, replica_error *err)
     r = note(s, err);
     if (r >= 0)
         r = replica__reconcile_end(s->repl, w->feed, true, err);
-    if (r >= 0 && strcmp(w->at.why, RETURNED) != 0)
+    if (r >= 0 && !replica__reconcile_is_of_returned(&w->at))
         r = replica__lost_any(s->repl, err);
     if (r > 0)
         r = replica__reconcile_side_after(s, w->feed, err);
@@ -385,62 +350,11 @@ void replica__reconcile_side_step(struct replica__session *s)
         fail(s, &error, 0);
 }
 
-/* 1: one is to come when all was pushed, but that is not so yet; or nothing was taken. */
-static int must_wait(const struct replica__session *s, size_t feed,
-                     const struct replica__reconcile *at, replica_error *err)
-{
-    struct replica__marker marker;
-    int r;
-
-    if (at->head || strcmp(at->why, RETURNED) != 0 || !s->o.push)
-        return 0;
-    r = replica__replication_pending(s->repl, err);
-    if (r != 0)
-        return r;
-    r = replica__replication_markers(s->repl, "", &marker, 1, err);
-    if (r != 0)
-        return r < 0 ? r : 0;
-    r = replica__reconcile_end(s->repl, feed, false, err);
-    return r < 0 ? r : 1;
-}
-
-/* The file says that one is under way, or to begin; or there is no checkpoint, and pages from the
- * beginning do not tell what is gone: deletions that were purged, what may not be seen any more,
- * and what left the filter. */
-static int is_due(struct replica__session *s, size_t feed, struct replica__reconcile *ret,
-                  replica_error *err)
-{
-    bool able = s->features & REPLICA_REMOTE_RANGES && s->remote.ask;
-    bool lacking = s->features & (REPLICA_REMOTE_PURGED | REPLICA_REMOTE_VIEWS) || s->filter;
-    int r = replica__reconcile_get(s->repl, feed, ret, err);
-    int known;
-
-    if (r > 0 && (known = must_wait(s, feed, ret, err)) != 0) {
-        replica__reconcile_free(ret);
-        return known < 0 ? known : 0;
-    }
-    if (r < 0 ||
-        (r == 0 && (!able || !lacking || replica__feed_checkpoint(s->repl, feed))))
-        return r;
-    known = able ? replica__known_any(s->repl, feed, err) : 0;
-    if (known < 0)
-        return known;
-    /* All that is there comes as new; but not by pages that the server knows to be not enough. */
-    if (known == 0 && r > 0 && !(able && (ret->head || strcmp(ret->why, "horizon") == 0))) {
-        replica__reconcile_free(ret);
-        r = replica__feed_checkpoint(s->repl, feed) ? replica__feed_reset(s->repl, feed, err) : 0;
-        return r < 0 ? r : replica__reconcile_end(s->repl, feed, false, err);
-    }
-    if (r == 0 && known > 0)
-        snprintf(ret->why, sizeof ret->why, "resync");
-    return r > 0 || known > 0;
-}
-
 bool replica__reconcile_side_begin(struct replica__session *s, size_t feed)
 {
     struct replica__reconcile at = { .why = "" };
     replica_error error = { .offset = -1 };
-    int r = is_due(s, feed, &at, &error);
+    int r = replica__reconcile_find(s, feed, &at, &error);
 
     if (r == 0)
         return false;
@@ -486,39 +400,4 @@ void replica__reconcile_begin(struct replica__session *s, size_t feed, const cha
     replica__pull_side_stop(s);
     s->feeds[feed].wanted = true;
     replica__session_move(s, IDLE);
-}
-
-int replica__reconcile_side_after(struct replica__session *s, size_t feed, replica_error *err)
-{
-    const char *checkpoint = replica__feed_checkpoint(s->repl, feed);
-    struct replica__reconcile at = { .why = "" };
-    int r = replica__reconcile_get(s->repl, feed, &at, err);
-
-    replica__reconcile_free(&at);
-    if (r != 0) /* there is one to come anyway */
-        return r < 0 ? r : 0;
-    if (!checkpoint || !strchr(checkpoint, '-')) /* "<incarnation>-<view>" has what is for us */
-        return 0;
-    at = (struct replica__reconcile){ .why = "" };
-    snprintf(at.why, sizeof at.why, RETURNED);
-    return replica__reconcile_put(s->repl, feed, &at, err);
-}
-
-int replica__reconcile_side_due(struct replica__session *s, replica_error *err)
-{
-    int found = 0;
-
-    for (size_t i = 0; s->o.pull && i < s->feed_count; i++) {
-        struct replica__reconcile at = { .why = "" };
-        int r = replica__reconcile_get(s->repl, i, &at, err);
-
-        if (r > 0 && strcmp(at.why, RETURNED) == 0) {
-            s->feeds[i].wanted = true;
-            found = 1;
-        }
-        replica__reconcile_free(&at);
-        if (r < 0)
-            return r;
-    }
-    return found;
 }

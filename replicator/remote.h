@@ -61,9 +61,10 @@ typedef struct replica_remote_page {
     int64_t remaining;       /* documents after this page; -1: not told */
     int at_head;             /* the page reached the head as of the request */
     int64_t now_ms;          /* the server's clock, since 1970; 0: not told */
+    int absent;              /* to `ids`: there is no such collection, and none of them */
 } replica_remote_page;
 #define REPLICA_REMOTE_PAGE_INIT \
-    { sizeof(replica_remote_page), NULL, 0, NULL, NULL, NULL, 0, -1, 0, 0 }
+    { sizeof(replica_remote_page), NULL, 0, NULL, NULL, NULL, 0, -1, 0, 0, 0 }
 
 /* The judgement of one row; what the kinds mean is said in libreplica.h. */
 typedef struct replica_remote_verdict {

@@ -306,10 +306,21 @@ int replica__range_ask(struct replica__session *s, const struct asker *asker,
 /* The pull that is to be asked for is of the single documents that the ranges ask for. */
 void replica__range_request(struct replica__session *s, size_t feed, size_t collection,
                             const struct replica__ranges *ranges, replica_pull_request *request);
-/* Its page, copied; checked to be an answer to that. */
-int replica__range_page(struct replica__session *s, size_t feed,
+/* Its page, copied; checked to be an answer to that.  A collection that is not there has none of
+ * the documents. */
+int replica__range_page(struct replica__session *s, size_t feed, replica_collection *coll,
                         const struct replica__ranges *ranges, const replica_remote_page *page,
                         struct arrived *ret, replica_error *err);
+/* The same for documents of which nothing is said but what is said of all. */
+struct replica__range_keys {
+    size_t feed;
+    replica_collection *coll;
+    char *const *ids;
+    size_t n;
+};
+int replica__range_all(struct replica__session *s, const struct replica__range_keys *keys,
+                       const replica_remote_doc *all, const replica_remote_page *page,
+                       struct arrived *ret, replica_error *err);
 
 /* ---- verify_side.c --------------------------------------------------------------- */
 
@@ -340,13 +351,22 @@ bool replica__reconcile_side_has_work(
 void replica__reconcile_side_request(struct replica__session *s, replica_pull_request *request);
 void replica__reconcile_side_page(struct replica__session *s, const replica_remote_page *page);
 void replica__reconcile_side_stop(struct replica__session *s);
+/* The server says so: compare all that is here with it, by ranges, before anything else is pulled
+ * or pushed. */
+void replica__reconcile_begin(struct replica__session *s, size_t feed, const char *why);
+
+/* ---- reconcile_due.c ------------------------------------------------------------- */
+
+/* The file says that one is under way, or to begin; or there is no checkpoint, and pages from the
+ * beginning do not tell what is gone: deletions that were purged, what may not be seen any more,
+ * and what left the filter.  1 and what there is of it; 0: there is none. */
+int replica__reconcile_find(struct replica__session *s, size_t feed, struct replica__reconcile *ret,
+                            replica_error *err);
+bool replica__reconcile_is_of_returned(const struct replica__reconcile *at);
 /* Compare when all that is to be pushed was, with a server that has access rules. */
 int replica__reconcile_side_after(struct replica__session *s, size_t feed, replica_error *err);
 /* It was: is there such a comparison?  1: its feed is wanted; 0. */
 int replica__reconcile_side_due(struct replica__session *s, replica_error *err);
-/* The server says so: compare all that is here with it, by ranges, before anything else is pulled
- * or pushed. */
-void replica__reconcile_begin(struct replica__session *s, size_t feed, const char *why);
 
 /* ---- push_side.c ----------------------------------------------------------------- */
 

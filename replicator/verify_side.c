@@ -196,7 +196,7 @@ void replica__verify_side_page(struct replica__session *s, const replica_remote_
         replica__session_move(s, IDLE);
         return;
     }
-    r = replica__range_page(s, w->feed, &w->ranges, page, &v->page, &error);
+    r = replica__range_page(s, w->feed, collection_of(s), &w->ranges, page, &v->page, &error);
     v->has_page = r >= 0;
     if (r < 0)
         fail(s, &error, 0);

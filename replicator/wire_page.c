@@ -20,6 +20,7 @@ struct envelope {
     struct replica__slice checkpoint, follows, head;
     int64_t remaining, now_ms;
     bool documents; /* seen */
+    bool absent;    /* the collection is not there */
     size_t room;    /* of the array of documents */
 };
 
@@ -70,6 +71,15 @@ static int read_documents(struct replica__wire_in *in, struct envelope *e,
     return r;
 }
 
+static int read_absent(struct replica__wire_in *in, struct envelope *e)
+{
+    struct replica__slice text;
+    int r = replica__wire_value(in, &text);
+
+    e->absent = r >= 0 && text.len == 4 && memcmp(text.data, "true", 4) == 0;
+    return r;
+}
+
 static int read_member(struct replica__wire_in *in, struct replica__slice name, struct envelope *e,
                        struct replica__wire_page *page)
 {
@@ -91,6 +101,8 @@ static int read_member(struct replica__wire_in *in, struct replica__slice name, 
         return replica__wire_int(in, &e->remaining);
     if (replica__wire_name_is(name, "now"))
         return replica__wire_int(in, &e->now_ms);
+    if (replica__wire_name_is(name, "absent"))
+        return read_absent(in, e);
     return replica__wire_value(in, &skipped);
 }
 
@@ -226,6 +238,7 @@ static int read_documents_place(struct replica__wire_in *whole, const struct env
         return r;
     page->page.incarnation = copy_incarnation(&page->texts, id);
     page->page.now_ms = e->now_ms;
+    page->page.absent = e->absent && page->page.count == 0;
     return 0;
 }
 

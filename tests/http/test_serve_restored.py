@@ -4,6 +4,7 @@ nothing that it meant to lose (P14)."""
 import glob
 import os
 import shutil
+import sqlite3
 
 from serve import Failure, main, test
 
@@ -110,6 +111,31 @@ def a_wiped_server_is_filled_again(t):
     fleet.start()
     fleet.sync('b', 'a')
     fleet.all_have('ab', ['{"id":"n1","v":2}', '{"id":"n3","v":1}'])
+
+
+@test
+def a_collection_that_the_server_has_no_more_does_not_stop_the_rest(t):
+    rules = '{"collections":{"notes":{"read":%s,"write":true},"tasks":{"read":true,"write":true}}}'
+    fleet = Fleet(t, '--rules-file', t.path('rules', rules % 'true'))
+    tasks = ('--db', t.path('a.db'), '--collection', 'tasks')
+    both = ('sync', *fleet.db('a'), '--collection', 'tasks', '--url', fleet.url + '/notes/0',
+            '--once', '--timeout', '10')
+    fleet.put('a', '{"id":"n1","v":1}')
+    fleet.put('a', '{"id":"n2","v":2}')
+    t.ok('put', *tasks, '{"id":"t1"}')
+    t.ok(*both)
+    fleet.stop()
+    with sqlite3.connect(t.path('server.db')) as db:
+        db.execute("UPDATE collection SET name = 'other' WHERE name = 'tasks'")
+    db.close()
+    t.path('rules', rules % '{"v":1}')
+    fleet.start()
+    t.ok('put', *tasks, '{"id":"t2"}')
+    t.ok(*both)
+    t.same(fleet.content('a'), ['{"id":"n1","v":1}'])
+    for name in ('a', 'server'):
+        t.same(t.ok('export', '--db', t.path(name + '.db'), '--collection', 'tasks'),
+               b'{"id":"t2"}\n', name)
 
 
 @test

@@ -4,6 +4,7 @@
 #include "tests/http/served.h"
 #include "tests/support/store.h"
 #include "tests/support/test.h"
+#include "tests/support/tmp.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -244,6 +245,30 @@ TEST(what_waits_to_be_sent_is_no_difference)
     CHECK_RC(verify(&p, REPLICA_REPAIR_HERE), 1);
     CHECK_STR(p.found, "");
     CHECK_STR(store_json(&p.store, "n001"), "{\"id\":\"n001\",\"v\":\"mine\"}");
+}
+
+static int rename_collection(void *ctx)
+{
+    struct store server = { .path = tmp_path("server.db") };
+
+    (void)ctx;
+    store_sql(&server, "UPDATE collection SET name = 'other'");
+    return 0;
+}
+
+TEST(of_a_collection_that_the_server_has_not_nothing_is_there)
+{
+    PAIR p = { 0 };
+
+    pair_begin(&p, 2, 0);
+    served_change(p.served, rename_collection, NULL);
+    CHECK_RC(verify(&p, REPLICA_REPAIR_NONE), 1);
+    CHECK_STR(p.found, "notes/n000 3\nnotes/n001 3\n");
+    CHECK_RC(verify(&p, REPLICA_REPAIR_SERVER), 1);
+    in_sync(&p);
+    CHECK_RC(verify(&p, REPLICA_REPAIR_NONE), 1);
+    CHECK_STR(p.found, "");
+    CHECK_STR(store_json(&p.store, "n001"), "{\"id\":\"n001\",\"v\":1}");
 }
 
 TEST(a_loop_of_the_program_verifies_as_well)

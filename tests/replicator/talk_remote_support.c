@@ -286,6 +286,7 @@ static void with_page(const struct talk *t, const struct said *said, replica_cal
     page.remaining = said->remaining;
     page.now_ms = said->now_ms;
     page.at_head = said->at_head;
+    page.absent = said->absent;
     answer(call, &page);
     free(docs);
     free(d);

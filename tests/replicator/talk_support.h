@@ -121,7 +121,7 @@ struct said {
     const char *docs;
     const char *checkpoint;
     const char *follows;
-    int at_head;
+    int at_head, absent;
     int64_t head, remaining, now_ms;
 };
 void talk_page(struct talk *t, const struct said *said);

@@ -192,6 +192,24 @@ TEST(a_removed_document_that_was_edited_here_is_a_conflict_with_a_tombstone)
     CHECK(t->status.in_sync);
 }
 
+TEST(a_collection_that_is_not_there_has_none_of_its_documents)
+{
+    TALK t = late(&ranges, "a=1@1 b=1@2");
+
+    talk_put(t, "x=1");
+    say_digests(t, "");
+    say_ids(t, "");
+    CHECK_STR(t->ids, "a b");
+    talk_page(t, &(struct said){ "", .absent = 1 });
+    at_rest(t);
+    CHECK_STR(talk_have(t, "a"), "-");
+    CHECK_STR(talk_have(t, "b"), "-");
+    CHECK_STR(t->pushed, "x=1");
+    talk_taken(t);
+    CHECK_STR(talk_have(t, "x"), "x=1");
+    CHECK(t->status.in_sync);
+}
+
 TEST(an_edit_that_wins_over_a_removal_is_sent_over_the_tombstone)
 {
     TALK t = late(&(struct talk_options){ .features = RANGES, .resolve = talk_use_local },

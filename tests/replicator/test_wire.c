@@ -193,6 +193,30 @@ TEST(documents_by_their_keys_stand_nowhere_and_may_be_gone)
     check_refused(OURS, body);
 }
 
+TEST(of_a_collection_that_is_not_there_no_documents_are_told)
+{
+    static const char *const ids[] = { "a" };
+    static const char absent[] = "{\"now\":5,\"meta\":[],\"documents\":[],\"absent\":true,"
+                                 "\"head\":{\"id\":\"inc\",\"lwt\":9}}";
+    static const char silent[] = "{\"meta\":[],\"documents\":[],\"absent\":false,"
+                                 "\"head\":{\"id\":\"inc\",\"lwt\":9}}";
+    static const char both[] =
+        "{\"meta\":[[0,3,1,0,\"w.1\",null]],\"documents\":[{\"id\":\"a\"}],\"absent\":true,"
+        "\"head\":{\"id\":\"inc\",\"lwt\":9}}";
+    replica_pull_request request = { &cities, 1, NULL, 2, 1000, .ids = ids, .id_count = 1 };
+    PAGE page = { .docs = NULL };
+
+    CHECK_RC(read_page(OURS, &request, absent, &page), 0);
+    CHECK_INT(page.page.absent, 1);
+    CHECK_STR(page.page.incarnation, "inc");
+    replica__wire_page_free(&page);
+    CHECK_RC(read_page(OURS, &request, silent, &page), 0);
+    CHECK_INT(page.page.absent, 0);
+    replica__wire_page_free(&page);
+    CHECK_RC(read_page(OURS, &request, both, &page), 0);
+    CHECK_INT(page.page.absent, 0);
+}
+
 TEST(a_page_of_a_stock_server_is_read)
 {
     replica_pull_request request = ask(NULL);

@@ -152,6 +152,7 @@ static int add_document(void *ctx, const struct replica__storage_doc *doc)
     return r < 0 ? r : a->documents.len >= a->q->service->options.bytes || is_late(a);
 }
 
+/* Without a collection nobody knows how its key is called: nothing is said of each. */
 static void write_documents(struct asked *a, int64_t head, struct replica__reply *reply)
 {
     const struct replica__world *world = a->q->service->world;
@@ -166,7 +167,7 @@ static void write_documents(struct asked *a, int64_t head, struct replica__reply
     replica__buf_add(out, a->meta.data, a->meta.len);
     replica__buf_str(out, "],\"documents\":[");
     replica__buf_add(out, a->documents.data, a->documents.len);
-    replica__buf_str(out, "],");
+    replica__buf_str(out, a->q->target.coll ? "]," : "],\"absent\":true,");
     replica__question_add_head(a->q, head, out);
     replica__buf_char(out, '}');
 }
@@ -190,11 +191,9 @@ void replica__documents_answer(struct replica__service *service,
     a->late_ms = service->world->monotonic_ms(service->world->ctx) + REPLICA__LOOK_MS;
     if (!replica__question_read(&q, request) || !read_ids(a))
         return;
-    if (!q.target.coll) {
-        replica__reply_error(reply, 404, "collection", "there is no collection %s", q.target.name);
-        return;
-    }
-    r = s->ops->documents(s, q.target.coll, a->ids, a->n, add_document, a, &head, &err);
+    r = q.target.coll
+            ? s->ops->documents(s, q.target.coll, a->ids, a->n, add_document, a, &head, &err)
+            : s->ops->head(s, &head, &err);
     if (r < 0 || a->meta.r < 0 || a->documents.r < 0)
         replica__question_failed(&q, r < 0 ? r : REPLICA_ENOMEM, &err);
     else
