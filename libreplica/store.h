@@ -340,7 +340,7 @@ REPLICA_INTERNAL int replica__words_step(struct replica__replication *repl, int6
  * moves with the documents that were applied. */
 struct replica__reconcile {
     char why[24];      /* "horizon", "view", then "texts", "filter", "keys", "resync", "verify",
-                        * "returned" */
+                        * "returned", "overwritten" */
     char *head;        /* the checkpoint that was the server's head when it began; NULL: not told */
     size_t collection; /* of the feed: those before it are compared, */
     char *after;       /* and of this one all up to this key; NULL: nothing */

@@ -240,6 +240,36 @@ static void pause_refused(struct replica__session *s)
     replica__session_halt_refused(s, &error);
 }
 
+static bool was_overwritten(const struct replica__session *s)
+{
+    for (size_t i = 0; i < s->judged.n; i++) {
+        const struct replica__verdict *v = &s->verdicts.verdicts[i];
+
+        if (v->verdict == REPLICA_VERDICT_ALREADY && !v->sequence)
+            return true;
+    }
+    return false;
+}
+
+/* What was taken when it went out before, and overwritten since, may be what we do not see any
+ * more; no page tells, if that lies behind us, and a comparison while it was not known to be taken
+ * did not ask.  Noted before the verdict is: so it comes, whatever happens. */
+static int compare_overwritten(struct replica__session *s, replica_error *err)
+{
+    struct replica__reconcile at = { .why = "" };
+    int r;
+
+    if (!(s->features & REPLICA_REMOTE_VIEWS) || !s->o.pull || !was_overwritten(s))
+        return 0;
+    r = replica__reconcile_get(s->repl, s->feed, &at, err);
+    replica__reconcile_free(&at);
+    if (r != 0) /* one is to come anyway */
+        return r < 0 ? r : 0;
+    at = (struct replica__reconcile){ .why = "overwritten" };
+    s->feeds[s->feed].wanted = true;
+    return replica__reconcile_put(s->repl, s->feed, &at, err);
+}
+
 void replica__push_apply_verdicts(struct replica__session *s)
 {
     replica_error error = { .offset = -1 };
@@ -250,6 +280,11 @@ void replica__push_apply_verdicts(struct replica__session *s)
         return;
     }
     recognise_own(s);
+    r = compare_overwritten(s, &error);
+    if (r < 0) {
+        replica__push_fail(s, &error);
+        return;
+    }
     r = replica__push_apply(s->repl, s->feed, &s->judged, s->verdicts.verdicts,
                             s->verdicts.incarnation, replica__push_moved_checkpoint(s), &error);
     if (r < 0) {

@@ -172,6 +172,8 @@ static bool write_answers(struct replica__session *s, struct batch *b)
         tell_settled(s, &b->answers[i]);
         s->dirty |= b->answers[i].push || (b->answers[i].how != REPLICA__SETTLE_REAL &&
                                            b->answers[i].how != REPLICA__SETTLE_CLEAN);
+        if (s->dirty)
+            s->status.in_sync = 0; /* it may have been set aside until now */
     }
     fellows.s = s;
     if (refused)

@@ -314,6 +314,8 @@ static int apply(struct replica__pulling *p, const struct replica__push_row *row
     r = replica__state_get(db, row->doc, p->repl->number, &j.state, err);
     if (r < 0 || (j.state.sent_seq && j.state.sent_seq != row->sequence))
         return r < 0 ? r : 0; /* a verdict on this row has come before, and another state is out */
+    if (j.moved_on && !j.risen && !j.state.sent_seq && j.state.clean_seq == j.seq)
+        return 0; /* it was taken away meanwhile, and nothing of it is to be sent */
     return judge(p, &j, err);
 }
 

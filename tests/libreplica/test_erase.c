@@ -165,6 +165,31 @@ TEST(an_edit_that_was_taken_away_does_not_take_the_place_of_a_newer_one)
     CHECK_STR(store_json(&s, "a"), A2);
 }
 
+TEST(a_verdict_on_what_was_taken_away_meanwhile_sends_nothing_more)
+{
+    static const int verdicts[] = { REPLICA_VERDICT_TAKEN, REPLICA_VERDICT_ALREADY,
+                                    REPLICA_VERDICT_REFUSED, REPLICA_VERDICT_LOCKED,
+                                    REPLICA_VERDICT_LATER, REPLICA_VERDICT_NONE };
+
+    for (size_t i = 0; i < sizeof verdicts / sizeof verdicts[0]; i++) {
+        STORE s = store_replicated();
+        PAGE page = { 0 };
+
+        store_clean(&s, A1, 5);
+        store_put(&s, A3);
+        CHECK_INT(store_push(&s, &page), 1);
+        revoked(&s, 7);
+        CHECK_RC(store_judge(&s, &page, verdicts[i], 6, NULL), 0);
+        CHECK_RC(replica__replication_pending(s.repl, &test_err), 0);
+        CHECK_INT(store_state(&s, "a"), REPLICA_DOC_IN_SYNC);
+        CHECK_INT(rejected(&s).n, 1);
+        CHECK_INT(rejected(&s).kind, REPLICA_ASIDE_REVOKED);
+        CHECK(!store_json(&s, "a"));
+        store_sound(&s);
+        CHECK_RC(replica_rejected_discard(s.db, rejected(&s).number, &test_err), 1);
+    }
+}
+
 TEST(an_edit_that_was_taken_away_can_be_given_up)
 {
     STORE s = store_replicated();

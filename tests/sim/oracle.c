@@ -313,7 +313,9 @@ static int64_t checkpoint_of(struct client *c)
 
 bool oracle_must_know_deletion(const struct client *c, int64_t sequence)
 {
-    return !c->sim->plan.purge && !c->sim->plan.server_purge && sequence > c->fresh;
+    const struct plan *p = &c->sim->plan;
+
+    return !p->purge && !p->server_purge && !p->access && sequence > c->fresh;
 }
 
 /* A client whose checkpoint is n knows every state that the server has up to n, or purged it. */

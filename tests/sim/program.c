@@ -245,15 +245,18 @@ struct found {
     int64_t number;
     char collection[16], id[16];
     int kind;
-    bool newest;
+    struct sim *sim; /* any will do */
+    uint64_t seen;
     char text[1000]; /* REVOKED: the edit */
 };
 
-/* The newest where there are rules: it may be in the way of an older one. */
+/* The first; or any, where there are rules: one may be in the way of another. */
 static int note_rejected(void *ctx, const replica_rejected_entry *entry)
 {
     struct found *found = ctx;
 
+    if (found->sim && sim_roll(found->sim, ++found->seen) > 0)
+        return 0;
     found->number = entry->number;
     found->kind = entry->kind;
     snprintf(found->collection, sizeof found->collection, "%s", entry->collection);
@@ -261,7 +264,7 @@ static int note_rejected(void *ctx, const replica_rejected_entry *entry)
     found->text[0] = '\0';
     if (entry->kind == REPLICA_ASIDE_REVOKED && entry->text)
         snprintf(found->text, sizeof found->text, "%.*s", (int)entry->text_len, entry->text);
-    return !found->newest;
+    return !found->sim;
 }
 
 /* Could a discard take back what was counted?  With a document go those that bundles join it to. */
@@ -338,7 +341,7 @@ static void note_revoked(struct client *c, const struct found *found, replica_do
 
 bool program_takes_up_rejected(struct client *c, bool discard)
 {
-    struct found found = { .newest = c->sim->plan.access };
+    struct found found = { .sim = c->sim->plan.access ? c->sim : NULL };
     replica_doc *before[MAX_COLLS][MAX_KEYS] = { { NULL } };
     replica_error err = { .offset = -1 };
     int coll;
