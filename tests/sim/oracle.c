@@ -335,7 +335,7 @@ void oracle_check_checkpoint(struct client *c)
             const struct state *s = oracle_newest(&c->sim->oracle->histories[i][k]);
 
             if (s && s->deleted && !oracle_must_know_deletion(c, s->sequence) &&
-                (known[i][k] == 0 || c->sim->plan.server_purge))
+                (known[i][k] == 0 || c->sim->plan.server_purge || c->sim->plan.access))
                 continue;
             if (s && c->was_filtered &&
                 (known[i][k] == 0 || s->deleted || strstr(s->json, "\"f\"")))
