@@ -44,6 +44,10 @@ static const char *const questions[] = {
     " WHERE replication NOT IN (SELECT id FROM replication)",
     "SELECT 'state of document ' || s.doc, 'clean at a number that the document never had'"
     " FROM state s JOIN doc d ON d.number = s.doc WHERE s.clean_seq > d.seq",
+    "SELECT c.name || '/' || d.id, 'it is set aside, and no entry tells so' FROM state s"
+    " JOIN doc d ON d.number = s.doc AND d.seq = s.aside_seq JOIN collection c ON c.id = d.coll"
+    " WHERE NOT EXISTS(SELECT 1 FROM aside a WHERE a.coll = d.coll AND a.doc = d.id"
+    " AND a.replication = s.replication AND a.kind <> 5)",
     "SELECT 'kept state ' || k, 'it is missing' FROM ("
     " SELECT base AS k FROM state UNION SELECT sent FROM state UNION SELECT unsettled FROM state"
     " UNION SELECT assumed FROM conflict_log UNION SELECT real FROM conflict_log"

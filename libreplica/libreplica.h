@@ -445,8 +445,8 @@ typedef struct replica_rejected_entry {
     const char *reason;  /* for people */
     int64_t time_ms;
     replica_doc *local;  /* the state that was set aside; NULL if there is none here */
-    const char *text;    /* UNAPPLIED: what the server sent, as far as it is text; REVOKED: the
-                          * edit; else NULL */
+    const char *text;    /* what the server sent and cannot be applied here, as far as it is text
+                          * (UNAPPLIED, or beside another kind); REVOKED: the edit; else NULL */
     size_t text_len;
     replica_doc *server; /* the newest state of the server that is known; NULL if there is none */
 } replica_rejected_entry;

@@ -178,6 +178,7 @@ static bool write_answers(struct replica__session *s, struct batch *b)
     fellows.s = s;
     if (refused)
         replica_rejected(s->db, NULL, look_at_fellow, &fellows, NULL);
+    s->look_at_feeds = true; /* what could not be applied may be asked for again */
     replica__session_touch(s);
     return true;
 }

@@ -41,6 +41,81 @@ int replica__aside_set(replica_db *db, const struct replica__aside *a, struct re
     return replica__state_put(db, s, err);
 }
 
+/* Run one of the statements that begin with coll, doc, replication. */
+static int run_for(replica_db *db, int sql, int64_t replication, int64_t coll, const char *id,
+                   const char *text, size_t len, replica_error *err)
+{
+    REPLICA_STMT stmt = NULL;
+    int rc = SQLITE_OK;
+    int r = replica__sql_get(db, sql, &stmt, err);
+
+    if (r < 0)
+        return r;
+    replica__bind_int(stmt, 1, coll, &rc);
+    replica__bind_text(stmt, 2, id, REPLICA_NUL, &rc);
+    replica__bind_int(stmt, 3, replication, &rc);
+    if (text)
+        replica__bind_text(stmt, 4, text, len, &rc);
+    return replica__sql_step(db, stmt, rc, err);
+}
+
+int replica__aside_came(replica_db *db, const struct replica__aside *a, replica_error *err)
+{
+    int r = 0;
+
+    if (db->set_aside) {
+        r = run_for(db, REPLICA__SQL_ASIDE_BESIDE, a->replication, a->coll, a->id,
+                    a->text ? a->text : "", a->text ? a->text_len : 0, err);
+        if (r < 0 || sqlite3_changes(db->sqlite) > 0)
+            return r;
+    }
+    return replica__aside_put(db, a, err);
+}
+
+int replica__aside_came_right(replica_db *db, int64_t replication, int64_t coll, const char *id,
+                              bool *ret_gone, replica_error *err)
+{
+    int r;
+
+    *ret_gone = false;
+    if (!db->set_aside)
+        return 0;
+    r = run_for(db, REPLICA__SQL_ASIDE_BESIDE_DROP, replication, coll, id, NULL, 0, err);
+    if (r >= 0)
+        r = replica__aside_drop(db, replication, coll, id, REPLICA_ASIDE_UNAPPLIED, err);
+    *ret_gone = r >= 0 && sqlite3_changes(db->sqlite) > 0;
+    return r;
+}
+
+int replica__aside_let_in(replica_db *db, int64_t replication, const struct replica__row *row,
+                          replica_error *err)
+{
+    struct replica__state s;
+    int r = replica__state_get(db, row->number, replication, &s, err);
+
+    if (r <= 0 || s.aside_seq != row->seq)
+        return r;
+    s.aside_seq = s.rounds = 0;
+    s.todo = REPLICA__TODO_NOW;
+    return replica__state_put(db, &s, err);
+}
+
+int replica__aside_give_up(replica_db *db, int64_t replication, int64_t coll, const char *id,
+                           replica_error *err)
+{
+    int r;
+
+    if (!db->set_aside)
+        return 0;
+    r = run_for(db, REPLICA__SQL_ASIDE_BEHIND, replication, coll, id, NULL, 0, err);
+    if (r > 0) {
+        r = replica__sql_run(db, REPLICA__SQL_FEED_RESET, err, replication);
+        if (r >= 0)
+            r = replica__sql_run(db, REPLICA__SQL_NOTE_UNSYNCED, err, replication);
+    }
+    return r < 0 ? r : replica__aside_drop(db, replication, coll, id, 0, err);
+}
+
 int replica__aside_drop(replica_db *db, int64_t replication, int64_t coll, const char *id, int kind,
                         replica_error *err)
 {

@@ -242,7 +242,7 @@ static int discard_one(replica_db *db, const struct replica__aside_target *t, in
                                   row.id);
     r = replica__go_back(db, &row, &s, coll, "discarded", err);
     if (r >= 0)
-        r = replica__aside_drop(db, t->replication, row.coll, row.id, 0, err);
+        r = replica__aside_give_up(db, t->replication, row.coll, row.id, err);
     return r;
 }
 

@@ -199,7 +199,7 @@ static int answer_next(replica_collection *coll, const char *id, const char *rep
     if (r >= 0)
         r = answer_one(coll, &row, &s, answer, err);
     if (r >= 0)
-        r = replica__aside_drop(db, *after, coll->number, id, 0, err);
+        r = replica__aside_give_up(db, *after, coll->number, id, err);
     return r < 0 ? r : 1;
 }
 

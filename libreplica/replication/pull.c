@@ -67,7 +67,6 @@ static int set_aside(struct replica__pulling *p, struct replica__pulled *doc, in
                      const char *reason, replica_error *err)
 {
     REPLICA_BUF id = REPLICA_BUF_INIT;
-    int r;
 
     if (doc->doc.key.data)
         replica__json_unescape(doc->doc.key, &id);
@@ -78,19 +77,18 @@ static int set_aside(struct replica__pulling *p, struct replica__pulled *doc, in
     doc->id = id.r < 0 ? NULL : replica__strdup(id.data);
     if (!doc->id)
         return replica__enomem(err);
-    r = replica__aside_put(p->repl->db,
-                           &(struct replica__aside){
-                               .replication = p->repl->number,
-                               .coll = doc->coll->number,
-                               .id = doc->id,
-                               .kind = REPLICA_ASIDE_UNAPPLIED,
-                               .code = code,
-                               .reason = reason,
-                               .text = doc->doc.text.data,
-                               .text_len = doc->doc.text.len,
-                           },
-                           err);
-    return r;
+    return replica__aside_came(p->repl->db,
+                               &(struct replica__aside){
+                                   .replication = p->repl->number,
+                                   .coll = doc->coll->number,
+                                   .id = doc->id,
+                                   .kind = REPLICA_ASIDE_UNAPPLIED,
+                                   .code = code,
+                                   .reason = reason,
+                                   .text = doc->doc.text.data,
+                                   .text_len = doc->doc.text.len,
+                               },
+                               err);
 }
 
 /* It breaks the schema.  A state that is old anyway is passed over; an event may be one. */
@@ -125,12 +123,16 @@ static int apply_gone(struct replica__pulling *p, struct replica__pulled *doc,
 {
     REPLICA_STMT stmt = NULL;
     struct replica__row row;
+    bool here;
     int r = replica__row_find(doc->coll, a->id, a->id_len, &stmt, &row, err);
 
     doc->outcome = REPLICA__PULLED_SAME;
-    if (r >= 0 && replica__pulled_come_right(p, doc, a, err) < 0) /* its text goes in any case */
-        return REPLICA_ENOMEM;
-    return r <= 0 ? r : replica__erase(p, doc, &row, err);
+    here = r > 0;
+    if (r >= 0) /* its text goes in any case */
+        r = replica__pulled_come_right(p, doc, a, err);
+    if (r >= 0 && here && p->came_right) /* what waited for it is judged by the server again */
+        r = replica__aside_let_in(p->repl->db, p->repl->number, &row, err);
+    return r < 0 || !here ? r : replica__erase(p, doc, &row, err);
 }
 
 static int apply(struct replica__pulling *p, struct replica__pulled *doc, replica_error *err)
@@ -311,9 +313,13 @@ static int forget_unapplied(struct replica__replication *repl, const struct repl
 {
     int r = repl->db->set_aside ? replica__txn_secure(repl->db, err) : 0;
 
-    for (size_t i = 0; r >= 0 && i < feed->n && repl->db->set_aside; i++)
+    for (size_t i = 0; r >= 0 && i < feed->n && repl->db->set_aside; i++) {
         r = replica__sql_run(repl->db, REPLICA__SQL_ASIDE_UNKNOW, err, repl->number,
                              feed->colls[i]->number, REPLICA_ASIDE_UNAPPLIED);
+        if (r >= 0)
+            r = replica__sql_run(repl->db, REPLICA__SQL_ASIDE_UNKNOW_BESIDE, err, repl->number,
+                                 feed->colls[i]->number);
+    }
     return r;
 }
 

@@ -245,13 +245,8 @@ int replica__known_sequence(replica_db *db, const struct replica__state *s, int6
 int replica__pulled_come_right(struct replica__pulling *p, const struct replica__pulled *doc,
                       const struct replica__accepted *a, replica_error *err)
 {
-    replica_db *db = p->repl->db;
-    bool any = db->set_aside;
-    int r = replica__aside_drop(db, p->repl->number, doc->coll->number, a->id,
-                                REPLICA_ASIDE_UNAPPLIED, err);
-
-    p->came_right = r >= 0 && any && sqlite3_changes(db->sqlite) > 0;
-    return r;
+    return replica__aside_came_right(p->repl->db, p->repl->number, doc->coll->number, a->id,
+                                     &p->came_right, err);
 }
 
 int replica__pulled_is_old(struct replica__pulling *p, struct replica__pulled *doc,

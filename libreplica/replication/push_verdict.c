@@ -93,7 +93,7 @@ static int taken_but_moved_on(struct replica__pulling *p, struct judged *j, repl
     s->clean_seq = j->row->sequence; /* bundles up to there were taken */
     s->incarnation = j->number ? p->incarnation : 0;
     s->server_seq = j->number;
-    s->rounds = 0;
+    s->rounds = s->aside_seq = 0;
     s->todo = REPLICA__TODO_NOW;
     if (j->verdict->verdict == REPLICA_VERDICT_TAKEN)
         s->version = replica__endpoint_version(p->repl, j->row->coll);

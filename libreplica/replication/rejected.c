@@ -8,20 +8,6 @@
 #include "libreplica/txn.h"
 #include "libreplica/write.h"
 
-/* The document takes part again: it is pushed, or its conflict is met again. */
-static int let_in(replica_db *db, int64_t replication, const struct replica__row *row,
-                  replica_error *err)
-{
-    struct replica__state s;
-    int r = replica__state_get(db, row->number, replication, &s, err);
-
-    if (r <= 0 || s.aside_seq != row->seq)
-        return r;
-    s.aside_seq = s.rounds = 0;
-    s.todo = REPLICA__TODO_NOW;
-    return replica__state_put(db, &s, err);
-}
-
 /* The others of its group.  What was not set aside itself goes when they do. */
 static int let_in_group(replica_db *db, const struct replica__aside_target *t, int64_t doc,
                         replica_error *err)
@@ -35,9 +21,9 @@ static int let_in_group(replica_db *db, const struct replica__aside_target *t, i
 
         r = replica__row_by_number(db, g.docs[i], &stmt, &row, err);
         if (r > 0)
-            r = let_in(db, t->replication, &row, err);
+            r = replica__aside_let_in(db, t->replication, &row, err);
         if (r >= 0 && row.number != doc)
-            r = replica__aside_drop(db, t->replication, row.coll, row.id, 0, err);
+            r = replica__aside_give_up(db, t->replication, row.coll, row.id, err);
     }
     return r;
 }
@@ -52,7 +38,7 @@ static int let_all_in(replica_db *db, const struct replica__aside_target *t, rep
     if (r <= 0)
         return r;
     doc = row.number;
-    r = let_in(db, t->replication, &row, err);
+    r = replica__aside_let_in(db, t->replication, &row, err);
     replica__sql_reset(&stmt);
     return r < 0 ? r : let_in_group(db, t, doc, err);
 }
@@ -168,11 +154,8 @@ static int let_go(replica_db *db, int64_t number, const struct replica__aside_ta
     int r = t->kind == REPLICA_ASIDE_MIGRATION && !t->replication ? migrate_again(db, t, err)
                                                                   : let_all_in(db, t, err);
 
-    /* What could not be applied is fetched again, from the beginning: the feed has passed it. */
-    if (r >= 0 && t->kind == REPLICA_ASIDE_UNAPPLIED)
-        r = replica__sql_run(db, REPLICA__SQL_FEED_RESET, err, t->replication);
-    if (r >= 0 && t->kind == REPLICA_ASIDE_UNAPPLIED)
-        r = replica__sql_run(db, REPLICA__SQL_NOTE_UNSYNCED, err, t->replication);
+    if (r >= 0 && t->kind != REPLICA_ASIDE_REVOKED)
+        r = replica__aside_give_up(db, t->replication, t->coll, t->id, err);
     if (r >= 0)
         r = replica__sql_run(db, REPLICA__SQL_ASIDE_DELETE, err, number);
     return r;

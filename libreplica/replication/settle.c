@@ -96,7 +96,7 @@ static int clean(struct settling *t, int64_t seq, replica_error *err)
         r = replica__state_drop_unsettled(db, &t->s, err);
 
     if (r >= 0)
-        r = replica__aside_drop(db, t->p->repl->number, t->row->coll, t->row->id, 0, err);
+        r = replica__aside_give_up(db, t->p->repl->number, t->row->coll, t->row->id, err);
     if (r >= 0)
         r = replica__state_clean(t->p, &t->s, coll, seq, t->real_seq, err);
     t->answer->push |= db->bundled; /* others may wait for it */
@@ -127,7 +127,7 @@ static int rebase(struct settling *t, replica_error *err)
     int r = replica__state_drop_base(db, &t->s, err);
 
     if (r >= 0)
-        r = replica__aside_drop(db, t->p->repl->number, t->row->coll, t->row->id, 0, err);
+        r = replica__aside_give_up(db, t->p->repl->number, t->row->coll, t->row->id, err);
     if (r < 0)
         return r;
     t->s.base = t->s.unsettled;

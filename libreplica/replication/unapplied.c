@@ -55,7 +55,7 @@ static int look_at(void *ctx, const replica_rejected_entry *e)
     replica_collection *coll = collection_of(s->repl, e->collection);
     int r;
 
-    if (e->kind != REPLICA_ASIDE_UNAPPLIED || !e->text || !coll ||
+    if (e->kind == REPLICA_ASIDE_REVOKED || !e->text || !coll ||
         strcmp(e->replication, s->repl->name) != 0)
         return 0;
     r = would_fit(coll, e->text, e->text_len);

@@ -185,7 +185,19 @@ const char *const replica__statements_states[REPLICA__SQL_COUNT] = {
         " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
         " ON CONFLICT(coll, doc, replication) WHERE kind <> 5 DO UPDATE SET kind = excluded.kind,"
         " code = excluded.code, reason = excluded.reason, time = excluded.time,"
-        " text = excluded.text",
+        " text = ifnull(excluded.text, text)",
+    /* Where the local state is set aside, what came is noted beside it. */
+    [REPLICA__SQL_ASIDE_BESIDE] =
+        "UPDATE aside SET text = ?4 WHERE coll = ?1 AND doc = ?2 AND replication = ?3"
+        " AND kind NOT IN (2, 5) AND EXISTS(SELECT 1 FROM doc d JOIN state s"
+        "  ON s.doc = d.number AND s.replication = ?3"
+        "  WHERE d.coll = ?1 AND d.id = ?2 AND s.aside_seq = d.seq)",
+    [REPLICA__SQL_ASIDE_BESIDE_DROP] =
+        "UPDATE aside SET text = NULL WHERE coll = ?1 AND doc = ?2 AND replication = ?3"
+        " AND kind NOT IN (2, 5) AND text IS NOT NULL",
+    [REPLICA__SQL_ASIDE_BEHIND] =
+        "SELECT 1 FROM aside WHERE coll = ?1 AND doc = ?2 AND replication = ?3 AND kind <> 5"
+        " AND (kind = 2 OR text IS NOT NULL)",
     [REPLICA__SQL_ASIDE_DROP] =
         "DELETE FROM aside WHERE coll = ?1 AND doc = ?2 AND replication = ?3"
         " AND kind = ifnull(?4, kind) AND (kind <> 5 OR ?4 = 5)",
@@ -194,6 +206,9 @@ const char *const replica__statements_states[REPLICA__SQL_COUNT] = {
         "DELETE FROM aside WHERE replication = ?1 AND coll = ?2 AND kind = ?3 AND NOT EXISTS("
         "SELECT 1 FROM doc d JOIN state s ON s.doc = d.number AND s.replication = ?1"
         " WHERE d.coll = aside.coll AND d.id = aside.doc AND s.aside_seq = d.seq)",
+    [REPLICA__SQL_ASIDE_UNKNOW_BESIDE] =
+        "UPDATE aside SET text = NULL WHERE replication = ?1 AND coll = ?2 AND kind <> 5"
+        " AND text IS NOT NULL",
     [REPLICA__SQL_ASIDE_LIST] =
         "SELECT id, replication, coll, doc, kind, code, reason, time, text"
         " FROM aside WHERE id > ?1 AND (?2 IS NULL OR coll = ?2) ORDER BY id LIMIT 1",
@@ -202,7 +217,8 @@ const char *const replica__statements_states[REPLICA__SQL_COUNT] = {
     [REPLICA__SQL_ASIDE_OF] = "SELECT 1 FROM aside WHERE coll = ?1 AND doc = ?2"
                               " AND replication = ?3 AND kind = ?4",
     [REPLICA__SQL_ASIDE_KIND] =
-        "SELECT a.kind FROM doc d JOIN aside a ON a.coll = d.coll AND a.doc = d.id"
+        "SELECT CASE WHEN a.text IS NULL THEN a.kind ELSE 2 END FROM doc d"
+        " JOIN aside a ON a.coll = d.coll AND a.doc = d.id"
         " AND a.replication = ?2 AND a.kind <> 5 WHERE d.number = ?1",
     [REPLICA__SQL_ASIDE_DELETE] = "DELETE FROM aside WHERE id = ?1",
 };

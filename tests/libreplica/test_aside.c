@@ -1,4 +1,6 @@
 /* Documents set aside: listed, retried, discarded. */
+#include "base/alloc.h"
+#include "libreplica/feed.h"
 #include "tests/support/store.h"
 #include "tests/support/test.h"
 
@@ -216,6 +218,155 @@ TEST(the_same_document_may_be_set_aside_by_two_replications)
     CHECK_INT(store_push_again(&s, &page), 1);             /* to r2 it is a new state */
     CHECK_STR(page.rows[0].json, A1);
     store_sound(&s);
+}
+
+/* ---- a state of the server that cannot be applied, and a local one that is set aside -------- */
+
+/* A newer state of the server comes, and cannot be applied here. */
+static void unappliable(struct store *s, int64_t sequence)
+{
+    struct replica__pulled doc;
+
+    store_scan(s, &(struct come){ .json = A3, .sequence = sequence }, &doc);
+    doc.problem = REPLICA_ELIMIT;
+    doc.reason = "too large";
+    CHECK_RC(replica__pull_apply(s->repl, 0, &doc, 1, "inc", "5.inc", &test_err), 0);
+    CHECK_INT(doc.outcome, REPLICA__PULLED_ASIDE);
+    replica__free(doc.id);
+}
+
+static void one_entry(struct store *s, int kind)
+{
+    CHECK_INT(store_sql_int(s, "SELECT count(*) FROM aside"), 1);
+    CHECK_INT(store_sql_int(s, "SELECT kind FROM aside"), kind);
+    store_sound(s);
+}
+
+TEST(what_cannot_be_applied_does_not_take_the_place_of_a_refused_edit)
+{
+    STORE s = refused();
+
+    unappliable(&s, 9);
+    one_entry(&s, REPLICA_ASIDE_REFUSED);
+    CHECK_INT(store_sql_int(&s, "SELECT code FROM aside"), 422);
+    CHECK_INT(store_sql_int(&s, "SELECT text IS NOT NULL FROM aside"), 1);
+    CHECK_INT(store_state(&s, "a"), REPLICA_DOC_REJECTED);
+}
+
+TEST(a_refused_edit_stays_listed_when_what_could_not_be_applied_left_the_filter)
+{
+    STORE s = refused();
+
+    unappliable(&s, 9);
+    store_pull_gone(&s, "a", 10, REPLICA__GONE_FILTER);
+    one_entry(&s, REPLICA_ASIDE_REFUSED);
+    CHECK_INT(store_sql_int(&s, "SELECT text IS NULL FROM aside"), 1);
+    CHECK_STR(store_json(&s, "a"), A2);
+}
+
+TEST(a_refused_edit_stays_listed_when_what_could_not_be_applied_can_be)
+{
+    STORE s = refused();
+
+    unappliable(&s, 9);
+    CHECK_INT(store_pull_one(&s, A3, 10), REPLICA__PULLED_UNSETTLED);
+    one_entry(&s, REPLICA_ASIDE_REFUSED);
+    CHECK_RC(replica_rejected_discard(s.db, entry(&s), &test_err), 1);
+    CHECK_STR(store_json(&s, "a"), A3);
+    store_sound(&s);
+}
+
+TEST(a_refused_edit_whose_document_is_taken_away_is_an_entry_of_its_own)
+{
+    STORE s = refused();
+
+    unappliable(&s, 9);
+    CHECK_INT(store_pull_gone(&s, "a", 10, REPLICA__GONE_VIEW), REPLICA__PULLED_ASIDE);
+    one_entry(&s, REPLICA_ASIDE_REVOKED);
+}
+
+/* A handler's failure is about the local state, too. */
+TEST(what_cannot_be_applied_does_not_take_the_place_of_a_handler_that_failed)
+{
+    STORE s = store_with(A1);
+
+    store_replicate(&s, "r1");
+    CHECK_INT(store_pull_one(&s, A2, 6), REPLICA__PULLED_UNSETTLED);
+    QUESTION u = store_question(&s);
+    CHECK(store_settle(&s, &u, REPLICA__SETTLE_ASIDE, NULL, NULL));
+    unappliable(&s, 9);
+    one_entry(&s, REPLICA_ASIDE_HANDLER);
+    store_pull_gone(&s, "a", 10, REPLICA__GONE_FILTER);
+    one_entry(&s, REPLICA_ASIDE_HANDLER);
+}
+
+TEST(an_edit_that_waited_for_what_left_the_filter_goes_out_again)
+{
+    STORE s = refused();
+    PAGE page = { 0 };
+
+    /* as a conflict whose real state is no document */
+    store_sql(&s, "UPDATE aside SET kind = 2");
+    store_pull_gone(&s, "a", 10, REPLICA__GONE_FILTER);
+    CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM aside"), 0);
+    store_sound(&s);
+    CHECK_INT(store_state(&s, "a"), REPLICA_DOC_DIRTY);
+    CHECK_INT(store_push_again(&s, &page), 1);
+    CHECK_STR(page.rows[0].json, A2);
+}
+
+TEST(a_refusal_keeps_what_could_not_be_applied)
+{
+    STORE s = store_replicated();
+    PAGE page = { 0 };
+
+    store_clean(&s, A1, 5);
+    store_put(&s, A2);
+    unappliable(&s, 9);
+    one_entry(&s, REPLICA_ASIDE_UNAPPLIED);
+    CHECK_INT(store_push(&s, &page), 1);
+    CHECK_RC(store_judge(&s, &page, REPLICA_VERDICT_REFUSED, 0, NULL), 0);
+    one_entry(&s, REPLICA_ASIDE_REFUSED);
+    CHECK_INT(store_sql_int(&s, "SELECT text IS NOT NULL FROM aside"), 1);
+}
+
+static void fetches_again(int (*what)(replica_db *db, int64_t number, replica_error *err),
+                          int state)
+{
+    STORE s = refused();
+
+    unappliable(&s, 9);
+    CHECK_RC(replica__feed_is_reset(s.repl, 0, &test_err), 0);
+    CHECK_RC(what(s.db, entry(&s), &test_err), 1);
+    CHECK_INT(store_sql_int(&s, "SELECT count(*) FROM aside"), 0);
+    CHECK_RC(replica__feed_is_reset(s.repl, 0, &test_err), 1);
+    CHECK_INT(store_state(&s, "a"), state);
+    store_sound(&s);
+}
+
+TEST(a_retry_of_a_refused_edit_fetches_what_could_not_be_applied_again)
+{
+    fetches_again(replica_rejected_retry, REPLICA_DOC_DIRTY);
+}
+
+TEST(a_discard_of_a_refused_edit_fetches_what_could_not_be_applied_again)
+{
+    fetches_again(replica_rejected_discard, REPLICA_DOC_IN_SYNC);
+}
+
+static void count_finding(void *ctx, const char *where, const char *what)
+{
+    CHECK_STR(where, "notes/a");
+    CHECK_STR(what, "it is set aside, and no entry tells so");
+}
+
+TEST(a_state_that_is_set_aside_and_in_no_list_is_found)
+{
+    STORE s = refused();
+
+    store_sound(&s);
+    store_sql(&s, "DELETE FROM aside");
+    CHECK_RC(replica_check(s.db, count_finding, NULL, &test_err), 1);
 }
 
 /* Access ended: the document is gone, and the edit is in the entry. */
