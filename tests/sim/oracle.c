@@ -437,6 +437,8 @@ static void check_document(struct client *c, int coll, int key, replica_doc *doc
         return;
     if (deleted && h->n > 0 && h->states[least].version < c->version)
         return; /* it waited for one who could bring it up */
+    if (c->filtered && deleted && h->states[0].sequence > head)
+        return; /* of its own, and never sent */
     if (h->n == 0 ? deleted : !doc && (h->states[0].sequence > head || c->sim->plan.rxdb))
         return;
     sim_fail(c->sim, "client %d says it is in sync at %lld, but has %s%s of %s/k%d", c->number,

@@ -86,14 +86,17 @@ static void check_others(struct client *c, struct shown shown[MAX_COLLS][MAX_KEY
     }
 }
 
-/* Who compares goes by keys, and has whole bundles again when it has read the feed behind that. */
+/* Who compares goes by keys, and has whole bundles again when it has read the feed behind that; and
+ * who came back with nothing is shown the newest states only. */
 static bool is_comparing(struct client *c)
 {
-    static const char sql[] = "SELECT 1 FROM feed WHERE reconcile IS NOT NULL";
+    static const char sql[] =
+        "SELECT 1 FROM feed WHERE reconcile IS NOT NULL OR (checkpoint IS NULL AND ?1)";
     sqlite3_stmt *stmt = NULL;
 
     if (sqlite3_prepare_v2(c->db->sqlite, sql, -1, &stmt, NULL) != SQLITE_OK)
         sim_fail(c->sim, "client %d: %s", c->number, sqlite3_errmsg(c->db->sqlite));
+    sqlite3_bind_int(stmt, 1, c->restored > 0);
     if (sqlite3_step(stmt) == SQLITE_ROW)
         c->compares = true;
     else if (c->session && client_in_sync(c))
