@@ -112,7 +112,7 @@ def several_collections_with_keys_of_their_own_go_together(t):
     a, b = t.path('a.db'), t.path('b.db')
     t.ok('import', '--db', a, '--collection', 'codes', '--key', 'code', '-', stdin=b'{"code":"x"}\n')
     t.ok('import', '--db', a, '--collection', 'names', '--key', 'code', '-', stdin=b'{"code":"y"}\n')
-    both = ('--collection', 'codes', '--collection', 'names', '--url', f'{base}/codes/0', '--once')
+    both = ('--collection', 'names', '--collection', 'codes', '--url', f'{base}/codes/0', '--once')
     t.ok('sync', '--db', a, *both)
     t.ok('sync', '--db', b, *both, '--key', 'code')
     t.same(t.ok('ls', '--db', b), b'codes\t1\nnames\t1\n')

@@ -105,12 +105,24 @@ static int open_one(struct syncing *s, size_t n, int version)
     return r < 0 ? cli_failed(&err) : 0;
 }
 
+/* The URL is that of the first: whoever names its collection among others means that one. */
+static void put_first(struct cli_list *names, const char *name)
+{
+    for (size_t n = 1; n < names->count; n++) {
+        if (strcmp(names->items[n], name) == 0) {
+            names->items[n] = names->items[0];
+            names->items[0] = name;
+        }
+    }
+}
+
 static int open_collections(struct syncing *s, const struct endpoint *endpoint)
 {
     int r;
 
     if (s->names.count == 0)
         s->names.items[s->names.count++] = endpoint->collection;
+    put_first(&s->names, endpoint->collection);
     r = cli_open(&s->store, s->db, 0);
     for (size_t n = 0; r == 0 && n < s->names.count; n++)
         r = open_one(s, n, endpoint->version);
