@@ -437,7 +437,7 @@ static void check_document(struct client *c, int coll, int key, replica_doc *doc
         return;
     if (deleted && h->n > 0 && h->states[least].version < c->version)
         return; /* it waited for one who could bring it up */
-    if (c->filtered && deleted && h->states[0].sequence > head)
+    if (c->filtered && deleted && h->n > 0 && h->states[0].sequence > head)
         return; /* of its own, and never sent */
     if (h->n == 0 ? deleted : !doc && (h->states[0].sequence > head || c->sim->plan.rxdb))
         return;
