@@ -299,7 +299,7 @@ static pid_t build_in_child(const char *path)
     return pid;
 }
 
-TEST(two_processes_build_at_once)
+LONG_TEST(two_processes_build_at_once)
 {
     STORE s = store_empty();
     pid_t pid;

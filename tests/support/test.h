@@ -34,7 +34,8 @@ void test_register(struct test *t);
     }                                                                       \
     static void sentence(void)
 #define TEST(sentence) TEST_OF(sentence, false)
-/* It does the same for each allocation in turn, or very often: too much for a checker that is slow.
+/* It does the same for each allocation in turn, or very often, or in processes of its own: too much
+ * for a checker that is slow.
  * With REPLICA_SHORT=1 in the environment it is left out. */
 #define LONG_TEST(sentence) TEST_OF(sentence, true)
 
