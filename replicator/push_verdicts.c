@@ -256,18 +256,12 @@ static bool was_overwritten(const struct replica__session *s)
  * did not ask.  Noted before the verdict is: so it comes, whatever happens. */
 static int compare_overwritten(struct replica__session *s, replica_error *err)
 {
-    struct replica__reconcile at = { .why = "" };
-    int r;
+    int r = s->features & REPLICA_REMOTE_VIEWS && s->o.pull && was_overwritten(s)
+                ? replica__reconcile_side_note(s, s->feed, "overwritten", err)
+                : 0;
 
-    if (!(s->features & REPLICA_REMOTE_VIEWS) || !s->o.pull || !was_overwritten(s))
-        return 0;
-    r = replica__reconcile_get(s->repl, s->feed, &at, err);
-    replica__reconcile_free(&at);
-    if (r != 0) /* one is to come anyway */
-        return r < 0 ? r : 0;
-    at = (struct replica__reconcile){ .why = "overwritten" };
-    s->feeds[s->feed].wanted = true;
-    return replica__reconcile_put(s->repl, s->feed, &at, err);
+    s->feeds[s->feed].wanted |= r > 0;
+    return r;
 }
 
 void replica__push_apply_verdicts(struct replica__session *s)

@@ -61,20 +61,28 @@ int replica__reconcile_find(struct replica__session *s, size_t feed, struct repl
     return r > 0 || known > 0;
 }
 
-int replica__reconcile_side_after(struct replica__session *s, size_t feed, replica_error *err)
+int replica__reconcile_side_note(struct replica__session *s, size_t feed, const char *why,
+                                 replica_error *err)
 {
-    const char *checkpoint = replica__feed_checkpoint(s->repl, feed);
     struct replica__reconcile at = { .why = "" };
     int r = replica__reconcile_get(s->repl, feed, &at, err);
 
     replica__reconcile_free(&at);
-    if (r != 0) /* there is one to come anyway */
+    if (r != 0)
         return r < 0 ? r : 0;
+    at = (struct replica__reconcile){ .why = "" };
+    snprintf(at.why, sizeof at.why, "%s", why);
+    r = replica__reconcile_put(s->repl, feed, &at, err);
+    return r < 0 ? r : 1;
+}
+
+int replica__reconcile_side_after(struct replica__session *s, size_t feed, replica_error *err)
+{
+    const char *checkpoint = replica__feed_checkpoint(s->repl, feed);
+
     if (!checkpoint || !strchr(checkpoint, '-')) /* "<incarnation>-<view>" has what is for us */
         return 0;
-    at = (struct replica__reconcile){ .why = "" };
-    snprintf(at.why, sizeof at.why, RETURNED);
-    return replica__reconcile_put(s->repl, feed, &at, err);
+    return replica__reconcile_side_note(s, feed, RETURNED, err);
 }
 
 int replica__reconcile_side_due(struct replica__session *s, replica_error *err)

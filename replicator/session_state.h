@@ -363,6 +363,9 @@ void replica__reconcile_begin(struct replica__session *s, size_t feed, const cha
 int replica__reconcile_find(struct replica__session *s, size_t feed, struct replica__reconcile *ret,
                             replica_error *err);
 bool replica__reconcile_is_of_returned(const struct replica__reconcile *at);
+/* A comparison is to come, for this reason; unless there is one to come anyway.  1: it is noted. */
+int replica__reconcile_side_note(struct replica__session *s, size_t feed, const char *why,
+                                 replica_error *err);
 /* Compare when all that is to be pushed was, with a server that has access rules. */
 int replica__reconcile_side_after(struct replica__session *s, size_t feed, replica_error *err);
 /* It was: is there such a comparison?  1: its feed is wanted; 0. */

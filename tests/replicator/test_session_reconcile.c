@@ -482,9 +482,9 @@ TEST(a_broken_document_is_set_aside_and_the_rest_is_compared)
     CHECK_STR(talk_have(t, "c"), "c=1");
 }
 
-TEST(a_resync_compares_where_tombstones_were_purged)
+static void check_resync_compares(unsigned feature)
 {
-    TALK t = talk_begin(&(struct talk_options){ .features = RANGES | REPLICA_REMOTE_PURGED });
+    TALK t = talk_begin(&(struct talk_options){ .features = RANGES | feature });
 
     talk_settle_down(t, "a=1@1 b=1@2", CP("9"));
     replica__session_resync(t->session);
@@ -496,18 +496,14 @@ TEST(a_resync_compares_where_tombstones_were_purged)
     CHECK_STR(talk_have(t, "b"), "-");
 }
 
+TEST(a_resync_compares_where_tombstones_were_purged)
+{
+    check_resync_compares(REPLICA_REMOTE_PURGED);
+}
+
 TEST(a_resync_compares_where_readers_see_different_documents)
 {
-    TALK t = talk_begin(&(struct talk_options){ .features = RANGES | REPLICA_REMOTE_VIEWS });
-
-    talk_settle_down(t, "a=1@1 b=1@2", CP("9"));
-    replica__session_resync(t->session);
-    talk_run(t);
-    say_digests(t, "a@1");
-    say_ids(t, "a@1");
-    talk_page(t, &(struct said){ "-b" });
-    at_rest(t);
-    CHECK_STR(talk_have(t, "b"), "-");
+    check_resync_compares(REPLICA_REMOTE_VIEWS);
 }
 
 TEST(a_resync_pulls_from_the_beginning_where_nothing_was_purged)
